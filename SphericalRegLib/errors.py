@@ -1,0 +1,21 @@
+"""The error hierarchy. Each message names what was wrong, with the value, and what to do about it."""
+
+
+class SphericalRegError(Exception):
+    """Base of every error that SphericalReg raises on purpose."""
+
+
+class InputError(SphericalRegError, ValueError):
+    """A file, array or option cannot be used as given."""
+
+
+class GeometryError(InputError):
+    """A pose, a calibration or an image grid is impossible or incomplete."""
+
+
+class CheckpointError(SphericalRegError):
+    """A trained model cannot be used as given."""
+
+
+class DeviceError(SphericalRegError, RuntimeError):
+    """A compute device or a rendering kernel that was asked for is not there."""

@@ -1,0 +1,81 @@
+"""A sampled volume in the world: what every renderer takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from SphericalRegLib.errors import GeometryError
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Linear attenuation on a voxel grid with any direction cosines and anisotropic spacing.
+
+    Attributes:
+        density: (C, K, J, I) in 1/mm, float32 or float64; C channels (one, or one for each group of labels); the order
+            of Slicer's ``arrayFromVolume``, so voxel (i, j, k) is ``density[:, k, j, i]``.
+        world_from_voxel: (4, 4) float64, affine: world RAS mm of voxel *centers* (i, j, k).
+        isocenter: (3,) float64, world RAS mm: the point about which poses are expressed; the grid's middle by default.
+
+    A voxel fills its whole cell: the volume extends half a voxel beyond the outermost centers, constant there.
+    """
+
+    density: Tensor
+    world_from_voxel: Tensor
+    isocenter: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        matrix = torch.as_tensor(self.world_from_voxel, dtype=torch.float64)
+        object.__setattr__(self, "world_from_voxel", matrix)
+        if self.density.ndim != 4 or 0 in self.density.shape:
+            raise GeometryError(f"A volume's density is (C, K, J, I), not {tuple(self.density.shape)}.")
+        if matrix.shape != (4, 4) or not torch.isfinite(matrix).all() or torch.linalg.det(matrix[:3, :3]).abs() < 1e-12:
+            raise GeometryError(f"world_from_voxel is not an invertible finite 4×4 matrix: {matrix.tolist()}.")
+        if self.isocenter is None:
+            size = torch.tensor(self.density.shape[:0:-1], dtype=torch.float64)
+            middle = matrix[:3, :3] @ ((size - 1) / 2) + matrix[:3, 3]
+            object.__setattr__(self, "isocenter", middle)
+        else:
+            object.__setattr__(self, "isocenter", torch.as_tensor(self.isocenter, dtype=torch.float64))
+
+    @property
+    def center(self) -> Tensor:
+        """The isocenter (3,), world mm, never None."""
+        assert self.isocenter is not None
+        return self.isocenter
+
+    @property
+    def spacing(self) -> Tensor:
+        """(3,) mm along i, j, k."""
+        return self.world_from_voxel[:3, :3].norm(dim=0)
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Volume:
+        """The same volume with its density elsewhere or in another precision; the geometry stays float64 on the CPU."""
+        return replace(self, density=self.density.to(device=device, dtype=dtype))
+
+    def corners(self) -> Tensor:
+        """World positions (8, 3) of the outer corners, mm."""
+        upper = torch.tensor(self.density.shape[:0:-1], dtype=torch.float64) - 0.5
+        low_high = torch.stack([torch.full((3,), -0.5, dtype=torch.float64), upper])
+        grid = torch.cartesian_prod(*[low_high[:, a] for a in range(3)])
+        return grid @ self.world_from_voxel[:3, :3].T + self.world_from_voxel[:3, 3]
+
+    def coarsened(self, factors: tuple[int, int, int]) -> Volume:
+        """Block means over ``factors`` voxels along (i, j, k), with the exact shift of the voxel centers.
+
+        A remainder at the far end is averaged over the voxels that are there, and its cell is kept full size by
+        weighting with the filled fraction, so that line integrals are preserved.
+        """
+        if factors == (1, 1, 1):
+            return self
+        fi, fj, fk = factors
+        _, k, j, i = self.density.shape
+        pad = (0, -i % fi, 0, -j % fj, 0, -k % fk)
+        density = F.avg_pool3d(F.pad(self.density, pad), (fk, fj, fi))
+        step = torch.diag(torch.tensor([fi, fj, fk, 1], dtype=torch.float64))
+        step[:3, 3] = (torch.tensor([fi, fj, fk], dtype=torch.float64) - 1) / 2
+        return replace(self, density=density, world_from_voxel=self.world_from_voxel @ step)
