@@ -1,0 +1,206 @@
+"""X-rays simulated from a CT, independently of the registration's renderer, with the truth known.
+
+The chain follows the beam: tube spectrum, exact line integrals through water, bone and metal, instruments and
+collimator, scatter, focal spot, quantum noise, detector blur, electronic noise, gain, logarithm, tone curve, bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from SphericalRegLib.geometry.view import View
+from SphericalRegLib.imaging import instruments
+from SphericalRegLib.imaging.degrade import Degradations
+from SphericalRegLib.imaging.siddon import FloatArray, line_integrals
+from SphericalRegLib.imaging.spectrum import Spectrum, tube_spectrum
+from SphericalRegLib.imaging.tissue import TissueModel
+
+SHADOW_ATTENUATION = 0.5
+"""Attenuation above which a pixel counts as behind the patient: about 2 cm of water."""
+
+
+@dataclass(frozen=True)
+class SimulatedXRay:
+    """An X-ray as a detector delivers it, and what only a simulator knows about it.
+
+    Attributes:
+        intensity: (H, W) uint16 stored values, bright = air (MONOCHROME2).
+        bits: stored bits; full scale is 2**bits - 1.
+        log_output: whether the values are a log intensity already.
+        valid: (H, W) bool, inside the collimated field.
+        occluded: (H, W) bool, behind an instrument.
+        primary: (H, W, 3) mean g/cm² of water, cortical bone and metal over each pixel, free of all degradations.
+        degradations: what was simulated.
+    """
+
+    intensity: NDArray[np.uint16]
+    bits: int
+    log_output: bool
+    valid: NDArray[np.bool_]
+    occluded: NDArray[np.bool_]
+    primary: FloatArray
+    degradations: Degradations
+
+
+def simulate(
+    hu: NDArray[np.floating],
+    world_from_voxel: FloatArray,
+    view: View,
+    pose: FloatArray,
+    degradations: Degradations | None = None,
+    seed: int = 0,
+    subpixels: int = 2,
+    tissue: TissueModel | None = None,
+) -> SimulatedXRay:
+    """The X-ray of a CT at a pose.
+
+    Args:
+        hu: (K, J, I) Hounsfield units.
+        world_from_voxel: (4, 4) mm of voxel centers (i, j, k); any affine grid.
+        view: the X-ray's projection geometry.
+        pose: (4, 4) rig_from_world.
+        degradations: the X-ray system; a clean one by default.
+        seed: of the noise; the same seed gives the same image.
+        subpixels: rays along each side of a pixel, averaged as intensities: a pixel has an area.
+        tissue: how Hounsfield units become materials.
+
+    Raises:
+        InputError: if the CT is not finite or not 3D, or a setting is impossible.
+        GeometryError: if the grid or the pose is impossible, the source inside the CT or the CT outside the beam.
+    """
+    settings = degradations or Degradations()
+    integrals = line_integrals(hu, world_from_voxel, view, pose, tissue, subpixels)
+    primary, quanta = transmit(integrals, tube_spectrum(settings.kvp), subpixels)
+    opened = instruments.aperture(settings.collimation, view.height, view.width)
+    passed = instruments.transmission(settings.instruments, view.height, view.width)
+    signal = expose(primary, quanta, opened, passed, view, settings, np.random.default_rng(seed))
+    return SimulatedXRay(
+        intensity=develop(signal, opened > 0.5, settings),
+        bits=settings.bits,
+        log_output=settings.log_output,
+        valid=opened > 0.5,
+        occluded=passed < 0.99,
+        primary=_pixel_means(integrals[..., :3], subpixels),
+        degradations=settings,
+    )
+
+
+def to_attenuation(xray: SimulatedXRay) -> NDArray[np.float32]:
+    """(H, W) attenuation, bright = dense, from stored values alone: -ln(I / full scale), or 1 - I / full scale if log.
+
+    Up to gain, tone curve, scatter and noise, which a reader of real X-rays does not know either.
+    """
+    full = 2**xray.bits - 1
+    fraction = np.maximum(xray.intensity, 1).astype(np.float32) / full
+    return 1 - fraction if xray.log_output else -np.log(fraction)
+
+
+def transmit(integrals: FloatArray, spectrum: Spectrum, subpixels: int = 1) -> tuple[FloatArray, FloatArray]:
+    """What an energy-integrating detector sees of line integrals, averaged over each pixel's rays.
+
+    Args:
+        integrals: (H·subpixels, W·subpixels, 3 or more) g/cm² of water, cortical bone and metal.
+        spectrum: of the tube.
+        subpixels: rays along each side of a pixel.
+
+    Returns:
+        (H, W) signal as a fraction of the unattenuated one, Σ s_E exp(-Σ_m (μ/ρ)_m,E ∫ρ_m) with s_E ∝ E n_E; and
+        (H, W) its variance times the number of unattenuated photons (compound Poisson: Σ E² n_E T_E / (Σ E n_E)²).
+    """
+    variance = spectrum.photons * spectrum.energies**2 / (spectrum.photons @ spectrum.energies) ** 2
+    out = _transmit(integrals, spectrum.attenuation(), spectrum.signal(), variance, subpixels)
+    return out[0], out[1]
+
+
+def scatter(primary: FloatArray, opened: FloatArray, fraction: float, sigma_px: tuple[float, float]) -> FloatArray:
+    """(H, W) scattered signal: the forward-scatter potential P ln(1/P) of the primary P, spread by a Gaussian.
+
+    Air scatters nothing and an opaque body lets nothing out (Ohnesorge et al., Eur. Radiol. 9, 1999). Scaled so that
+    the median of scatter over primary behind the patient is ``fraction``.
+
+    Args:
+        primary: (H, W) transmitted fraction behind the patient, before collimator and instruments.
+        opened: (H, W) open fraction of the collimator, which is between tube and patient and so limits scatter.
+        fraction: scatter-to-primary ratio.
+        sigma_px: spread in pixels, along rows' and columns' direction (v, u).
+    """
+    source = -opened * primary * np.log(np.maximum(primary, 1e-30))
+    spread = gaussian_filter(source, sigma_px, mode="constant")
+    shadow = (primary < np.exp(-SHADOW_ATTENUATION)) & (opened > 0.5)
+    if fraction == 0 or not shadow.any():
+        return np.zeros_like(primary)
+    return fraction * spread / np.median(spread[shadow] / primary[shadow])
+
+
+def expose(
+    primary: FloatArray,
+    quanta: FloatArray,
+    opened: FloatArray,
+    passed: FloatArray,
+    view: View,
+    settings: Degradations,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """(H, W) detector signal, 1 = unattenuated beam, from the clean transmission to the end of the electronics.
+
+    Args:
+        primary, quanta: signal and its variance per photon, from :func:`transmit`.
+        opened, passed: (H, W) fractions that the collimator leaves open and that the instruments let through.
+        view: for the detector's pixel spacing.
+        settings: the X-ray system.
+        rng: the source of noise.
+    """
+    sigma = (settings.scatter_sigma_mm / view.spacing[0], settings.scatter_sigma_mm / view.spacing[1])
+    # instruments may lie anywhere along the beam: scatter is taken to arise before them and to fill in behind them
+    scattered = scatter(primary, opened, settings.scatter_fraction, sigma)
+    signal = gaussian_filter(primary * opened * passed, settings.focal_spot_sigma_px) + scattered
+    # mean energy of the quanta: a hardened beam has fewer of them for the same signal
+    per_quantum = np.divide(quanta, primary, out=np.ones_like(primary), where=primary > 0)
+    expected = settings.photons * signal / per_quantum
+    noisy = rng.poisson(expected) * per_quantum / settings.photons
+    blurred = gaussian_filter(noisy, settings.blur_sigma_px)
+    return blurred + rng.normal(0.0, 1.0, blurred.shape) * (settings.electronic_noise / settings.photons)
+
+
+def develop(signal: FloatArray, valid: NDArray[np.bool_], settings: Degradations) -> NDArray[np.uint16]:
+    """(H, W) stored values of a detector signal: gain, saturation, logarithm, tone curve and quantization.
+
+    Log output is windowed to the image, as systems do for display: full scale is air, a tenth above zero is the
+    attenuation that all but 0.5 % of the field stay below.
+    """
+    normalized = np.clip(settings.gain * signal, 0, 1)
+    if settings.log_output:
+        attenuation = -np.log(np.maximum(normalized, 0.5 / (2**16 - 1)))
+        upper = max(float(np.percentile(attenuation[valid], 99.5)), 1e-6) / 0.9
+        normalized = np.clip(1 - attenuation / upper, 0, 1)
+    full = 2**settings.bits - 1
+    return np.round(normalized**settings.gamma * full).astype(np.uint16)
+
+
+def _pixel_means(rays: FloatArray, subpixels: int) -> FloatArray:
+    rows, columns, channels = rays.shape
+    shape = (rows // subpixels, subpixels, columns // subpixels, subpixels, channels)
+    return rays.reshape(shape).mean(axis=(1, 3))
+
+
+@numba.njit(parallel=True, cache=True)
+def _transmit(integrals, attenuation, signal, variance, subpixels):  # type: ignore[no-untyped-def]
+    height, width = integrals.shape[0] // subpixels, integrals.shape[1] // subpixels
+    out = np.zeros((2, height, width))
+    weight = 1.0 / subpixels**2
+    for v in numba.prange(height):
+        for u in range(width):
+            for a in range(subpixels):
+                for b in range(subpixels):
+                    ray = integrals[v * subpixels + a, u * subpixels + b]
+                    for e in range(signal.shape[0]):
+                        exponent = attenuation[e, 0] * ray[0] + attenuation[e, 1] * ray[1] + attenuation[e, 2] * ray[2]
+                        passed = weight * np.exp(-exponent)
+                        out[0, v, u] += passed * signal[e]
+                        out[1, v, u] += passed * variance[e]
+    return out
