@@ -1,0 +1,141 @@
+"""Projection geometry of an RTIMAGE: a linear accelerator's portal or kV image, as IEC 61217 describes it.
+
+RT images are as seen from the source (PS3.3 C.8.8.2.7) unless RTImageOrientation says otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import pydicom
+import torch
+from torch import Tensor
+
+from SphericalRegLib.errors import GeometryError
+from SphericalRegLib.geometry import carm, dicom_tags, frames, se3
+from SphericalRegLib.geometry.dicom_tags import named
+
+# IEC fixed axes (x to the right facing the gantry, y towards it, z up) as patient directions, by PatientPosition.
+_FIXED_AXES = {
+    "HFS": "LSA",
+    "HFP": "RSP",
+    "FFS": "RIA",
+    "FFP": "LIP",
+    "HFDR": "PSL",
+    "HFDL": "ASR",
+    "FFDR": "AIL",
+    "FFDL": "PIR",
+}
+
+
+class ImagePlane(NamedTuple):
+    """Distances in mm, spacing (row, column) in mm, principal point (column, row) in pixels."""
+
+    sdd: float
+    sad: float | None
+    spacing: tuple[float, float]
+    spacing_from: str
+    principal_point: tuple[float, float]
+    angles: carm.CArmAngles
+    display: carm.Display
+
+
+def read(
+    dataset: pydicom.Dataset,
+    height: int,
+    width: int,
+    *,
+    sdd: float | None = None,
+    sad: float | None = None,
+    spacing: tuple[float, float] | None = None,
+) -> ImagePlane:
+    """Geometry of an RT image; keywords replace the header's values. No PatientPosition means HFS, the usual one.
+
+    Raises:
+        GeometryError: for missing or impossible values and for image planes oblique to the beam.
+    """
+    if dicom_tags.text(dataset, "RTImagePlane") == "NON_NORMAL":
+        raise GeometryError(
+            f"{named('RTImagePlane')} is NON_NORMAL: give the geometry of an oblique plane by a calibration (K, R, t)."
+        )
+    sdd = dicom_tags.number(dataset, "RTImageSID") if sdd is None else sdd
+    if sdd is None or sdd <= 0:
+        raise GeometryError(f"{named('RTImageSID')} is {sdd}: give sdd, the source-to-image distance in mm.")
+    sad = dicom_tags.number(dataset, "RadiationMachineSAD") if sad is None else sad
+    if sad is not None and not 0 < sad < sdd:
+        raise GeometryError(
+            f"{named('RadiationMachineSAD')} is {sad} mm, but must lie between 0 and {named('RTImageSID')}, {sdd} mm: "
+            "give sad and sdd in mm."
+        )
+    spacing_from = "spacing"
+    if spacing is None:
+        spacing, spacing_from = dicom_tags.pair(dataset, "ImagePlanePixelSpacing"), "ImagePlanePixelSpacing"
+    if spacing is None or min(spacing) <= 0:
+        raise GeometryError(f"{named('ImagePlanePixelSpacing')} is {spacing}: give spacing (row, column) in mm.")
+    rows, columns = _image_axes(dataset)
+    angle = math.radians(_receptor_angle(dataset))
+    point = _principal_point(dataset, height, width, spacing, rows, columns, angle)
+    camera, mirrored = _camera_axes(dataset, rows, columns, angle)
+    angles = carm.angles_from_pose(se3.from_parts(camera, torch.zeros(3, dtype=torch.float64)))
+    return ImagePlane(sdd, sad, spacing, spacing_from, point, angles, carm.Display(mirrored, angles.rotation_deg))
+
+
+def _receptor_angle(dataset: pydicom.Dataset) -> float:
+    return dicom_tags.number(dataset, "XRayImageReceptorAngle") or 0.0
+
+
+def _image_axes(dataset: pydicom.Dataset) -> tuple[Tensor, Tensor]:
+    """Unit vectors (2,) along rows and along columns in the receptor's x and y."""
+    cosines = dicom_tags.values(dataset, "RTImageOrientation", 6)
+    x, y = torch.tensor(cosines or [1.0, 0, 0, 0, -1.0, 0], dtype=torch.float64).reshape(2, 3)
+    if abs(float(x[2])) + abs(float(y[2])) > 1e-4 or abs(float(x @ y)) > 1e-4 or abs(float(x.norm() - 1)) > 1e-3:
+        raise GeometryError(
+            f"{named('RTImageOrientation')} is {cosines}: rows and columns must be perpendicular unit vectors in the "
+            "receptor's plane; give the geometry by a calibration (K, R, t)."
+        )
+    return x[:2] / x.norm(), y[:2] / y.norm()
+
+
+def _principal_point(
+    dataset: pydicom.Dataset,
+    height: int,
+    width: int,
+    spacing: tuple[float, float],
+    rows: Tensor,
+    columns: Tensor,
+    angle: float,
+) -> tuple[float, float]:
+    """(column, row) of the beam's axis; the receptor may be shifted and turned against it."""
+    corner = dicom_tags.pair(dataset, "RTImagePosition")
+    if corner is None:
+        return (width - 1) / 2, (height - 1) / 2
+    shift = dicom_tags.values(dataset, "XRayImageReceptorTranslation", 3) or [0.0, 0.0, 0.0]
+    cos, sin = math.cos(angle), math.sin(angle)
+    axis = torch.tensor([-shift[0] * cos - shift[1] * sin, shift[0] * sin - shift[1] * cos], dtype=torch.float64)
+    from_corner = axis - torch.tensor(corner, dtype=torch.float64)
+    return float(from_corner @ rows) / spacing[1], float(from_corner @ columns) / spacing[0]
+
+
+def _camera_axes(dataset: pydicom.Dataset, rows: Tensor, columns: Tensor, angle: float) -> tuple[Tensor, bool]:
+    """Rotation camera_from_world (3, 3) of the stored image, made proper, and whether it is mirrored."""
+    position = dicom_tags.text(dataset, "PatientPosition") or "HFS"
+    if position not in _FIXED_AXES:
+        raise GeometryError(
+            f"{named('PatientPosition')} is {position}: give primary_deg and secondary_deg; known are "
+            f"{', '.join(_FIXED_AXES)}."
+        )
+    if pitch := dicom_tags.number(dataset, "GantryPitchAngle"):
+        raise GeometryError(f"{named('GantryPitchAngle')} is {pitch}°: give the geometry by a calibration (K, R, t).")
+    world_from_support = torch.stack([frames.direction(letter) for letter in _FIXED_AXES[position]], dim=1)
+    gantry = math.radians(dicom_tags.number(dataset, "GantryAngle") or 0.0)
+    couch = math.radians(dicom_tags.number(dataset, "PatientSupportAngle") or 0.0)
+    # IEC 61217: the couch turns about z, the gantry about y, the receptor about the beam, each right-handed.
+    turns = [[0.0, 0.0, -couch], [0.0, gantry, 0.0], [0.0, 0.0, angle]]
+    support_from_fixed, fixed_from_gantry, gantry_from_receptor = se3.so3_exp(torch.tensor(turns, dtype=torch.float64))
+    world_from_receptor = world_from_support @ support_from_fixed @ fixed_from_gantry @ gantry_from_receptor
+    x = world_from_receptor[:, :2] @ rows
+    y = world_from_receptor[:, :2] @ columns
+    z = -world_from_receptor[:, 2]
+    mirrored = float(torch.linalg.cross(x, y) @ z) < 0
+    return torch.stack([-x if mirrored else x, y, z]), mirrored
