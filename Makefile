@@ -1,0 +1,63 @@
+# Needs Python 3.10 to 3.13 and pip, nothing else. Another interpreter: make PYTHON=python3.12 demo
+PYTHON ?= python3
+VENV ?= .venv
+OUTPUT ?= demo-output
+# Test processes; each renders with one thread, so that they share the cores instead of fighting for them.
+JOBS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar off
+
+# The second name is what newer pips read for the packages that build ours.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
+# Compiled kernels survive from one run to the next, and a read-only home folder does no harm.
+export NUMBA_CACHE_DIR ?= $(CURDIR)/$(VENV)/numba-cache
+
+.PHONY: help demo test lint types floors unit clean
+
+help:
+	@echo "make demo    install into $(VENV), register the sample, leave a report in $(OUTPUT)/"
+	@echo "make test    style, types, floors and tests; one by one: make lint types floors unit"
+	@echo "make clean   remove $(VENV) and $(OUTPUT)/"
+
+demo: $(VENV)/.runtime
+	$(BIN)/sphericalreg demo --output $(OUTPUT)
+	@echo "Report: $(abspath $(OUTPUT))/report.html"
+
+test: lint types floors unit
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+floors: $(VENV)/.test
+	$(BIN)/lint-imports
+
+unit: export NUMBA_NUM_THREADS ?= 1
+unit: export OMP_NUM_THREADS ?= 1
+unit: $(VENV)/.test
+	$(BIN)/python -m pytest -n $(JOBS)
+
+clean:
+	rm -rf $(VENV) $(OUTPUT)
+
+# Each stamp is newer than what it was made from; without a change nothing is installed twice.
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; (3, 10) <= v[:2] <= (3, 13) or sys.exit( \
+	"SphericalReg needs Python 3.10 to 3.13, and $(PYTHON) is %d.%d: make PYTHON=python3.12 ..." % v[:2])'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# torch first: what depends on it must find it there and not bring another build of it.
+$(VENV)/.runtime: $(VENV)/.python pyproject.toml constraints.txt
+	$(PIP) torch
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.runtime
+	$(PIP) --editable ".[test,evaluation]"
+	@touch $@
