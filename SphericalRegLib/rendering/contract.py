@@ -1,0 +1,112 @@
+"""The renderer's contract: ``render`` gives images, ``linearize`` gives images and their exact pose Jacobian.
+
+A DRR is the line integral of linear attenuation from the X-ray source to each pixel, without unit: ∫ μ dl, sampled at
+the midpoints of equal steps on exactly the part of the ray inside of the volume, with trilinear interpolation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from SphericalRegLib.errors import DeviceError, InputError
+from SphericalRegLib.geometry.view import View
+from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.rendering import numba_kernel, torch_kernel
+from SphericalRegLib.rendering.function import RenderFunction
+from SphericalRegLib.rendering.rays import Rays, cast_rays
+
+Kernel = Callable[[Tensor, Rays, int, bool], tuple[Tensor, "Tensor | None"]]
+
+#: Kernels by name. A kernel maps (density, rays, samples, jacobian?) to (images, Jacobians or None).
+KERNELS: dict[str, Kernel] = {"torch": torch_kernel.render, "numba": numba_kernel.render}
+
+
+def choose_kernel(name: str, device: torch.device) -> str:
+    """The kernel's name for a device: ``auto`` is numba on a CPU and torch elsewhere.
+
+    Raises:
+        DeviceError: if the kernel does not exist or does not run on the device.
+    """
+    if name == "auto":
+        return "numba" if device.type == "cpu" else "torch"
+    if name not in KERNELS:
+        raise DeviceError(f"There is no rendering kernel {name!r}: choose one of auto, {', '.join(KERNELS)}.")
+    if name == "numba" and device.type != "cpu":
+        raise DeviceError(f"The numba kernel runs on the CPU, but the volume is on {device}: use kernel='torch'.")
+    return name
+
+
+def render(
+    volume: Volume, view: View | Sequence[View], poses: Tensor, *, samples: int = 256, kernel: str = "auto"
+) -> Tensor:
+    """DRRs (B, C, H, W) of poses ``rig_from_world`` (B, 4, 4), differentiable in the poses and in the volume's density.
+
+    Works with reverse mode, ``torch.func.jvp`` and ``vmap``. Derivatives with respect to a pose are those along SE(3).
+
+    Args:
+        volume: C channels of linear attenuation.
+        view: one view for all poses, or B views of one image size.
+        poses: (B, 4, 4).
+        samples: midpoint samples on the clipped part of each ray.
+        kernel: ``auto``, ``numba`` or ``torch``.
+
+    Raises:
+        GeometryError: for poses or views that do not fit together.
+        DeviceError: for a kernel that is not there.
+    """
+    _check_samples(samples)
+    density = volume.density
+    name = choose_kernel(kernel, density.device)
+    tracked = torch.is_grad_enabled() and (density.requires_grad or poses.requires_grad)
+    if not tracked and not _transformed(density, poses):
+        return KERNELS[name](density, cast_rays(volume, view, poses), samples, False)[0]
+
+    def linearized(values: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            image, jacobian = KERNELS[name](values.detach(), cast_rays(volume, view, at), samples, True)
+        assert jacobian is not None
+        return image, jacobian
+
+    def rendered(values: Tensor, at: Tensor) -> Tensor:
+        return torch_kernel.render(values, cast_rays(volume, view, at), samples, False)[0]
+
+    return RenderFunction.apply(density, poses, volume.center, linearized, rendered)[0]  # type: ignore[no-any-return,no-untyped-call]
+
+
+def linearize(
+    volume: Volume, view: View | Sequence[View], poses: Tensor, *, samples: int = 256, kernel: str = "auto"
+) -> tuple[Tensor, Tensor]:
+    """DRRs (B, C, H, W) and their exact Jacobians (B, C, 6, H, W) with respect to a twist of the pose.
+
+    The twist (rotation in radians, translation in mm) moves the pose as ``se3.about(twist, pose, volume.center)``:
+    in the rig's axes, about the volume's isocenter. Arguments and errors are those of :func:`render`.
+
+    If the density requires a gradient, image and Jacobian carry it (both are linear in the volume; reference kernel).
+    """
+    _check_samples(samples)
+    density = volume.density
+    rays = cast_rays(volume, view, poses)
+    name = choose_kernel(kernel, density.device)
+    if torch.is_grad_enabled() and density.requires_grad:
+        name = "torch"
+    image, jacobian = KERNELS[name](density, rays, samples, True)
+    assert jacobian is not None
+    return image, jacobian
+
+
+def _check_samples(samples: int) -> None:
+    if samples < 1:
+        raise InputError(f"A ray needs at least one sample, not {samples}.")
+
+
+def _transformed(*tensors: Tensor) -> bool:
+    """Whether a tensor is a dual number or belongs to a torch.func transform, so that derivatives must be kept."""
+    functorch: Any = torch._C._functorch
+    return any(
+        functorch.is_functorch_wrapped_tensor(t) or torch.autograd.forward_ad.unpack_dual(t).tangent is not None
+        for t in tensors
+    )

@@ -1,0 +1,133 @@
+"""The reference kernel: plain torch on any device, differentiable in the volume, and the one that others are held to.
+
+Along a ray x(u) = s + u·D through a volume V, clipped to the volume's box at u0 and u1, N midpoint samples give
+    I = Δ Σ V(x(u_k)),   Δ = L (u1 - u0) / N,   u_k = u0 + (k + ½)(u1 - u0)/N,
+with L the ray's length in mm. With a_k = ∇V(x(u_k)), the sums A = Σ a_k and B = Σ u_k a_k determine the derivative
+with respect to both ends of the ray, the motion of the clip bounds included, and so all six pose columns.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from SphericalRegLib.rendering.rays import Rays
+
+# A ray that runs exactly along a face has direction 0 across it; a tiny one instead keeps every quotient finite.
+_TINY = 1e-9
+
+
+def render(density: Tensor, rays: Rays, samples: int, jacobian: bool) -> tuple[Tensor, Tensor | None]:
+    """Images (B, C, H, W) and, if asked for, pose Jacobians (B, C, 6, H, W).
+
+    Args:
+        density: (C, K, J, I) in 1/mm; its dtype and device are used throughout.
+        rays: B cameras.
+        samples: midpoint samples along the clipped part of each ray.
+        jacobian: whether to return ∂image/∂twist (rotation in radians, translation in mm, about the isocenter).
+    """
+    padded = F.pad(density[None], (1,) * 6, mode="replicate")[0]
+    # Bound the memory of one block: per sample about 60 numbers live at once.
+    rows = max(1, int(2**21 // max(1, samples * rays.width)))
+    images: list[Tensor] = []
+    jacobians: list[Tensor] = []
+    for b in range(rays.source.shape[0]):
+        blocks = [
+            _render_rows(padded, rays, b, top, min(top + rows, rays.height), samples, jacobian)
+            for top in range(0, rays.height, rows)
+        ]
+        images.append(torch.cat([block[0] for block in blocks], dim=-2))
+        if jacobian:
+            jacobians.append(torch.cat([block[1] for block in blocks if block[1] is not None], dim=-2))
+    return torch.stack(images), torch.stack(jacobians) if jacobian else None
+
+
+def _render_rows(
+    padded: Tensor, rays: Rays, b: int, top: int, bottom: int, samples: int, jacobian: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Image (C, rows, W) and, if asked for, Jacobian (C, 6, rows, W) of rows [top, bottom) of camera b."""
+    like = {"dtype": padded.dtype, "device": padded.device}
+    v, u = torch.meshgrid(
+        torch.arange(top, bottom, dtype=torch.float64),
+        torch.arange(rays.width, dtype=torch.float64),
+        indexing="ij",
+    )
+    pixels = torch.stack([u, v, torch.ones_like(u)], dim=-1)
+    size = torch.tensor(padded.shape[:0:-1], dtype=torch.float64)
+    source = rays.source[b] + 1  # the padding shifts every voxel by one
+    direction = pixels @ rays.direction[b].T
+    safe = torch.where(direction.abs() < _TINY, torch.full_like(direction, _TINY), direction)
+    first = (0.5 - source) / safe
+    second = (size - 1.5 - source) / safe
+    near, near_axis = torch.minimum(first, second).max(dim=-1)
+    far, far_axis = torch.maximum(first, second).min(dim=-1)
+    lower, upper = near.clamp(min=0), far.clamp(max=1)
+    hit = upper > lower
+    upper = torch.where(hit, upper, lower)
+    width = upper - lower
+
+    middle = (torch.arange(samples, dtype=torch.float64) + 0.5) / samples
+    parameter = lower[..., None] + width[..., None] * middle
+    points = source + parameter[..., None] * direction[..., None, :]
+    values, gradients = _sample(padded, points.to(**like), jacobian)
+
+    rig = pixels @ rays.rig_direction[b].T
+    scale = (rig.norm(dim=-1) / samples * hit).to(**like)
+    total = values.sum(-1) * scale
+    image = total * width.to(**like)
+    if not jacobian:
+        return image, None
+
+    u_k = parameter.to(**like)
+    a = gradients.sum(-2) * scale[..., None]
+    b_ = (gradients * u_k[..., None]).sum(-2) * scale[..., None]
+    d = direction.to(**like)
+    u0, u1, h = lower.to(**like), upper.to(**like), width.to(**like)
+    along_a, along_b = (a * d).sum(-1), (b_ * d).sum(-1)
+    late = along_b - u0 * along_a + total
+    early = along_a * h - late
+    at_source, at_target = (a - b_) * h[..., None], b_ * h[..., None]
+    safe_d = safe.to(**like)
+    for weight, bound, axis, active in (
+        (early, u0, near_axis, near > 0),
+        (late, u1, far_axis, far < 1),
+    ):
+        axis_d = torch.gather(safe_d, -1, axis.to(safe_d.device)[..., None])[..., 0]
+        push = -weight / axis_d * (active & hit).to(**like)
+        one_hot = F.one_hot(axis, 3).to(**like)
+        at_source = at_source + (push * (1 - bound))[..., None] * one_hot
+        at_target = at_target + (push * bound)[..., None] * one_hot
+    to_rig = rays.voxel_from_rig[b].to(**like)
+    force = (at_source + at_target) @ to_rig
+    torque = torch.linalg.cross(rays.lever[b].to(**like).expand_as(force), force) + torch.linalg.cross(
+        rig.to(**like).expand_as(force), at_target @ to_rig
+    )
+    return image, -torch.cat([torque, force], dim=-1).movedim(-1, 1)
+
+
+def _sample(padded: Tensor, points: Tensor, gradient: bool) -> tuple[Tensor, Tensor]:
+    """Trilinear values (C, ...) and voxel-space gradients (C, ..., 3) at points (..., 3) = (i, j, k)."""
+    _, nk, nj, ni = padded.shape
+    flat = padded.reshape(padded.shape[0], -1)
+    upper = torch.tensor([ni - 2, nj - 2, nk - 2], device=points.device)
+    corner = torch.minimum(points.floor().long().clamp(min=0), upper)
+    x, y, z = (points - corner).unbind(-1)
+    base = (corner[..., 2] * nj + corner[..., 1]) * ni + corner[..., 0]
+
+    def pair(offset: int) -> tuple[Tensor, Tensor]:
+        at = flat[:, base + offset]
+        step = flat[:, base + offset + 1] - at
+        return at + x * step, step
+
+    c00, g00 = pair(0)
+    c10, g10 = pair(ni)
+    c01, g01 = pair(nj * ni)
+    c11, g11 = pair(nj * ni + ni)
+    e0, e1 = c10 - c00, c11 - c01
+    d0, d1 = c00 + y * e0, c01 + y * e1
+    value = d0 + z * (d1 - d0)
+    if not gradient:
+        return value, value[..., None]
+    g0, g1 = g00 + y * (g10 - g00), g01 + y * (g11 - g01)
+    return value, torch.stack([g0 + z * (g1 - g0), e0 + z * (e1 - e0), d1 - d0], dim=-1)
