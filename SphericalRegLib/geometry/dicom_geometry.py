@@ -170,8 +170,8 @@ def dicom_tags_from_view(view: View, pose: Tensor | None = None) -> dict[str, An
 
 
 def _ds(value: float) -> str:
-    """A decimal string of at most 16 characters."""
-    return format_number_as_ds(float(value))
+    """A decimal string of at most 16 characters; rounded first, since pydicom lets 9.999…9 grow to 17."""
+    return format_number_as_ds(round(float(f"{value:.12g}"), 12))
 
 
 def _angles(dataset: pydicom.Dataset, frame: int) -> tuple[float | None, float | None]:

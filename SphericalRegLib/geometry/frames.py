@@ -69,7 +69,7 @@ def direction(name: str) -> Tensor:
 
 
 def direction_letters(vector: Tensor, smallest: float = 0.3) -> str:
-    """DICOM's letters for a RAS vector (3,), largest component first; those below ``smallest`` of its norm are left out."""
+    """DICOM's letters for a RAS vector (3,), largest component first; small ones (see ``smallest``) left out."""
     unit = vector / vector.norm()
     order = sorted(range(3), key=lambda axis: -abs(float(unit[axis])))
     pairs = ("RL", "AP", "HF")

@@ -1,0 +1,252 @@
+"""Calibration files: Autoscoper's text (MayaCam 2, as XMALab writes it), and a small JSON file of our own."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from SphericalRegLib.errors import GeometryError, InputError
+from SphericalRegLib.geometry.krt import krt_from_view, view_from_krt
+from SphericalRegLib.geometry.view import View, is_rigid
+
+FORMAT = "SphericalReg geometry"
+SCHEMA_VERSION = 1
+
+# Autoscoper's headings, with the rows and columns of numbers below each.
+_SECTIONS = {"image size": (1, 2), "camera matrix": (3, 3), "rotation": (3, 3), "translation": (3, 1)}
+_FILE_KEYS = {"format", "schema_version", "views", "rig_from_world_ras_mm"}
+_VIEW_KEYS = {
+    "name",
+    "rows",
+    "columns",
+    "intrinsics_px",
+    "source_to_detector_mm",
+    "source_to_isocenter_mm",
+    "camera_from_rig_mm",
+}
+
+
+class Calibration(NamedTuple):
+    """Views that share a rig, and the pose rig_from_world (4, 4), RAS mm, where the file has one."""
+
+    views: list[View]
+    pose: Tensor | None
+
+
+def read_autoscoper(
+    path: str | os.PathLike[str],
+    *,
+    sdd: float | None = None,
+    spacing: float | tuple[float, float] | None = None,
+    mm_per_unit: float = 1.0,
+) -> View:
+    """A view from an Autoscoper camera file (MayaCam 2).
+
+    The file is OpenCV's K, R, t of the image as stored, first row on top, with "image size" as width,height. That
+    Autoscoper flips y when it reads one is only its change to OpenGL's frame. (Checked on the wrist sample: implanted
+    beads seen in both images lie within 0.4 pixels of each other's epipolar lines, and 20 pixels off with a flip.)
+
+    Args:
+        path: file.
+        sdd: source-to-detector distance, mm. The file does not say; without sdd and spacing the detector is put 1.5
+            times as far from the source as the file's origin, as Autoscoper does: pixels are exact all the same, but
+            millimeters on the detector are nominal then.
+        spacing: detector spacing in mm, instead of sdd.
+        mm_per_unit: the length that 1 is in the file's translation: 10 for calibrations in centimeters.
+
+    Raises:
+        InputError: for a file that can't be read.
+        GeometryError: for another kind of file or impossible values.
+    """
+    sections = _autoscoper_sections(Path(path))
+    width, height = (int(n) for n in sections["image size"][0])
+    offset = torch.tensor(sections["translation"], dtype=torch.float64)[:, 0] * mm_per_unit
+    if sdd is None and spacing is None:
+        sdd = 1.5 * float(offset.norm())
+    return view_from_krt(
+        sections["camera matrix"],
+        sections["rotation"],
+        offset,
+        height,
+        width,
+        sdd=sdd,
+        spacing=spacing,
+        name=Path(path).stem,
+    )
+
+
+def write_autoscoper(path: str | os.PathLike[str], view: View) -> None:
+    """Write a view as an Autoscoper camera file (MayaCam 2), in mm, all digits; complete or not at all.
+
+    Raises:
+        InputError: where the file can't be written.
+    """
+    k, r, t = krt_from_view(view)
+    matrices = {"camera matrix": k, "rotation": r, "translation": t[:, None]}
+    lines = ["image size", f"{view.width},{view.height}", ""]
+    for heading, matrix in matrices.items():
+        lines += [heading, *(",".join(repr(number) for number in row) for row in matrix.tolist()), ""]
+    _write_whole(Path(path), "\n".join(lines))
+
+
+def read_json(path: str | os.PathLike[str]) -> Calibration:
+    """Views and pose from our JSON file.
+
+    Raises:
+        InputError: for a file that can't be read.
+        GeometryError: for another format or version, missing or unknown keys, and impossible values.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(_read(path))
+    except json.JSONDecodeError as error:
+        raise GeometryError(f"{path} is not a JSON file: {error}.") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise GeometryError(f"{path} is not a geometry file of ours: its key 'format' must be '{FORMAT}'.")
+    if content.get("schema_version") != SCHEMA_VERSION:
+        raise GeometryError(
+            f"{path} has schema_version {content.get('schema_version')!r}; this program reads {SCHEMA_VERSION}: "
+            "write the file again, or update the program."
+        )
+    _check_keys(content, _FILE_KEYS, {"rig_from_world_ras_mm"}, str(path))
+    if not isinstance(content["views"], list) or not content["views"]:
+        raise GeometryError(f"{path}: 'views' must be a list of one view or more.")
+    views = [_view_from_json(item, f"{path}, view {index}") for index, item in enumerate(content["views"])]
+    pose = None
+    if content.get("rig_from_world_ras_mm") is not None:
+        pose = _numbers(content, "rig_from_world_ras_mm", (4, 4), str(path))
+        if not is_rigid(pose):
+            raise GeometryError(f"{path}: 'rig_from_world_ras_mm' is not a rigid 4×4 matrix: {pose.tolist()}.")
+    return Calibration(views, pose)
+
+
+def write_json(path: str | os.PathLike[str], views: Sequence[View], pose: Tensor | None = None) -> None:
+    """Write views, and a pose rig_from_world (4, 4) if given, to our JSON file; all digits, complete or not at all.
+
+    Raises:
+        InputError: where the file can't be written.
+        GeometryError: for no view, or a pose that isn't rigid.
+    """
+    if not views:
+        raise GeometryError("There is no view to write.")
+    if pose is not None and (pose.shape != (4, 4) or not is_rigid(pose.to(torch.float64))):
+        raise GeometryError(f"The pose to write is not a rigid 4×4 matrix: {pose.tolist()}.")
+    content = {
+        "format": FORMAT,
+        "schema_version": SCHEMA_VERSION,
+        "views": [
+            {
+                "name": view.name,
+                "rows": view.height,
+                "columns": view.width,
+                "intrinsics_px": view.intrinsics.tolist(),
+                "source_to_detector_mm": view.sdd,
+                "source_to_isocenter_mm": view.sad,
+                "camera_from_rig_mm": view.camera_from_rig.tolist(),
+            }
+            for view in views
+        ],
+        "rig_from_world_ras_mm": None if pose is None else pose.to(torch.float64).tolist(),
+    }
+    _write_whole(Path(path), json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def _view_from_json(item: Any, where: str) -> View:
+    if not isinstance(item, dict):
+        raise GeometryError(f"{where} is not an object with the keys {', '.join(sorted(_VIEW_KEYS))}.")
+    _check_keys(item, _VIEW_KEYS, {"name", "source_to_isocenter_mm", "camera_from_rig_mm"}, where)
+    for key in ("rows", "columns"):
+        if not isinstance(item[key], int) or isinstance(item[key], bool):
+            raise GeometryError(f"{where}: '{key}' must be a whole number, not {item[key]!r}.")
+    sad = None
+    if item.get("source_to_isocenter_mm") is not None:
+        sad = float(_numbers(item, "source_to_isocenter_mm", (), where))
+    camera_from_rig = torch.eye(4, dtype=torch.float64)
+    if "camera_from_rig_mm" in item:
+        camera_from_rig = _numbers(item, "camera_from_rig_mm", (4, 4), where)
+    try:
+        return View(
+            _numbers(item, "intrinsics_px", (3, 3), where),
+            item["rows"],
+            item["columns"],
+            float(_numbers(item, "source_to_detector_mm", (), where)),
+            camera_from_rig,
+            sad,
+            str(item.get("name", "view")),
+        )
+    except GeometryError as error:
+        raise GeometryError(f"{where}: {error}") from error
+
+
+def _check_keys(item: dict[str, Any], known: set[str], optional: set[str], where: str) -> None:
+    if missing := sorted(known - optional - set(item)):
+        raise GeometryError(f"{where} lacks {', '.join(repr(key) for key in missing)}.")
+    if unknown := sorted(set(item) - known):
+        raise GeometryError(
+            f"{where} has unknown keys {', '.join(repr(key) for key in unknown)}; known are {', '.join(sorted(known))}."
+        )
+
+
+def _numbers(item: dict[str, Any], key: str, shape: tuple[int, ...], where: str) -> Tensor:
+    try:
+        tensor = torch.tensor(item[key], dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise GeometryError(f"{where}: '{key}' must be numbers of shape {shape}: {error}.") from error
+    if tensor.shape != shape or not torch.isfinite(tensor).all():
+        raise GeometryError(f"{where}: '{key}' must be finite numbers of shape {shape}, not {item[key]!r}.")
+    return tensor
+
+
+def _autoscoper_sections(path: Path) -> dict[str, list[list[float]]]:
+    lines = [line.strip() for line in _read(path).splitlines() if line.strip()]
+    if lines and lines[0].lower() != "image size":
+        raise GeometryError(
+            f"{path} is not a MayaCam 2 file: it must begin with 'image size', not '{lines[0][:40]}'. Export the "
+            "calibration of XMALab as MayaCam 2."
+        )
+    sections: dict[str, list[list[float]]] = {}
+    heading = ""
+    for line in lines:
+        if line.lower() in _SECTIONS:
+            heading = line.lower()
+            sections[heading] = []
+            continue
+        try:
+            sections[heading].append([float(number) for number in line.split(",") if number.strip()])
+        except ValueError as error:
+            raise GeometryError(
+                f"{path}, below '{heading}': '{line[:60]}' is neither numbers nor a heading."
+            ) from error
+    for name, (rows, columns) in _SECTIONS.items():
+        found = sections.get(name, [])
+        shaped = len(found) == rows and all(len(row) == columns for row in found)
+        if not shaped or not all(math.isfinite(number) for row in found for number in row):
+            raise GeometryError(
+                f"{path}: '{name}' must have {rows} lines of {columns} finite numbers, but has {found}."
+            )
+    return sections
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The calibration {path} can't be read: {error}.") from error
+
+
+def _write_whole(path: Path, content: str) -> None:
+    """Write beside the target, then rename: a reader never sees half a file."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_text(content, encoding="utf-8", newline="\n")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise InputError(f"The calibration can't be written to {path}: {error}.") from error
