@@ -80,7 +80,8 @@ def view_from_dicom(
         spacing: (row, column) distance of pixel centers *on the detector*, mm.
         principal_point: (column, row) pixel where the ray perpendicular to the detector hits.
         primary_deg, secondary_deg: where the detector is, as DICOM's positioner angles.
-        mirrored: whether the stored image is a mirror image of what the source sees.
+        mirrored: whether the stored image is a mirror image of what the source sees. Without it the angles and
+            PatientOrientation decide (:mod:`carm`); without angles the image is read as not mirrored.
         name: what the user calls the view.
 
     Raises:
@@ -198,8 +199,8 @@ def _angle_in_frame(dataset: pydicom.Dataset, keyword: str, frame: int) -> float
 
 def _display(dataset: pydicom.Dataset, primary_deg: float | None, secondary_deg: float) -> carm.Display:
     if primary_deg is None:
-        # Fluoroscopy is stored as seen from the detector; a radiograph is most often AP, which isn't mirrored.
-        return carm.Display(dicom_tags.text(dataset, "Modality") in ("XA", "RF"), 0.0)
+        # Which side the detector is on decides; not knowing it, read the image as the source sees it.
+        return carm.Display(False, 0.0)
     letters = [str(part) for part in (dataset.get("PatientOrientation") or []) if str(part).strip()]
     if len(letters) != 2:
         return carm.expected_display(primary_deg)
