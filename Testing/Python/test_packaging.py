@@ -1,0 +1,170 @@
+"""What holds pyproject.toml, constraints.txt, Makefile and the shipped files together."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import SphericalRegLib
+from SphericalRegLib.errors import InputError
+from SphericalRegLib.sample import sample_path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(SphericalRegLib.__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.fixture(scope="module")
+def pins() -> dict[str, str]:
+    """Version by distribution, for the running Python."""
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
+    requirements = [Requirement(line) for line in lines]
+    here = [r for r in requirements if r.marker is None or r.marker.evaluate()]
+    names = [canonicalize_name(r.name) for r in here]
+    assert len(set(names)) == len(names), "a distribution is pinned twice"
+    assert all(str(r.specifier).startswith("==") for r in here)
+    return {name: str(r.specifier)[2:] for name, r in zip(names, here, strict=True)}
+
+
+def test_every_imported_library_is_a_declared_dependency(project: dict[str, Any]) -> None:
+    extras = project["optional-dependencies"]["evaluation"]
+    declared = {canonicalize_name(Requirement(d).name) for d in project["dependencies"] + extras}
+    distributions = importlib.metadata.packages_distributions()
+    undeclared = {}
+    for file in (ROOT / "SphericalRegLib").rglob("*.py"):
+        for name in _imported(file) - set(sys.stdlib_module_names) - {"SphericalRegLib", "slicer", "vtk"}:
+            if not declared & {canonicalize_name(d) for d in distributions.get(name, [name])}:
+                undeclared[name] = file.relative_to(ROOT).as_posix()
+    assert undeclared == {}
+
+
+def test_the_project_asks_for_lower_bounds_only(project: dict[str, Any]) -> None:
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    for requirement in (Requirement(text) for group in groups for text in group):
+        assert [s.operator for s in requirement.specifier] == [">="], requirement
+
+
+def test_constraints_lock_everything_that_the_project_and_its_tests_install(
+    project: dict[str, Any], pins: dict[str, str]
+) -> None:
+    extras = project["optional-dependencies"]
+    waiting = [Requirement(text) for text in project["dependencies"] + extras["evaluation"] + extras["test"]]
+    seen: set[str] = set()
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if name in seen or (requirement.marker and not _applies(requirement)):
+            continue
+        seen.add(name)
+        installed = importlib.metadata.distribution(name)
+        assert pins.get(name) == installed.version.partition("+")[0], f"{name} {installed.version} in constraints.txt"
+        children = [Requirement(text) for text in installed.requires or []]
+        # What torch fixes itself (its CUDA libraries) needs no second lock.
+        children = [c for c in children if not (name == "torch" and str(c.specifier).startswith("=="))]
+        waiting += [c for c in children if not c.marker or any(_applies(c, e) for e in {"", *requirement.extras})]
+
+
+def test_torch_is_the_one_version_that_ci_has_a_build_of(pins: dict[str, str]) -> None:
+    assert pins["torch"] == "2.13.0"
+
+
+def test_the_sample_is_found_in_the_source_tree() -> None:
+    assert sample_path("pelvis_lumbar_3mm.nii.gz") == ROOT / "Resources" / "SampleData" / "pelvis_lumbar_3mm.nii.gz"
+
+
+def test_an_unknown_sample_is_an_error_that_lists_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"skull\.nii.*pelvis_lumbar_3mm_labels\.json"):
+        sample_path("skull.nii")
+
+
+def test_every_sample_file_is_described_beside_it() -> None:
+    folder = ROOT / "Resources" / "SampleData"
+    text = (folder / "README.md").read_text()
+    assert [f.name for f in folder.iterdir() if f.name != "README.md" and f"`{f.name}`" not in text] == []
+
+
+def test_the_citation_names_the_version() -> None:
+    assert f"version: {SphericalRegLib.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_the_wheel_carries_the_sample_the_notices_and_the_command(tmp_path: Path) -> None:
+    build = f"from hatchling.build import build_wheel; build_wheel({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", build], cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    installed = tmp_path / "installed"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(installed)
+    (information,) = installed.glob("*.dist-info")
+    assert {"LICENSE", "NOTICE"} <= {file.name for file in (information / "licenses").iterdir()}
+    assert "sphericalreg = SphericalRegLib.cli.main:main" in (information / "entry_points.txt").read_text()
+    assert not (installed / "Testing").exists()
+
+    name = "pelvis_lumbar_3mm.nii.gz"
+    find = f"import sys; sys.path.insert(0, {str(installed)!r}); from SphericalRegLib.sample import sample_path as p"
+    run = [sys.executable, "-I", "-c", f"{find}; print(p({name!r}))"]
+    found = Path(subprocess.run(run, cwd=tmp_path, check=True, capture_output=True, text=True).stdout.strip())
+    assert found.is_relative_to(installed)
+    assert found.read_bytes() == sample_path(name).read_bytes()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+class TestMake:
+    def test_installs_torch_first(self, tmp_path: Path) -> None:
+        installs = [line for line in _dry_make("demo", tmp_path) if "pip install" in line]
+        assert installs[0].endswith(" torch")
+        assert installs[1].endswith("--editable .")
+
+    def test_installs_nothing_the_second_time(self, tmp_path: Path) -> None:
+        for stamp in (".python", ".runtime", ".test"):
+            (tmp_path / stamp).touch()
+        assert not any("pip" in line or "venv " in line for line in _dry_make("demo", tmp_path))
+        assert not any("pip" in line or "venv " in line for line in _dry_make("test", tmp_path))
+
+    def test_installs_again_when_a_version_changed(self, tmp_path: Path) -> None:
+        for stamp in (".python", ".runtime", ".test"):
+            (tmp_path / stamp).touch()
+            os.utime(tmp_path / stamp, (0, 0))
+        assert any("[test,evaluation]" in line for line in _dry_make("test", tmp_path))
+
+
+def _imported(file: Path) -> set[str]:
+    """Top-level names of all absolute imports in a file, those within functions included."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+def _applies(requirement: Requirement, extra: str = "") -> bool:
+    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+
+
+def _dry_make(target: str, venv: Path) -> list[str]:
+    """The commands that make would run, comments and messages aside."""
+    clean = {key: value for key, value in os.environ.items() if not re.match("MAKE|MFLAGS", key)}
+    command = ["make", "--dry-run", target, f"VENV={venv}"]
+    lines = subprocess.run(command, cwd=ROOT, env=clean, check=True, capture_output=True, text=True).stdout.splitlines()
+    return [line.replace(str(venv), "VENV") for line in lines]
