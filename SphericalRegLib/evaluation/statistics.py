@@ -25,7 +25,7 @@ class Interval(NamedTuple):
 class Summary(NamedTuple):
     """Distribution of an error; ``inf`` where so many cases failed."""
 
-    count: int
+    cases: int
     mean: float
     median: float
     p25: float
@@ -61,8 +61,8 @@ def percentile(values: ArrayLike, percent: float) -> float:
 def summarize(values: ArrayLike) -> Summary:
     """Distribution of errors (N,); raises InputError as :func:`percentile`."""
     errors = _errors(values)
-    quarters = (percentile(errors, p) for p in (50, 25, 75, 95))
-    return Summary(errors.size, float(errors.mean()), *quarters, float(errors.max()))
+    median, p25, p75, p95 = (percentile(errors, percent) for percent in (50, 25, 75, 95))
+    return Summary(errors.size, float(errors.mean()), median, p25, p75, p95, float(errors.max()))
 
 
 def smsr(mtre_mm: ArrayLike, threshold_mm: float = 1.0) -> float:
