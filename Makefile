@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 OUTPUT ?= demo-output
-# Test processes; each renders with one thread, so that they share the cores instead of fighting for them.
+# Test processes. Each gets one thread for torch, so that they share the cores, and two for the kernels, so that what
+# runs in parallel is tested in parallel.
 JOBS ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
 
 BIN := $(VENV)/bin
@@ -37,7 +38,7 @@ types: $(VENV)/.test
 floors: $(VENV)/.test
 	$(BIN)/lint-imports
 
-unit: export NUMBA_NUM_THREADS ?= 1
+unit: export NUMBA_NUM_THREADS ?= 2
 unit: export OMP_NUM_THREADS ?= 1
 unit: $(VENV)/.test
 	$(BIN)/python -m pytest -n $(JOBS)
