@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --progre
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 # Compiled kernels survive from one run to the next, and a read-only home folder does no harm.
-export NUMBA_CACHE_DIR ?= $(CURDIR)/$(VENV)/numba-cache
+export NUMBA_CACHE_DIR ?= $(abspath $(VENV))/numba-cache
 
 .PHONY: help demo test lint types floors unit clean
 
