@@ -101,7 +101,8 @@ def view_from_dicom(
         sdd, sad = dicom_distances.source_distances(dataset, frame, sdd, sad)
         spacing, source = dicom_distances.detector_spacing(dataset, frame, spacing, sdd, sad)
         if primary_deg is None:
-            primary_deg, secondary_deg = _angles(dataset, frame)
+            primary_deg, read_secondary = _angles(dataset, frame)
+            secondary_deg = read_secondary if secondary_deg is None else secondary_deg
         display = _display(dataset, primary_deg, secondary_deg or 0.0)
         rotation_deg = display.rotation_deg
         if principal_point is None:

@@ -108,7 +108,7 @@ def test_left_jacobian_is_the_series_of_adjoints(angle):
     assert torch.allclose(se3.left_jacobian(x), total, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("angle", (0.0, 1e-5, 0.09, 0.8, 3.1))
+@pytest.mark.parametrize("angle", [0.0, 1e-5, 0.09, 0.8, 3.1])
 def test_exp_and_log_have_exact_gradients(angle):
     x = twists(angle, count=2) * torch.tensor([1.0, 1, 1, 0.01, 0.01, 0.01], dtype=torch.float64)
     assert torch.autograd.gradcheck(se3.exp, x.requires_grad_(), check_forward_ad=True)
