@@ -47,7 +47,7 @@ def match_by_name(points: Mapping[str, Any], pixels: Mapping[str, Any]) -> tuple
     A landmark of the CT that isn't in the X-ray is left out; the other way round it's an error, likely a misspelling.
 
     Raises:
-        InputError: for names in the X-ray that the CT lacks.
+        InputError: for names in the X-ray that the CT lacks, and for other than 3 and 2 coordinates.
     """
     if unknown := sorted(set(pixels) - set(points)):
         raise InputError(
@@ -55,8 +55,15 @@ def match_by_name(points: Mapping[str, Any], pixels: Mapping[str, Any]) -> tuple
             f"{', '.join(sorted(points)) or 'none'}: use the same names."
         )
     names = [name for name in points if name in pixels]
-    found = [torch.as_tensor([list(source[n]) for n in names], dtype=torch.float64) for source in (points, pixels)]
-    return names, found[0].reshape(len(names), -1), found[1].reshape(len(names), -1)
+    return names, _rows(points, names, 3, "CT"), _rows(pixels, names, 2, "X-ray")
+
+
+def _rows(source: Mapping[str, Any], names: list[str], length: int, where: str) -> Tensor:
+    rows = [[float(number) for number in source[name]] for name in names]
+    for name, row in zip(names, rows, strict=True):
+        if len(row) != length:
+            raise InputError(f"Landmark {name} in the {where} has {len(row)} coordinates, not {length}: {row}.")
+    return torch.tensor(rows, dtype=torch.float64).reshape(len(names), length)
 
 
 def pose_from_landmarks(
