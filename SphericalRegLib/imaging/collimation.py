@@ -23,11 +23,11 @@ _THRESHOLDS = 24
 
 _NOISE_IN_BAND = 0.25  # white noise after a 5 × 5 median and the band of _texture, against the noise itself
 
-_SMALLEST_FIELD = 0.08  # share of the image
+_SMALLEST_FIELD = 0.2  # share of the image; smaller ones are rare, a strip of air beside a body is not
 _SMALLEST_SHADOW = 0.005
 _SMALLEST_STEP = 0.12  # against the spread of values within
 _SHARPNESS = 2.0  # the step against the further rise behind it
-_SHARE_OF_EDGE = 0.74  # that must be such a step
+_SHARE_OF_EDGE = 0.76  # that must be such a step
 _SMALLEST_SPREAD = 0.1  # against the way up to the shadow: air alone beside a body is more uniform than this
 
 
