@@ -60,11 +60,11 @@ def linear_attenuation(hu: np.ndarray, energy_kev: float = 70.0) -> np.ndarray:
     bone_hu = 1000 * (bone_attenuation(CT_ENERGY_KEV) / water_attenuation(CT_ENERGY_KEV) - 1)
     hu = np.asarray(hu, dtype=np.float32)
     below = np.clip(hu, -1000, 0)
+    below += 1000  # before it is scaled, so that air is exactly 0
     below *= np.float32(water / 1000)
-    below += np.float32(water)
     above = np.maximum(hu, 0)
     above *= np.float32((bone - water) / bone_hu)
-    return np.maximum(below + above, 0, dtype=np.float32)
+    return below + above
 
 
 def _interpolated(energy_kev: float, table: np.ndarray) -> float:

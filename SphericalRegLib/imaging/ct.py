@@ -75,7 +75,7 @@ def read_ct(
         InputError: for anything that is no volume in HU; the message names the value and the remedy.
         GeometryError: for sheared or left-handed axes, missing slices, or a label map on another grid.
     """
-    factors = (downsample,) * 3 if isinstance(downsample, int) else tuple(downsample)
+    factors = tuple(downsample) if isinstance(downsample, tuple | list) else (downsample,) * 3
     if len(factors) != 3 or not all(isinstance(f, int) and f >= 1 for f in factors):
         raise InputError(f"downsample={downsample!r} must be a whole number of voxels ≥ 1, or three of them (i, j, k).")
     path = Path(path)

@@ -56,12 +56,12 @@ def read_labels(path: str | Path, matrix: np.ndarray, size: tuple[int, int, int]
             f"{np.linalg.norm(matrix[:3, :3], axis=0).round(4).tolist()} mm. Bring it onto the CT's grid."
         )
     values = read_pixels(reader)
-    labels = values.astype(np.int32)
-    if values.dtype.kind == "f" and not (labels == values).all():
-        wrong = values[labels != values].flat[0]
+    if values.dtype.kind == "f" and (fractional := values != np.round(values)).any():
         raise InputError(
-            f"{path} holds {wrong:g}, which is no label: a label map has whole numbers. Is it a probability map?"
+            f"{path} holds {values[fractional].flat[0]:g}, which is no label: a label map has whole numbers. "
+            "Is it a probability map?"
         )
+    labels = values.astype(np.int32)
     if labels.min() < 0:
         raise InputError(f"{path} holds the label {labels.min()}: labels are 0 (nothing) or greater.")
     return labels, _names_in_header(reader)

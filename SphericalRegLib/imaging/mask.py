@@ -16,7 +16,8 @@ _MARGIN = 1.5
 # A value is a limit of the detector if it occurs this often: share of the image, and against the values next to it.
 _PILE_SHARE = 5e-4
 _PILE_EXCESS = 8.0
-_SMALLEST_SIDE = 16
+# Smaller images hold too little to tell a collimator from a body.
+_SMALLEST_SIDE = 160
 # So near the dense limit, against the spread of values, hardly anything is left to see.
 _FADING = 0.02
 
@@ -27,7 +28,7 @@ def estimate_mask(image: np.ndarray, usable: np.ndarray | None = None) -> np.nda
     Left out are: what lies beyond a collimator (rectangular, slanted, round) or a shutter that was filled with one
     value; areas at the detector's dense limit (no signal: lead, metal, bone too dense to see); opaque instruments.
     Areas burnt out to the value of air stay: nearly always they are the air around the patient, whose outline is
-    worth having.
+    worth having. Images less than 160 pixels large are not judged.
 
     Args:
         image: (H, W), bright = dense.
@@ -37,7 +38,7 @@ def estimate_mask(image: np.ndarray, usable: np.ndarray | None = None) -> np.nda
         (H, W) bool, a subset of ``usable``.
     """
     mask = np.ones(image.shape, bool) if usable is None else usable.copy()
-    if min(image.shape) < _SMALLEST_SIDE or not mask.any():
+    if max(image.shape) < _SMALLEST_SIDE or min(image.shape) < _SMALLEST_SIDE // 4 or not mask.any():
         return mask
     height, width = image.shape
     shrink = max(1.0, max(height, width) / _COARSE)

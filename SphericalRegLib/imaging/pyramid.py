@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import sparse
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.view import View
@@ -57,13 +58,20 @@ def resize_area(image: np.ndarray, mask: np.ndarray, height: int, width: int) ->
     Returns:
         (height, width) float32 and (height, width) bool.
     """
-    rows, columns = area_weights(image.shape[0], height), area_weights(image.shape[1], width)
-    weights = mask.astype(np.float64)
-    share = rows @ weights @ columns.T
-    plain = rows @ image.astype(np.float64) @ columns.T
-    masked = rows @ (np.where(mask, image, 0).astype(np.float64)) @ columns.T
-    averaged = np.where(share > 0, masked / np.where(share > 0, share, 1), plain)
+    # Each coarse pixel sees few fine ones: sparse, this costs a pass over the image instead of a matrix product.
+    rows = sparse.csr_array(area_weights(image.shape[0], height))
+    columns = sparse.csr_array(area_weights(image.shape[1], width))
+    if mask.all():
+        averaged = _averaged(rows, columns, image)
+        return averaged.astype(np.float32), np.ones(averaged.shape, bool)
+    share = _averaged(rows, columns, mask)
+    usable = _averaged(rows, columns, np.where(mask, image, 0)) / np.where(share > 0, share, 1)
+    averaged = np.where(share > 0, usable, _averaged(rows, columns, image))
     return averaged.astype(np.float32), share >= _USABLE_SHARE - 1e-9
+
+
+def _averaged(rows: sparse.csr_array, columns: sparse.csr_array, image: np.ndarray) -> np.ndarray:
+    return (columns @ (rows @ image.astype(np.float64)).T).T
 
 
 def area_weights(fine: int, coarse: int) -> np.ndarray:

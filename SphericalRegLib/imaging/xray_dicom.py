@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +67,9 @@ def read_dicom_xray(path: Path, frame: int | None) -> DicomXRay:
         InputError: for damaged or truncated files, files without pixels, color, or several frames and none chosen.
     """
     try:
-        dataset = pydicom.dcmread(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about odd private tags; what matters raises
+            dataset = pydicom.dcmread(path)
     except (InvalidDicomError, EOFError, OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as DICOM: {error}. Export it again.") from None
     if "PixelData" not in dataset:
