@@ -74,7 +74,8 @@ def render(
     def rendered(values: Tensor, at: Tensor) -> Tensor:
         return torch_kernel.render(values, cast_rays(volume, view, at), samples, False)[0]
 
-    return RenderFunction.apply(density, poses, volume.center, linearized, rendered)[0]  # type: ignore[no-any-return,no-untyped-call]
+    image: Tensor = RenderFunction.apply(density, poses, volume.center, linearized, rendered)[0]
+    return image
 
 
 def linearize(

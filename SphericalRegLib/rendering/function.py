@@ -102,6 +102,7 @@ class RenderFunction(torch.autograd.Function):
                 for i in range(info.batch_size)
             ]
             return (torch.stack([x[0] for x in images]), torch.stack([x[1] for x in images])), (0, 0)
+        assert in_dims[1] is not None, "vmap without a mapped input"
         folded = poses.movedim(in_dims[1], 0)
         image, jacobian = RenderFunction.apply(density, folded.flatten(0, 1), center, linear, volume)
         return (image.unflatten(0, folded.shape[:2]), jacobian.unflatten(0, folded.shape[:2])), (0, 0)

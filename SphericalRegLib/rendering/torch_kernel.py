@@ -8,6 +8,8 @@ with respect to both ends of the ray, the motion of the clip bounds included, an
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -47,7 +49,7 @@ def _render_rows(
     padded: Tensor, rays: Rays, b: int, top: int, bottom: int, samples: int, jacobian: bool
 ) -> tuple[Tensor, Tensor | None]:
     """Image (C, rows, W) and, if asked for, Jacobian (C, 6, rows, W) of rows [top, bottom) of camera b."""
-    like = {"dtype": padded.dtype, "device": padded.device}
+    like: dict[str, Any] = {"dtype": padded.dtype, "device": padded.device}
     v, u = torch.meshgrid(
         torch.arange(top, bottom, dtype=torch.float64),
         torch.arange(rays.width, dtype=torch.float64),

@@ -1,0 +1,100 @@
+"""Renderer and similarity put together: the least-squares cost of a pose at one level of resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from SphericalRegLib.geometry.view import View
+from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.optimization.problem import Linearization
+from SphericalRegLib.rendering import linearize, render
+from SphericalRegLib.similarity.residual import FixedImage, Residual
+from SphericalRegLib.similarity.weights import footprint, robust_weights
+
+
+@dataclass(frozen=True)
+class FixedView:
+    """One X-ray at one level: its geometry, and the similarity made ready for it."""
+
+    view: View
+    fixed: FixedImage
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The mean cost of several views that share one pose; a :class:`~SphericalRegLib.optimization.problem.Problem`.
+
+    Attributes:
+        volume: the CT at this level's resolution; channels are added up.
+        views: the X-rays at this level.
+        samples: along each ray.
+        footprint_radius: where positive, only pixels within so many pixels of the DRR count (for cut-out bones).
+        kernel: of the renderer.
+        robust_passes: times that weights are recomputed from their own residuals when they are renewed: started from
+            equal weights, one pass still sees the picture that the outliers painted.
+        length: mm, see ``Problem``.
+    """
+
+    volume: Volume
+    views: Sequence[FixedView]
+    samples: int
+    footprint_radius: int = 0
+    kernel: str = "auto"
+    robust_passes: int = 6
+    length: float = 100.0
+
+    @property
+    def center(self) -> Tensor:
+        """(3,) the CT's isocenter."""
+        return self.volume.center
+
+    def linearize(self, poses: Tensor, weights: Any | None = None, jacobian: bool = True) -> Linearization:
+        """See ``Problem.linearize``."""
+        terms = []
+        for n, item in enumerate(self.views):
+            image, columns = self._draw(item.view, poses, jacobian)
+            weight = self._support(item, image) if weights is None else weights[n]
+            terms.append((image, columns, weight, item.fixed.residual(image, columns, weight)))
+        return self._collect(terms)
+
+    def renew(self, at: Linearization) -> tuple[Linearization, Any]:
+        """See ``Problem.renew``."""
+        terms = []
+        for item, (image, columns, _, residual) in zip(self.views, at.memory, strict=True):
+            support = self._support(item, image)
+            weight = support
+            for _ in range(self.robust_passes):
+                weight = support * robust_weights(residual.magnitude, support)
+                residual = item.fixed.residual(image, columns, weight)
+            terms.append((image, columns, weight, residual))
+        return self._collect(terms), [term[2] for term in terms]
+
+    def pick(self, weights: Any, indices: Tensor) -> Any:
+        """See ``Problem.pick``."""
+        return [weight[indices] for weight in weights]
+
+    def _draw(self, view: View, poses: Tensor, jacobian: bool) -> tuple[Tensor, Tensor]:
+        if jacobian:
+            image, columns = linearize(self.volume, view, poses, samples=self.samples, kernel=self.kernel)
+            return image.sum(1), columns.sum(1)
+        image = render(self.volume, view, poses, samples=self.samples, kernel=self.kernel).sum(1)
+        return image, image.new_zeros(image.shape[0], 0, *image.shape[1:])
+
+    def _support(self, item: FixedView, image: Tensor) -> Tensor:
+        support = item.fixed.support.to(image).expand_as(image)
+        return support * footprint(image, self.footprint_radius) if self.footprint_radius else support
+
+    def _collect(self, terms: list[tuple[Tensor, Tensor, Tensor, Residual]]) -> Linearization:
+        share = 1 / len(terms)
+        residuals = [term[3] for term in terms]
+        return Linearization(
+            cost=share * torch.stack([r.cost for r in residuals]).sum(0).double(),
+            gradient=share * torch.stack([r.gradient for r in residuals]).sum(0).double(),
+            hessian=share * torch.stack([r.hessian for r in residuals]).sum(0).double(),
+            memory=terms,
+        )
