@@ -1,0 +1,18 @@
+"""Initializer, renderer, similarity and optimizer put together."""
+
+from SphericalRegLib.registration.pipeline import Registration, register
+from SphericalRegLib.registration.result import Progress, Result, Verdict, ViewResult
+from SphericalRegLib.registration.settings import Settings, Stage, Thresholds, default_stages
+
+__all__ = [
+    "Progress",
+    "Registration",
+    "Result",
+    "Settings",
+    "Stage",
+    "Thresholds",
+    "Verdict",
+    "ViewResult",
+    "default_stages",
+    "register",
+]

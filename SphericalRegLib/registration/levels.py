@@ -1,0 +1,74 @@
+"""The X-rays and the CT at one stage's resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from SphericalRegLib.geometry import se3
+from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.imaging.pyramid import pyramid
+from SphericalRegLib.imaging.xray import XRay
+from SphericalRegLib.optimization.objective import FixedView, Objective
+from SphericalRegLib.registration.settings import Stage
+
+
+class Levels:
+    """Makes the objective of each stage, and keeps coarse CTs and X-rays for the next one that wants them.
+
+    Args:
+        volume: the CT.
+        xrays: the views.
+        start: (4, 4) rig_from_world, for the magnification.
+        footprint_mm: see ``Settings``.
+        kernel: of the renderer.
+    """
+
+    def __init__(
+        self, volume: Volume, xrays: Sequence[XRay], start: Tensor, footprint_mm: float | None, kernel: str
+    ) -> None:
+        self._volume = volume
+        self._xrays = xrays
+        self._footprint_mm = footprint_mm
+        self._kernel = kernel
+        self._coarse: dict[tuple[int, int, int], Volume] = {}
+        # mm at the isocenter for one mm on the detector, by view
+        self._shrink = []
+        for xray in xrays:
+            camera = se3.transform_points(xray.view.camera_from_world(start), volume.center[None])
+            self._shrink.append(max(0.1, float(camera[0, 2]) / xray.view.sdd))
+
+    def objective(self, stage: Stage) -> Objective:
+        """The cost function of a stage."""
+        views, pixels = [], []
+        for xray, shrink in zip(self._xrays, self._shrink, strict=True):
+            longer = max(xray.image.shape)
+            height = max(8, round(xray.view.height * min(1.0, stage.size / longer)))
+            image, mask, view = pyramid(xray.image, xray.mask, xray.view, [min(height, xray.view.height)])[0]
+            fixed = stage.similarity.fix(torch.from_numpy(image), torch.from_numpy(mask))
+            views.append(FixedView(view, fixed))
+            pixels.append(shrink * view.spacing[0])
+        pixel = min(pixels)
+        volume = self._coarsened(stage.voxel * pixel)
+        radius = 0 if self._footprint_mm is None else max(1, round(self._footprint_mm / pixel))
+        return Objective(volume, views, self._samples(volume), radius, self._kernel, length=self.length)
+
+    @property
+    def length(self) -> float:
+        """mm: half of the CT's middle extent, over which a rotation acts."""
+        size = torch.tensor(self._volume.density.shape[:0:-1]) * self._volume.spacing
+        return float(size.median()) / 3
+
+    def _coarsened(self, voxel: float) -> Volume:
+        factors = tuple(max(1, int(voxel / float(s) + 0.25)) for s in self._volume.spacing)
+        key = (factors[0], factors[1], factors[2])
+        if key not in self._coarse:
+            self._coarse[key] = self._volume.coarsened(key)
+        return self._coarse[key]
+
+    @staticmethod
+    def _samples(volume: Volume) -> int:
+        """About one sample a voxel along the longest edge of the box."""
+        return max(16, min(512, max(volume.density.shape[1:])))

@@ -1,0 +1,221 @@
+"""A registration: the four parts put together, as an iterator of steps that a caller may stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from SphericalRegLib.errors import GeometryError, InputError
+from SphericalRegLib.geometry import se3
+from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.imaging.xray import XRay
+from SphericalRegLib.initialization.search import spread_poses
+from SphericalRegLib.optimization.objective import Objective
+from SphericalRegLib.optimization.problem import Linearization, Step, step_length
+from SphericalRegLib.registration.levels import Levels
+from SphericalRegLib.registration.result import Progress, Result, Verdict, ViewResult
+from SphericalRegLib.registration.settings import Settings
+from SphericalRegLib.registration.verdict import judge
+from SphericalRegLib.rendering import render
+
+# Candidates closer than this are one optimum.
+_SAME_MM = 3.0
+
+
+class Registration:
+    """Registers a CT to one or several X-rays that share one pose.
+
+    Iterate it to run it; stop whenever you like; then ask for the :meth:`result`. Deterministic for given input and
+    settings on one device.
+
+    Args:
+        volume: the CT's attenuation.
+        xrays: the views.
+        starts: (S, 4, 4) rig_from_world, one or several hypotheses (AP and PA, say).
+        settings: all choices.
+
+    Raises:
+        InputError: without an X-ray or a start.
+        GeometryError: if at no start the CT lies in the beam of every view.
+    """
+
+    def __init__(self, volume: Volume, xrays: Sequence[XRay], starts: Tensor, settings: Settings | None = None) -> None:
+        if not xrays:
+            raise InputError("There is no X-ray to register to.")
+        starts = torch.as_tensor(starts, dtype=torch.float64).reshape(-1, 4, 4)
+        if starts.shape[0] == 0:
+            raise InputError("There is no pose to start from: give one, a preset, angles or landmarks.")
+        self._settings = settings or Settings()
+        self._volume = volume
+        self._xrays = list(xrays)
+        self._starts = starts
+        self._check_beam()
+        self._levels = Levels(volume, xrays, starts[0], self._settings.footprint_mm, self._settings.kernel)
+        self._history: list[Progress] = []
+        self._poses = starts
+        self._costs = torch.full((starts.shape[0],), float("inf"), dtype=torch.float64)
+        self._rivals: list[tuple[Tensor, float]] = []
+        self._objective: Objective | None = None
+        self._converged = False
+        self._finished = False
+        self._seconds = 0.0
+
+    def __iter__(self) -> Iterator[Progress]:
+        began = time.perf_counter()
+        settings = self._settings
+        poses = spread_poses(self._starts, self._volume.center, settings.range, settings.candidates, settings.seed)
+        for level, stage in enumerate(settings.stages):
+            objective = self._levels.objective(stage)
+            self._objective = objective
+            for step in stage.optimizer.steps(objective, poses):
+                self._poses, self._costs = step.poses, step.cost
+                progress = self._progress(step, level, f"{stage.name} {stage.size}", time.perf_counter() - began)
+                self._history.append(progress)
+                self._seconds = progress.seconds
+                yield progress
+                self._converged = bool(step.done[int(step.cost.argmin())])
+            ranked = self._distinct(self._poses, self._costs)
+            if level == len(settings.stages) - 1 or len(ranked) > 1:
+                self._rivals = ranked
+            poses = torch.stack([pose for pose, _ in ranked[: stage.keep]])
+        self._poses, self._costs = poses[:1], torch.tensor([ranked[0][1]], dtype=torch.float64)
+        self._seconds = time.perf_counter() - began
+        self._finished = True
+
+    def result(self) -> Result:
+        """The result so far; of a run that was stopped, the verdict says so.
+
+        Raises:
+            InputError: before the first step.
+        """
+        if self._objective is None:
+            raise InputError("The registration has not begun: iterate it first.")
+        began = time.perf_counter()
+        best = int(self._costs.argmin())
+        pose = self._poses[best]
+        model, _ = self._objective.renew(self._objective.linearize(pose[None]))
+        views = self._view_results(self._objective, model)
+        cost = float(model.cost[0])
+        covariance = self._covariance(model, views)
+        verdict = judge(
+            pose,
+            cost,
+            min(float(((v.drr > 1e-3) & v.mask).sum() / v.mask.sum().clamp(min=1)) for v in views),
+            model.hessian[0],
+            self._rivals,
+            self._converged,
+            self._volume.center,
+            self._levels.length,
+            self._settings.thresholds,
+        )
+        if not self._finished:
+            verdict = Verdict(False, ("Stopped before the end.", *verdict.reasons))
+        return Result(
+            pose=pose,
+            cost=cost,
+            history=tuple(self._history),
+            covariance=covariance,
+            depth_sd_mm=self._depth_deviation(covariance),
+            verdict=verdict,
+            views=views,
+            seconds=self._seconds + time.perf_counter() - began,
+            candidates=tuple(self._rivals),
+        )
+
+    def _check_beam(self) -> None:
+        corners = self._volume.corners()
+        for xray in self._xrays:
+            camera = se3.transform_points(xray.view.camera_from_world(self._starts), corners)
+            if bool((camera[..., 2].amax(-1) <= 0).all()):
+                raise GeometryError(
+                    f"At the start the CT lies behind the X-ray source of {xray.view.name}: check the start pose and "
+                    "whether it maps world (CT) to camera, in mm."
+                )
+            image = render(
+                self._volume, xray.view.resized(16, 16), self._starts, samples=64, kernel=self._settings.kernel
+            )
+            if not bool((image > 0).any()):
+                middle = se3.transform_points(xray.view.camera_from_world(self._starts), self._volume.center[None])
+                raise GeometryError(
+                    f"At the start the CT does not overlap the beam of {xray.view.name}: its isocenter is at "
+                    f"{[round(x) for x in middle[0, 0].tolist()]} mm in camera coordinates, the detector at z = "
+                    f"{xray.view.sdd:.0f} mm. Give another start pose, preset or angles."
+                )
+
+    def _progress(self, step: Step, level: int, stage: str, seconds: float) -> Progress:
+        best = int(step.cost.argmin())
+        return Progress(
+            pose=step.poses[best],
+            cost=float(step.cost[best]),
+            damping=float(step.damping[best]),
+            stage=stage,
+            level=level,
+            levels=len(self._settings.stages),
+            iteration=step.iteration,
+            seconds=seconds,
+        )
+
+    def _distinct(self, poses: Tensor, costs: Tensor) -> list[tuple[Tensor, float]]:
+        """Optima that differ, best first."""
+        found: list[tuple[Tensor, float]] = []
+        for index in torch.argsort(costs).tolist():
+            pose = poses[index]
+            if not torch.isfinite(costs[index]):
+                continue
+            if found:
+                others = torch.stack([other for other, _ in found])
+                twists = se3.difference_about(pose.expand_as(others), others, self._volume.center)
+                if float(step_length(twists, self._levels.length).min()) < _SAME_MM:
+                    continue
+            found.append((pose, float(costs[index])))
+        if not found:
+            raise GeometryError("At every candidate pose the CT left the beam: start closer.")
+        return found
+
+    def _view_results(self, objective: Objective, model: Linearization) -> tuple[ViewResult, ...]:
+        results = []
+        for item, xray, (image, _, weights, residual) in zip(objective.views, self._xrays, model.memory, strict=True):
+            full = torch.from_numpy(xray.image)[None, None]
+            size = (item.view.height, item.view.width)
+            results.append(
+                ViewResult(
+                    view=item.view,
+                    xray=torch.nn.functional.interpolate(full, size=size, mode="area")[0, 0],
+                    drr=image[0],
+                    residual=residual.magnitude[0],
+                    weights=weights[0],
+                    mask=item.fixed.support > 0,
+                )
+            )
+        return tuple(results)
+
+    def _covariance(self, model: Linearization, views: Sequence[ViewResult]) -> Tensor:
+        """Residual variance times the inverse normal equations, over as many residuals as are independent.
+
+        Smoothing by a Gaussian of 1 pixel leaves one independent pixel in 4π; each has two gradient components.
+        """
+        effective = sum(float(v.weights.sum()) for v in views) * 2 / (4 * torch.pi)
+        freedom = max(1.0, effective - 6)
+        return float(model.cost[0]) / freedom * torch.linalg.pinv(model.hessian[0], hermitian=True)
+
+    def _depth_deviation(self, covariance: Tensor) -> float:
+        axis = self._xrays[0].view.camera_from_rig[2, :3]
+        return float((axis @ covariance[3:, 3:] @ axis).clamp(min=0).sqrt())
+
+
+def register(
+    volume: Volume,
+    xrays: Sequence[XRay],
+    starts: Tensor,
+    settings: Settings | None = None,
+    on_step: Callable[[Progress], None] | None = None,
+) -> Result:
+    """Run a :class:`Registration` to its end."""
+    registration = Registration(volume, xrays, starts, settings)
+    for step in registration:
+        if on_step is not None:
+            on_step(step)
+    return registration.result()

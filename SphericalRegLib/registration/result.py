@@ -1,0 +1,91 @@
+"""What a registration tells while it runs, and when it is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from SphericalRegLib.geometry.view import View
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The state after one iteration.
+
+    Attributes:
+        pose: (4, 4) rig_from_world, the best so far.
+        cost: its cost under the stage's similarity.
+        damping: of its Levenberg-Marquardt iteration.
+        stage: in words.
+        level: counts from 0.
+        levels: how many there are.
+        iteration: within the level, from 0.
+        seconds: since the start.
+    """
+
+    pose: Tensor
+    cost: float
+    damping: float
+    stage: str
+    level: int
+    levels: int
+    iteration: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether to trust a result, and every reason not to."""
+
+    accepted: bool
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ViewResult:
+    """One view at the last stage's resolution and the final pose.
+
+    Attributes:
+        view: its geometry.
+        xray: (H, W), bright = dense.
+        drr: (H, W) line integrals.
+        residual: (H, W), size of the residual before weighting.
+        weights: (H, W) in [0, 1]: what counted.
+        mask: (H, W) bool: what could have counted.
+    """
+
+    view: View
+    xray: Tensor
+    drr: Tensor
+    residual: Tensor
+    weights: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished (or stopped) registration.
+
+    Attributes:
+        pose: (4, 4) float64 rig_from_world.
+        cost: 1 - R² of the last stage under robust weights: the share of the DRR's gradients that the X-ray's do not
+            explain, whatever the tone curve; 0 is perfect.
+        history: every iteration.
+        covariance: (6, 6) of the twist about the isocenter, rig axes, rad and mm, from the inverse normal equations.
+        depth_sd_mm: standard deviation of the isocenter along the first view's central ray.
+        verdict: whether to trust it.
+        views: one for each X-ray.
+        seconds: in all.
+        candidates: (pose (4, 4), cost) of what the last stage but one still considered, best first.
+    """
+
+    pose: Tensor
+    cost: float
+    history: tuple[Progress, ...]
+    covariance: Tensor
+    depth_sd_mm: float
+    verdict: Verdict
+    views: tuple[ViewResult, ...]
+    seconds: float
+    candidates: tuple[tuple[Tensor, float], ...]

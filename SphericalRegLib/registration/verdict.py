@@ -1,0 +1,70 @@
+"""Accept or reject a pose, with reasons that a clinician can read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from SphericalRegLib.geometry import se3
+from SphericalRegLib.optimization.problem import step_length
+from SphericalRegLib.registration.result import Verdict
+from SphericalRegLib.registration.settings import Thresholds
+
+
+def judge(
+    pose: Tensor,
+    cost: float,
+    overlap: float,
+    hessian: Tensor,
+    rivals: Sequence[tuple[Tensor, float]],
+    converged: bool,
+    center: Tensor,
+    length: float,
+    limits: Thresholds,
+) -> Verdict:
+    """The verdict on a pose.
+
+    Args:
+        pose: (4, 4).
+        cost: of the last stage.
+        overlap: share of usable pixels that the CT covers.
+        hessian: (6, 6) of the last stage.
+        rivals: (pose, cost) of other optima at the same stage, and the pose's own first.
+        converged: whether the optimizer came to rest.
+        center, length: of the problem.
+        limits: when to refuse.
+    """
+    reasons = []
+    if overlap < limits.overlap:
+        reasons.append(
+            f"No overlap: only {100 * overlap:.0f} % of the X-ray's usable pixels lie behind the CT. Start closer."
+        )
+    if not cost <= limits.cost:
+        reasons.append(
+            f"Weak similarity: {100 * cost:.0f} % of the image structure is unexplained (limit "
+            f"{100 * limits.cost:.0f} %). Wrong pose, wrong CT or wrong geometry."
+        )
+    if condition_number(hessian, length) > limits.condition:
+        reasons.append("Ill-conditioned: the image does not fix all six parameters of the pose.")
+    if rivals:
+        own = rivals[0][1]
+        for other, price in rivals[1:]:
+            apart = float(step_length(se3.difference_about(other[None], pose[None], center), length)[0])
+            if apart > limits.rival_mm and price < limits.rival_cost * own:
+                reasons.append(
+                    f"Disagreeing starts: a pose {apart:.0f} mm away fits almost as well ({price:.3f} against "
+                    f"{own:.3f})."
+                )
+                break
+    if not converged:
+        reasons.append("Iteration limit: the pose was still moving at the end.")
+    return Verdict(not reasons, tuple(reasons))
+
+
+def condition_number(hessian: Tensor, length: float) -> float:
+    """Of the normal equations (6, 6) with rotations scaled by ``length`` mm; infinite if singular."""
+    scale = torch.tensor([1 / length] * 3 + [1.0] * 3, dtype=torch.float64)
+    values = torch.linalg.eigvalsh(hessian * scale * scale[:, None])
+    return float(values[-1] / values[0]) if float(values[0]) > 0 else float("inf")
