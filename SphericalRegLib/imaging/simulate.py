@@ -129,7 +129,8 @@ def scatter(primary: FloatArray, opened: FloatArray, fraction: float, sigma_px: 
         fraction: scatter-to-primary ratio.
         sigma_px: spread in pixels, along rows' and columns' direction (v, u).
     """
-    source = -opened * primary * np.log(np.maximum(primary, 1e-30))
+    # air transmits 1 but for rounding, and beyond the collimator nothing would hide a negative scatter of it
+    source = opened * np.maximum(-primary * np.log(np.maximum(primary, 1e-30)), 0)
     spread = gaussian_filter(source, sigma_px, mode="constant")
     shadow = (primary < np.exp(-SHADOW_ATTENUATION)) & (opened > 0.5)
     if fraction == 0 or not shadow.any():

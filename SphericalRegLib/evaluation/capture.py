@@ -1,0 +1,154 @@
+"""The capture study: how often and how exactly registration finds the pose from far off, and whether it knows."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import numba
+import torch
+from torch import Tensor
+
+from SphericalRegLib.errors import InputError
+from SphericalRegLib.evaluation import metrics
+from SphericalRegLib.evaluation.capture_report import CaptureReport, CaptureRow
+from SphericalRegLib.evaluation.cases import CaptureCase, bone_points, capture_view, draw_case, simulated_xray
+from SphericalRegLib.geometry.view import View
+from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.imaging.ct import CT
+from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.registration import Registration, Settings
+
+
+def evaluate_capture(
+    ct: CT,
+    cases: int = 100,
+    seed: int = 0,
+    *,
+    settings: Settings | None = None,
+    labels: Sequence[int | str] | None = None,
+    progress: Callable[[CaptureRow], None] | None = None,
+    workers: int = 1,
+) -> CaptureReport:
+    """Register simulated X-rays of a CT from starts that are far off, and compare with the truth.
+
+    Truths lie ±20° about each axis, ±50 mm in plane and ±60 mm in depth around the AP view, starts ±20° about each
+    axis, ±40 mm in plane and ±80 mm in depth off the truth. The X-rays (256², 1.4 mm, 1000 mm from the source) come
+    from the simulator with all degradations drawn at random, every second one with an occluder, and are read from
+    DICOM files. Time is that of the registration from a read X-ray and a prepared volume to the result, with kernels
+    compiled; simulation and reading are left out.
+
+    Args:
+        ct: the CT, with labels where ``labels`` are chosen.
+        cases: how many. Case i of a seed is always the same, whatever their number.
+        seed: of the study.
+        settings: of the registration.
+        labels: register only these bones, in X-rays of the whole CT; errors are then measured on them.
+        progress: called with each row, in order.
+        workers: processes. More than one share the cores, and each case then takes longer: not for reported times.
+
+    Raises:
+        InputError: for fewer than one case or worker, unknown labels, or a CT without bone.
+    """
+    if cases < 1 or workers < 1:
+        raise InputError(f"cases={cases} and workers={workers} must both be 1 or more.")
+    bench = _Bench(
+        ct=ct,
+        volume=to_volume(ct, labels=labels),
+        points=bone_points(ct, labels),
+        view=capture_view(),
+        seed=seed,
+        settings=settings or Settings(),
+    )
+    rows = []
+    for row in _alone(bench, cases) if workers == 1 else _together(bench, cases, min(workers, cases)):
+        rows.append(row)
+        if progress is not None:
+            progress(row)
+    return CaptureReport(tuple(rows))
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What all cases share."""
+
+    ct: CT
+    volume: Volume
+    points: Tensor
+    view: View
+    seed: int
+    settings: Settings
+
+    def row(self, index: int) -> CaptureRow:
+        """Simulate, register and judge one case."""
+        case = draw_case(index, self.seed, self.view, self.volume.center)
+        registration = self._registration(case)
+        started = time.perf_counter()
+        for _ in registration:
+            pass
+        result = registration.result()
+        seconds = time.perf_counter() - started
+        errors = functools.partial(self._measured, truth=case.truth)
+        offset = metrics.translation_error(result.pose, case.truth, self.volume.center, self.view)
+        return CaptureRow(
+            index=index,
+            occluded=case.occluded,
+            start_mtre_mm=float(metrics.mtre(case.start, case.truth, self.points)),
+            mtre_mm=float(metrics.mtre(result.pose, case.truth, self.points)),
+            mpe_mm=errors(metrics.mpe, result.pose),
+            mrpe_mm=errors(metrics.mrpe, result.pose),
+            rotation_deg=float(metrics.rotation_error_deg(result.pose, case.truth)),
+            in_plane_mm=float(offset.in_plane_mm),
+            depth_mm=float(offset.depth_mm),
+            mtre_diffpose=errors(metrics.mtre_diffpose, result.pose),
+            cost=float(result.cost),
+            depth_sd_mm=float(result.depth_sd_mm),
+            accepted=result.verdict.accepted,
+            reasons="; ".join(result.verdict.reasons),
+            seconds=seconds,
+        )
+
+    def warm_up(self) -> None:
+        """Compile the kernels and load what is loaded once, on the first case."""
+        for _ in self._registration(draw_case(0, self.seed, self.view, self.volume.center)):
+            pass
+
+    def _registration(self, case: CaptureCase) -> Registration:
+        xray = simulated_xray(case, self.ct, self.view)
+        return Registration(self.volume, [xray], case.start[None], self.settings)
+
+    def _measured(self, metric: Callable[..., Tensor], pose: Tensor, truth: Tensor) -> float:
+        return float(metric(pose, truth, self.points, self.view))
+
+
+def _alone(bench: _Bench, cases: int) -> Iterator[CaptureRow]:
+    bench.warm_up()
+    for index in range(cases):
+        yield bench.row(index)
+
+
+def _together(bench: _Bench, cases: int, workers: int) -> Iterator[CaptureRow]:
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    # torch's thread pools do not survive a fork
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(bench, threads)) as pool:
+        yield from pool.map(_worker_row, range(cases))
+
+
+_shared: list[_Bench] = []
+
+
+def _start_worker(bench: _Bench, threads: int) -> None:
+    torch.set_num_threads(threads)
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    bench.warm_up()
+    _shared.append(bench)
+
+
+def _worker_row(index: int) -> CaptureRow:
+    return _shared[0].row(index)

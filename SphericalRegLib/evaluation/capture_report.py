@@ -1,0 +1,116 @@
+"""What a capture study found: one row a case, and the figures that sum them up."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from SphericalRegLib.errors import InputError
+from SphericalRegLib.evaluation.statistics import percentile, smsr, wilson_interval
+
+SUCCESS_MM = 1.0
+GROSS_MM = 5.0
+
+
+@dataclass(frozen=True)
+class CaptureRow:
+    """One case; errors are those of the result against the truth, at bone points and at the isocenter.
+
+    Attributes:
+        index: of the case.
+        occluded: whether an instrument lay in the beam.
+        start_mtre_mm: of the start.
+        mtre_mm, mpe_mm, mrpe_mm: mean target registration, projection and reprojection errors.
+        rotation_deg, in_plane_mm, depth_mm: errors of the pose.
+        mtre_diffpose: not a target registration error; see ``metrics.mtre_diffpose``.
+        cost: at the result.
+        depth_sd_mm: what the registration itself expects of its depth.
+        accepted: its verdict.
+        reasons: of the verdict, one sentence.
+        seconds: of the registration alone.
+    """
+
+    index: int
+    occluded: bool
+    start_mtre_mm: float
+    mtre_mm: float
+    mpe_mm: float
+    mrpe_mm: float
+    rotation_deg: float
+    in_plane_mm: float
+    depth_mm: float
+    mtre_diffpose: float
+    cost: float
+    depth_sd_mm: float
+    accepted: bool
+    reasons: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CaptureReport:
+    """All cases of a study, in their order."""
+
+    rows: tuple[CaptureRow, ...]
+
+    def __post_init__(self) -> None:
+        if not self.rows:
+            raise InputError("A capture report needs at least one case.")
+
+    def summary(self) -> dict[str, Any]:
+        """Figures for JSON.
+
+        smsr (share of cases below 1 mm) with its 95 % Wilson interval, median, 75th and 95th percentile and maximum of
+        mTRE; gross_failures (above 5 mm) and false_accepts (those of them that were accepted), false_rejects (below
+        1 mm and rejected); medians of the other errors; median_s and p95_s, registration only.
+        """
+        mtre = self._column("mtre_mm")
+        good = sum(error < SUCCESS_MM for error in mtre)
+        low, high = wilson_interval(good, len(mtre))
+        return {
+            "cases": len(mtre),
+            "smsr": smsr(mtre, SUCCESS_MM),
+            "smsr_wilson95": [low, high],
+            "median_mm": percentile(mtre, 50),
+            "p75_mm": percentile(mtre, 75),
+            "p95_mm": percentile(mtre, 95),
+            "max_mm": percentile(mtre, 100),
+            "gross_failures": sum(error > GROSS_MM for error in mtre),
+            "false_accepts": sum(row.mtre_mm > GROSS_MM and row.accepted for row in self.rows),
+            "false_rejects": sum(row.mtre_mm < SUCCESS_MM and not row.accepted for row in self.rows),
+            "accepted": sum(row.accepted for row in self.rows),
+            "median_start_mm": self._median("start_mtre_mm"),
+            "median_mpe_mm": self._median("mpe_mm"),
+            "median_mrpe_mm": self._median("mrpe_mm"),
+            "median_rotation_deg": self._median("rotation_deg"),
+            "median_in_plane_mm": self._median("in_plane_mm"),
+            "median_depth_mm": self._median("depth_mm"),
+            "median_mtre_diffpose_not_a_tre": self._median("mtre_diffpose"),
+            "median_s": self._median("seconds"),
+            "p95_s": percentile(self._column("seconds"), 95),
+        }
+
+    def write_csv(self, path: str | Path) -> None:
+        """Write one line a case, with headings.
+
+        Raises:
+            InputError: where the file cannot be written.
+        """
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [field.name for field in fields(CaptureRow)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in self.rows)
+        try:
+            Path(path).write_text(text.getvalue(), encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"Cannot write {path}: {error.strerror or error}. Choose another place.") from error
+
+    def _column(self, name: str) -> Sequence[float]:
+        return [getattr(row, name) for row in self.rows]
+
+    def _median(self, name: str) -> float:
+        return percentile(self._column(name), 50)

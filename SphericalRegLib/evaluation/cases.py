@@ -1,0 +1,123 @@
+"""The capture study's cases: truth, start, and an X-ray simulated at the truth and read back as a real one would be."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from SphericalRegLib.errors import InputError
+from SphericalRegLib.geometry import se3
+from SphericalRegLib.geometry.carm import pose_from_preset
+from SphericalRegLib.geometry.view import View
+from SphericalRegLib.imaging.ct import CT
+from SphericalRegLib.imaging.degrade import Degradations, random_degradations
+from SphericalRegLib.imaging.dicom_writer import write_xray_dicom
+from SphericalRegLib.imaging.labels import select_labels
+from SphericalRegLib.imaging.simulate import simulate
+from SphericalRegLib.imaging.xray import XRay, read_xray
+
+# Half-widths of the uniform draws: degrees about, and mm along, the camera's x, y and z axes.
+TRUTH_DEG, TRUTH_MM = 20.0, (50.0, 50.0, 60.0)
+START_DEG, START_MM = 20.0, (40.0, 40.0, 80.0)
+
+_BONE_HU = 250.0
+
+
+@dataclass(frozen=True)
+class CaptureCase:
+    """One registration to be done, and its answer.
+
+    Attributes:
+        index: of the case.
+        truth: (4, 4) float64 rig_from_world.
+        start: (4, 4) float64 rig_from_world, the one start that registration gets.
+        degradations: of the X-ray.
+        noise_seed: of the X-ray.
+    """
+
+    index: int
+    truth: Tensor
+    start: Tensor
+    degradations: Degradations
+    noise_seed: int
+
+    @property
+    def occluded(self) -> bool:
+        """Whether an opaque instrument lies in the beam."""
+        return bool(self.degradations.instruments)
+
+
+def capture_view(pixels: int = 256) -> View:
+    """The study's X-ray system: 358.4 mm square detector (256 pixels of 1.4 mm), 1000 mm from the source, isocenter at
+    700 mm."""
+    return View.from_spacing(256, 256, 1000.0, (1.4, 1.4), sad=700.0, name="capture").resized(pixels, pixels)
+
+
+def draw_case(index: int, seed: int, view: View, isocenter: Tensor) -> CaptureCase:
+    """Case ``index`` of a seed; it does not depend on how many others are drawn.
+
+    The truth is off the AP view, and the start off the truth, by uniform rotations and translations about the
+    isocenter along the camera's axes. Every second case has an occluder.
+
+    Args:
+        index: of the case, from 0.
+        seed: of the study.
+        view: the X-ray system, with a source-to-isocenter distance.
+        isocenter: (3,) world mm, of the volume that is registered.
+    """
+    if view.sad is None:
+        raise InputError("The capture study places the anatomy at the isocenter: give a view with sad.")
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
+    ap = pose_from_preset("AP", view.sad, isocenter)
+    truth = se3.about(_draw(rng, TRUTH_DEG, TRUTH_MM), ap, isocenter)
+    start = se3.about(_draw(rng, START_DEG, START_MM), truth, isocenter)
+    degradations = random_degradations(rng, view, occluder=index % 2 == 1)
+    return CaptureCase(index, truth, start, degradations, int(rng.integers(2**31)))
+
+
+def simulated_xray(case: CaptureCase, ct: CT, view: View) -> XRay:
+    """The case's X-ray, simulated from the whole CT, written as DICOM and read as any file is.
+
+    So tone, geometry and mask are what reading finds, not what the simulator knows. The file does not tell where the
+    collimator is either: real ones often do not.
+    """
+    taken = simulate(ct.hu, ct.world_from_voxel, view, case.truth.numpy(), case.degradations, seed=case.noise_seed)
+    untold = replace(taken, degradations=replace(taken.degradations, collimation=None))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"case{case.index:03d}.dcm"
+        write_xray_dicom(path, untold, view)
+        return read_xray(path)
+
+
+def bone_points(ct: CT, labels: Sequence[int | str] | None = None, count: int = 2000) -> Tensor:
+    """(N, 3) world mm: up to ``count`` voxel centers of bone, always the same ones, for target registration errors.
+
+    Args:
+        ct: the CT.
+        labels: these bones only. Without them all labelled bone, or all above 250 HU where there are no labels.
+        count: how many; all of them where there are fewer.
+
+    Raises:
+        InputError: for labels that are not there, or a CT without bone.
+    """
+    if labels is not None:
+        bone = np.isin(ct.labels, select_labels(ct.labels, ct.label_names, labels))
+    else:
+        bone = ct.labels > 0 if ct.labels is not None else ct.hu > _BONE_HU
+    found = np.argwhere(bone)
+    if len(found) == 0:
+        raise InputError(f"{ct.path or 'The CT'} holds no bone (highest {ct.hu.max():g} HU) to measure errors at.")
+    chosen = np.random.default_rng(0).choice(len(found), min(count, len(found)), replace=False)
+    voxels = found[chosen][:, ::-1].astype(np.float64)
+    return torch.from_numpy(voxels @ ct.world_from_voxel[:3, :3].T + ct.world_from_voxel[:3, 3])
+
+
+def _draw(rng: np.random.Generator, degrees: float, mm: tuple[float, float, float]) -> Tensor:
+    rotation = np.deg2rad(rng.uniform(-degrees, degrees, 3))
+    return torch.from_numpy(np.concatenate([rotation, rng.uniform(-1, 1, 3) * mm]))
