@@ -70,8 +70,8 @@ class Objective:
             weight = support
             for _ in range(self.robust_passes):
                 weight = support * robust_weights(residual.magnitude, support)
-                residual = item.fixed.residual(image, columns, weight)
-            terms.append((image, columns, weight, residual))
+                residual = item.fixed.residual(image, columns[:, :0], weight)
+            terms.append((image, columns, weight, item.fixed.residual(image, columns, weight)))
         return self._collect(terms), [term[2] for term in terms]
 
     def pick(self, weights: Any, indices: Tensor) -> Any:

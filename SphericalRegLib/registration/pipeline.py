@@ -66,8 +66,11 @@ class Registration:
     def __iter__(self) -> Iterator[Progress]:
         began = time.perf_counter()
         settings = self._settings
-        poses = spread_poses(self._starts, self._volume.center, settings.range, settings.candidates, settings.seed)
-        for level, stage in enumerate(settings.stages):
+        attempt, found = 0, list[tuple[Tensor, float]]()
+        poses = self._candidates(attempt)
+        level = 0
+        while level < len(settings.stages):
+            stage = settings.stages[level]
             objective = self._levels.objective(stage)
             self._objective = objective
             for step in stage.optimizer.steps(objective, poses):
@@ -78,12 +81,26 @@ class Registration:
                 yield progress
                 self._converged = bool(step.done[int(step.cost.argmin())])
             ranked = self._distinct(self._poses, self._costs)
+            if stage.gate < float("inf"):
+                found += ranked
+                ranked = self._distinct(torch.stack([p for p, _ in found]), torch.tensor([c for _, c in found]))
+                if ranked[0][1] > stage.gate and attempt < settings.retries:
+                    attempt += 1
+                    poses, level = self._candidates(attempt), 0
+                    continue
             if level == len(settings.stages) - 1 or len(ranked) > 1:
                 self._rivals = ranked
-            poses = torch.stack([pose for pose, _ in ranked[: stage.keep]])
-        self._poses, self._costs = poses[:1], torch.tensor([ranked[0][1]], dtype=torch.float64)
+            worst = stage.prune * ranked[0][1]
+            poses = torch.stack([pose for pose, cost in ranked[: stage.keep] if cost <= worst])
+            level += 1
+        self._poses, self._costs = ranked[0][0][None], torch.tensor([ranked[0][1]], dtype=torch.float64)
         self._seconds = time.perf_counter() - began
         self._finished = True
+
+    def _candidates(self, attempt: int) -> Tensor:
+        settings = self._settings
+        count = settings.candidates * 4**attempt
+        return spread_poses(self._starts, self._volume.center, settings.range, count, settings.seed + attempt)
 
     def result(self) -> Result:
         """The result so far; of a run that was stopped, the verdict says so.

@@ -20,6 +20,9 @@ class Stage:
         similarity: at this stage.
         optimizer: at this stage.
         keep: candidates that go on to the next stage, the best by cost.
+        prune: of these, only those whose cost is within this factor of the best.
+        gate: if the best cost is above this, the basin looks wrong: the stages so far are repeated from more
+            candidates (``Settings.retries``) and the best of all attempts go on.
         voxel: voxels of the CT at this stage, in pixels' size at the isocenter.
     """
 
@@ -28,16 +31,22 @@ class Stage:
     similarity: Similarity
     optimizer: Optimizer
     keep: int = 1
+    prune: float = float("inf")
+    gate: float = float("inf")
     voxel: float = 0.75
 
 
 def default_stages() -> tuple[Stage, ...]:
     """From many rough candidates at 32 pixels to one exact pose; gradients throughout, free of tone at the end."""
+    search = LevenbergMarquardt(iterations=12, tolerance=1.0)
+    select = LevenbergMarquardt(iterations=8, tolerance=0.5)
+    align = LevenbergMarquardt(iterations=10, tolerance=0.2, renewal=3)
+    refine = LevenbergMarquardt(iterations=20, tolerance=0.03, renewal=3)
     return (
-        Stage("search", 32, GradientNCC(1.0), LevenbergMarquardt(iterations=12, tolerance=1.0), keep=5),
-        Stage("select", 64, GradientNCC(1.0), LevenbergMarquardt(iterations=10, tolerance=0.5), keep=3),
-        Stage("align", 64, ToneFreeGradient(0.7), LevenbergMarquardt(iterations=12, tolerance=0.1, renewal=3), keep=2),
-        Stage("refine", 128, ToneFreeGradient(0.7), LevenbergMarquardt(iterations=15, tolerance=0.02, renewal=3)),
+        Stage("search", 32, GradientNCC(1.0), search, keep=5, prune=2.0),
+        Stage("select", 64, GradientNCC(1.0), select, keep=3, prune=1.8),
+        Stage("align", 64, ToneFreeGradient(0.7), align, keep=2, prune=1.5, gate=0.15),
+        Stage("refine", 128, ToneFreeGradient(0.7), refine),
     )
 
 
@@ -72,6 +81,7 @@ class Settings:
         footprint_mm: at the isocenter: pixels farther than this from the DRR do not count. None: off for a whole CT.
         kernel: of the renderer.
         seed: of the candidates.
+        retries: times that a stage's gate may send the search back, each time with four times the candidates.
     """
 
     stages: tuple[Stage, ...] = field(default_factory=default_stages)
@@ -81,3 +91,4 @@ class Settings:
     footprint_mm: float | None = None
     kernel: str = "auto"
     seed: int = 0
+    retries: int = 2

@@ -55,8 +55,12 @@ class _FixedToneFree:
         root = weights.flatten(1).sqrt()
         weighted = (stack.flatten(3) * root[:, None, None]).flatten(2)  # (B, 7, 2·H·W)
         basis = (self.basis * root[:, None, None]).flatten(2)  # (B, order, 2·H·W)
-        orthonormal = torch.linalg.qr(basis.transpose(1, 2)).Q
-        projected = weighted - (weighted @ orthonormal) @ orthonormal.transpose(1, 2)
+        # Normal equations of so few bounded columns are well conditioned; QR of tall matrices would cost ten times more.
+        gram = (basis @ basis.transpose(1, 2)).double()
+        ridge = 1e-7 * gram.diagonal(dim1=1, dim2=2).mean(-1).clamp(min=1e-30)
+        gram = gram + torch.diag_embed(ridge[:, None].expand(-1, gram.shape[-1]))
+        fitted = torch.linalg.solve(gram, (basis @ weighted.transpose(1, 2)).double()).to(weighted.dtype)
+        projected = weighted - fitted.transpose(1, 2) @ basis
         norm = weighted[:, :1].norm(dim=-1, keepdim=True).clamp(min=torch.finfo(images.dtype).tiny)
         values = projected[:, 0] / norm[:, 0]
         along = weighted[:, 1:] @ weighted[:, 0, :, None] / norm**2
