@@ -1,0 +1,166 @@
+"""``sphericalreg register``: the main job."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from SphericalRegLib.cli.console import Console
+from SphericalRegLib.cli.device import DeviceName, choose_device
+from SphericalRegLib.cli.inputs import IntensityName, Preset, describe_ct, read_starts, read_xrays
+from SphericalRegLib.errors import InputError
+from SphericalRegLib.evaluation.cases import bone_points
+from SphericalRegLib.evaluation.outcome import Outcome
+from SphericalRegLib.evaluation.output_folder import whole_folder
+from SphericalRegLib.evaluation.pose_errors import pose_errors
+from SphericalRegLib.evaluation.report import write_outputs
+from SphericalRegLib.imaging.ct import read_ct
+from SphericalRegLib.imaging.pose_file import read_pose
+from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.initialization.search import SearchRange
+from SphericalRegLib.registration import Registration, Settings
+
+ACCEPTED, REJECTED = 0, 3
+
+# Around chosen bones, as far as their edges reach after blur; the rest of the X-ray shows what the DRR does not.
+_FOOTPRINT_MM = 5.0
+_RANGE = SearchRange()
+
+
+def register(
+    ct: str,
+    xray: list[str],
+    output: str,
+    view: list[str] | None = None,
+    sdd: float | None = None,
+    sad: float | None = None,
+    spacing: tuple[float, float] | None = None,
+    frame: int | None = None,
+    intensity: IntensityName = "auto",
+    labels: str | None = None,
+    label_names: str | None = None,
+    bones: list[int | str] | None = None,
+    downsample: int = 1,
+    start_pose: str | None = None,
+    preset: Preset | None = None,
+    angles: tuple[float, float] | None = None,
+    landmarks: list[str] | None = None,
+    search: SearchRange = _RANGE,
+    candidates: int | None = None,
+    footprint_mm: float | None = None,
+    truth: str | None = None,
+    kernel: str = "auto",
+    seed: int = 0,
+    device: DeviceName = "auto",
+    quiet: bool = False,
+    verbose: bool = False,
+) -> int:
+    """Register a CT to one or several X-rays; writes pose, DRR, result.json and an HTML report.
+
+    Research software, not a medical device. Exit code 0: accepted; 3: rejected; 2: input that cannot be used.
+
+    Args:
+        ct: CT in Hounsfield units: NRRD, NIfTI, MHA, or a folder with a DICOM series.
+        xray: one or several X-rays: DICOM, PNG, TIFF, NRRD, MHA.
+        output: folder for pose.tfm, result.json, report.html, drr.png, drr.nrrd.
+        view: calibration, where DICOM does not tell or for several X-rays: our JSON, or Autoscoper's text files.
+        sdd: source-to-detector distance in mm, instead of DICOM's.
+        sad: source-to-isocenter distance in mm, instead of DICOM's.
+        spacing: distance of pixel centers on the detector in mm, rows then columns, instead of DICOM's.
+        frame: of a multi-frame X-ray, counted from 0.
+        intensity: what the X-ray's values are: "intensity" (raw), "inverted" (bone dark), "attenuation" (bone bright).
+        labels: label map on the CT's grid.
+        label_names: JSON file with the labels' names.
+        bones: register only these bones, by name or number.
+        downsample: average the CT over that many voxels along each axis.
+        start_pose: pose to start from: .tfm, or a JSON file that holds one.
+        preset: view to start from.
+        angles: C-arm angles to start from, primary then secondary, degrees as DICOM defines them.
+        landmarks: landmarks to start from: a CSV (name,x,y,z,u,v) or JSON file for each X-ray, or Slicer's .mrk.json of
+            the CT and then of each X-ray.
+        search: how far from the start the truth may lie.
+        candidates: poses tried around each start; 1 trusts it.
+        footprint_mm: compare only what lies this close to the DRR, mm at the patient; 5 where bones are chosen.
+        truth: file with the true pose, to report errors.
+        kernel: of the renderer: auto, numba, torch.
+        seed: of the search.
+        device: what computes.
+        quiet: no messages.
+        verbose: more messages, and tracebacks.
+    """
+    console = Console(quiet, verbose)
+    target = choose_device(device)
+    with whole_folder(output) as folder:
+        console.say("Reading ...")
+        true_pose = None if truth is None else read_pose(truth)
+        scan = read_ct(ct, labels, label_names, downsample=downsample)
+        xrays = read_xrays(xray, view, frame, intensity, sdd=sdd, sad=sad, spacing=spacing)
+        volume = to_volume(scan, labels=bones).to(target)
+        starts, origin = read_starts(
+            xrays, volume, start_pose=start_pose, preset=preset, angles=angles, landmarks=landmarks
+        )
+        if candidates is not None and candidates < 1:
+            raise InputError(f"candidates is {candidates}: try at least 1, the start itself.")
+        settings = Settings(range=search, kernel=kernel, seed=seed)
+        if candidates is not None:
+            settings = replace(settings, candidates=candidates)
+        reach = _FOOTPRINT_MM if footprint_mm is None and bones is not None else footprint_mm
+        settings = replace(settings, footprint_mm=reach)
+        console.detail(f"Start: {origin}. CT {tuple(volume.density.shape)}, {target}.")
+
+        registration = Registration(volume, xrays, starts, settings)
+        with console.bar("Registering", len(settings.stages), "stage") as bar:
+            for step in registration:
+                bar.n = step.level
+                bar.set_postfix_str(f"{step.stage} px, cost {step.cost:.3f}")
+        result = registration.result()
+
+        errors = start_errors = None
+        if true_pose is not None:
+            points = bone_points(scan, bones)
+            views = [one.view for one in xrays]
+            errors = pose_errors(result.pose, true_pose, points, views, volume.center)
+            start_errors = pose_errors(starts[0], true_pose, points, views, volume.center)
+        outcome = Outcome(
+            result=result,
+            xrays=xrays,
+            starts=starts,
+            isocenter=volume.center,
+            ct=describe_ct(scan, volume, bones),
+            settings=_told(settings, origin, target),
+            errors=errors,
+            start_errors=start_errors,
+        )
+        console.say("Writing the report ...")
+        write_outputs(folder, outcome, volume, kernel)
+    report = Path(output).resolve() / "report.html"
+    verdict = result.verdict
+    error = "" if errors is None else f", error {errors['mtre_mm']:.2f} mm (mTRE)"
+    console.say(f"{'Accepted' if verdict.accepted else 'Rejected'} after {result.seconds:.1f} s{error}.")
+    for reason in verdict.reasons:
+        console.say(f"  {reason}")
+    console.say(f"Report: {report}")
+    return ACCEPTED if verdict.accepted else REJECTED
+
+
+def _told(settings: Settings, origin: str, device: torch.device) -> dict[str, Any]:
+    """The settings as the report tells them."""
+    reach = settings.range
+    return {
+        "start": origin,
+        "search_rotation_deg": reach.rotation_deg,
+        "search_in_plane_mm": reach.in_plane_mm,
+        "search_depth_mm": reach.depth_mm,
+        "candidates": settings.candidates,
+        "footprint_mm": settings.footprint_mm,
+        "stages": [
+            f"{s.name}: {s.size} px, {type(s.similarity).__name__}, {type(s.optimizer).__name__}, best {s.keep}"
+            for s in settings.stages
+        ],
+        "kernel": settings.kernel,
+        "seed": settings.seed,
+        "device": str(device),
+    }

@@ -1,0 +1,114 @@
+"""``sphericalreg simulate``: an X-ray of a CT, and apart from it the pose that it shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from SphericalRegLib.cli.console import Console
+from SphericalRegLib.cli.inputs import Preset
+from SphericalRegLib.cli.render import one_view
+from SphericalRegLib.errors import InputError
+from SphericalRegLib.evaluation.output_folder import whole_file
+from SphericalRegLib.geometry import carm, se3
+from SphericalRegLib.geometry.calibration_files import write_json
+from SphericalRegLib.geometry.dicom_geometry import mirrored_view
+from SphericalRegLib.geometry.view import View
+from SphericalRegLib.imaging import simulate as simulator
+from SphericalRegLib.imaging.ct import read_ct
+from SphericalRegLib.imaging.degrade import Degradations, random_degradations
+from SphericalRegLib.imaging.dicom_writer import write_xray_dicom
+from SphericalRegLib.imaging.pose_file import read_pose
+from SphericalRegLib.imaging.volume import to_volume
+
+_GOOD_SYSTEM = Degradations()
+
+
+def simulate(
+    ct: str,
+    output: str,
+    truth: str,
+    preset: Preset = "AP",
+    angles: tuple[float, float] | None = None,
+    rotation_deg: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    translation_mm: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    pose: str | None = None,
+    view: str | None = None,
+    size: tuple[int, int] = (512, 512),
+    spacing: tuple[float, float] = (0.8, 0.8),
+    sdd: float = 1200.0,
+    sad: float = 800.0,
+    random: bool = False,
+    instruments: bool = False,
+    system: Degradations = _GOOD_SYSTEM,
+    seed: int = 0,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> int:
+    """Simulate an X-ray of a CT as a DICOM file with the C-arm's geometry; the true pose goes into a file apart.
+
+    Research software, not a medical device. The DICOM file tells the nominal angles (preset or angles); the patient
+    lies off that by rotation_deg and translation_mm, which only the truth file tells.
+
+    Args:
+        ct: CT in Hounsfield units: NRRD, NIfTI, MHA, or a folder with a DICOM series.
+        output: DICOM file to write.
+        truth: JSON file to write, with the true pose and the view.
+        preset: nominal view.
+        angles: nominal C-arm angles instead, primary then secondary, degrees as DICOM defines them.
+        rotation_deg: of the patient about the isocenter, off the nominal view: rotation vector in the camera's axes
+            (columns, rows, beam).
+        translation_mm: of the patient, off the isocenter, in the camera's axes.
+        pose: file with the true pose, instead of rotation_deg and translation_mm.
+        view: calibration of one view, ours (JSON) or Autoscoper's, instead of size, spacing, sdd and sad.
+        size: rows and columns.
+        spacing: distance of pixel centers on the detector in mm, rows then columns.
+        sdd: source-to-detector distance, mm.
+        sad: source-to-isocenter distance, mm.
+        random: draw all that is wrong with the X-ray system at random, from the seed, instead of ``system``.
+        instruments: put opaque instruments into the beam; with ``random`` only.
+        system: the X-ray system: spectrum, scatter, noise, blur, tone, bits, collimation.
+        seed: of noise, and of what is drawn at random.
+        quiet: no messages.
+        verbose: more messages, and tracebacks.
+    """
+    console = Console(quiet, verbose)
+    if pose is not None and (any(rotation_deg) or any(translation_mm)):
+        raise InputError("The true pose was given by --pose and as an offset: leave one of them out.")
+    if instruments and not random:
+        raise InputError("--instruments are drawn at random: add --random.")
+    if Path(output).resolve() == Path(truth).resolve():
+        raise InputError(f"X-ray and truth would be the same file, {output}: name two.")
+    primary, secondary = angles or carm.PRESETS[preset]
+    with whole_file(output) as image_file, whole_file(truth) as truth_file:
+        scan = read_ct(ct)
+        if view is not None:
+            camera = one_view(view)
+        else:
+            camera = View.from_spacing(*size, sdd, spacing, sad=sad, name=Path(output).stem)
+            if carm.expected_display(primary).mirrored:
+                camera = mirrored_view(camera)
+        isocenter = to_volume(scan).center
+        if pose is not None:
+            true_pose = read_pose(pose)
+        else:
+            distance = camera.sad if camera.sad is not None else sad
+            nominal = se3.inverse(camera.camera_from_rig) @ carm.pose_from_angles(
+                primary, secondary, distance, isocenter
+            )
+            twist = np.concatenate([np.deg2rad(rotation_deg), translation_mm])
+            true_pose = se3.about(torch.from_numpy(twist), nominal, isocenter)
+        degradations = random_degradations(np.random.default_rng(seed), camera, instruments) if random else system
+        console.say("Simulating ...")
+        camera_pose = camera.camera_from_world(true_pose)
+        console.detail(f"{degradations}")
+        rig_camera = View(camera.intrinsics, camera.height, camera.width, camera.sdd, sad=camera.sad, name=camera.name)
+        taken = simulator.simulate(
+            scan.hu, scan.world_from_voxel, rig_camera, camera_pose.numpy(), degradations, seed=seed
+        )
+        write_xray_dicom(image_file, taken, camera, primary_deg=primary, secondary_deg=secondary)
+        write_json(truth_file, [camera], true_pose)
+    console.say(f"X-ray: {Path(output).resolve()}\nTruth: {Path(truth).resolve()}")
+    return 0

@@ -1,0 +1,115 @@
+"""Pictures that show whether a CT's projection lies on an X-ray: overlay, checkerboard, difference, cost curve."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Sequence
+
+import cv2
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from SphericalRegLib.imaging.picture import to_gray
+from SphericalRegLib.registration.result import Progress
+
+Gray = NDArray[np.uint8]
+Image = NDArray[np.float32]
+
+SIZE = 720
+"""Pixels along the longer side of a picture."""
+
+_CONTOUR = (0, 230, 118)
+_START_CONTOUR = (255, 145, 0)
+_TILES = 8
+
+
+def enlarged(image: NDArray[np.floating], size: int = SIZE) -> Image:
+    """The image (H, W) with ``size`` pixels along its longer side: averaged down, or interpolated up."""
+    scale = size / max(image.shape)
+    target = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image.astype(np.float32), target, interpolation=method), np.float32)
+
+
+def matched_tone(drr: Image, xray: Image, mask: NDArray[np.bool_]) -> Image:
+    """The DRR (H, W) in the X-ray's gray values: a cubic, least squares where both are seen, refitted without outliers.
+
+    A detector's tone curve is unknown; without this, a difference image would show that curve and not the pose.
+    """
+    scale = max(float(np.abs(drr).max()), 1e-12)
+    basis = np.stack([(drr / scale) ** power for power in range(4)], axis=-1)
+    used = mask & (drr > 1e-3 * scale)
+    if used.sum() < 100:
+        return drr
+    coefficients: NDArray[np.floating] = np.zeros(4)
+    for _ in range(3):
+        coefficients = np.linalg.lstsq(basis[used], xray[used], rcond=None)[0]
+        residual = np.abs(basis @ coefficients - xray)
+        kept = used & (residual < 4 * np.median(residual[used]) + 1e-12)
+        if kept.sum() < 100:
+            break
+        used = kept
+    return np.asarray(basis @ coefficients, np.float32)
+
+
+def contours(drr: Image) -> NDArray[np.bool_]:
+    """(H, W) where the DRR has an edge that an eye would draw."""
+    gray = cv2.GaussianBlur(to_gray(drr), (0, 0), max(drr.shape) / 360)
+    steepness = np.hypot(cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1))
+    high = float(np.percentile(steepness, 93))
+    return np.asarray(cv2.Canny(gray, 0.45 * high, high, L2gradient=True) > 0)
+
+
+def edge_overlay(xray: Gray, drr: Image, at_start: bool = False) -> NDArray[np.uint8]:
+    """(H, W, 3) the X-ray with the DRR's contours: green, or orange for a start."""
+    colored = np.repeat((0.85 * xray)[..., None], 3, axis=-1).astype(np.uint8)
+    colored[contours(drr)] = _START_CONTOUR if at_start else _CONTOUR
+    return colored
+
+
+def checkerboard(xray: Gray, drr: Gray) -> Gray:
+    """(H, W) tiles of both in turn, the X-ray's at the upper left: bone edges must run on across the seams."""
+    rows, columns = np.indices(xray.shape)
+    edge = max(xray.shape) / _TILES
+    even = ((rows // edge).astype(int) + (columns // edge).astype(int)) % 2 == 0
+    return np.where(even, xray, drr)
+
+
+def difference(xray: Image, drr: Image, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """(H, W, 3) X-ray minus tone-matched DRR: red where the X-ray is denser, blue where the DRR is, gray unused."""
+    gap = xray - drr
+    spread = float(np.percentile(np.abs(gap[mask]), 98)) if mask.any() else 1.0
+    shades = matplotlib.colormaps["RdBu_r"](np.clip(0.5 + 0.5 * gap / max(spread, 1e-12), 0, 1))[..., :3]
+    shades[~mask] = 0.6
+    return np.round(255 * shades).astype(np.uint8)
+
+
+def cost_curve(history: Sequence[Progress]) -> bytes:
+    """PNG of cost against iteration, with the stages marked: each has its own similarity, so jumps between them mean
+    nothing."""
+    figure = Figure(figsize=(9, 3.2), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    start = 0
+    for index, (_, group) in enumerate(itertools.groupby(history, key=lambda step: step.level)):
+        steps = list(group)
+        end = start + len(steps)
+        axes.axvspan(start - 0.5, end - 0.5, color="0.93" if index % 2 == 0 else "1.0", zorder=0)
+        axes.plot(range(start, end), [step.cost for step in steps], marker="o", markersize=3.5, color="#1f5fa8")
+        axes.annotate(
+            steps[0].stage + " px",
+            ((start + end - 1) / 2, 1.02),
+            xycoords=("data", "axes fraction"),
+            ha="center",
+            fontsize=8,
+        )
+        start = end
+    axes.set(xlabel="iteration", ylabel="cost (0 = perfect)", ylim=(0, None), xlim=(-0.5, max(start, 1) - 0.5))
+    axes.spines[["top", "right"]].set_visible(False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()

@@ -1,0 +1,136 @@
+"""A finished registration with everything that describes it: what ``result.json`` and the report are made of."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import SphericalRegLib
+from SphericalRegLib.geometry import carm
+from SphericalRegLib.imaging.xray import XRay
+from SphericalRegLib.registration import Result
+
+DISCLAIMER = (
+    "Research software, not a medical device: neither cleared nor intended for diagnosis, planning or treatment."
+)
+_LIBRARIES = ("torch", "numpy", "scipy", "SimpleITK", "pydicom", "numba", "opencv-python-headless", "matplotlib")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One registration and its circumstances.
+
+    Attributes:
+        result: what the registration returned.
+        xrays: the views, in its order.
+        starts: (S, 4, 4) rig_from_world that it started from.
+        isocenter: (3,) world mm.
+        ct: what describes the CT, by name.
+        settings: what was chosen, by name.
+        errors: of the result against the truth, by name and unit; None without a truth.
+        start_errors: of the first start, likewise.
+    """
+
+    result: Result
+    xrays: Sequence[XRay]
+    starts: Tensor
+    isocenter: Tensor
+    ct: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    errors: Mapping[str, float] | None = None
+    start_errors: Mapping[str, float] | None = None
+    versions: Mapping[str, str] = field(default_factory=lambda: versions())
+
+    @property
+    def standard_deviations(self) -> tuple[list[float], list[float]]:
+        """Of the pose about the isocenter, in the rig's axes x, y, z: degrees and mm."""
+        deviations = self.result.covariance.diagonal().clamp(min=0).sqrt()
+        return torch.rad2deg(deviations[:3]).tolist(), deviations[3:].tolist()
+
+    def to_json(self) -> str:
+        """The text of ``result.json``; units stand in the names, numbers that are not finite become null."""
+        return json.dumps(_finite(self._content()), indent=2, allow_nan=False) + "\n"
+
+    def _content(self) -> dict[str, Any]:
+        result, errors = self.result, dict(self.errors or {})
+        rotation_deg, translation_mm = self.standard_deviations
+        angles = carm.angles_from_pose(self.xrays[0].view.camera_from_world(result.pose))
+        content: dict[str, Any] = {
+            "accepted": result.verdict.accepted,
+            "reasons": list(result.verdict.reasons),
+            **({"mtre_mm": errors["mtre_mm"]} if errors else {}),
+            "seconds": result.seconds,
+            "cost": result.cost,
+            "cost_meaning": "share of the projected structure that the X-ray does not explain: 0 perfect, 1 none",
+            "depth_sd_mm": result.depth_sd_mm,
+            "rotation_sd_deg": rotation_deg,
+            "translation_sd_mm": translation_mm,
+            "pose_rig_from_world_ras_mm": result.pose.tolist(),
+            "carm_angles_deg": angles._asdict(),
+            "isocenter_world_ras_mm": self.isocenter.tolist(),
+            "covariance_rad_mm": result.covariance.tolist(),
+            "covariance_meaning": "twist (rotation rad, translation mm) about the isocenter, in the rig's axes",
+        }
+        if errors:
+            content["errors"] = errors
+            content["start_errors"] = dict(self.start_errors or {})
+        return content | {
+            "iterations": len(result.history),
+            "start_poses_rig_from_world_ras_mm": self.starts.tolist(),
+            "xrays": [self._view(index) for index in range(len(self.xrays))],
+            "ct": dict(self.ct),
+            "settings": dict(self.settings),
+            "versions": dict(self.versions),
+            "notice": DISCLAIMER,
+        }
+
+    def _view(self, index: int) -> dict[str, Any]:
+        xray, weights = self.xrays[index], self.result.views[index].weights
+        view = xray.view
+        return {
+            "path": xray.path,
+            "frame": xray.frame,
+            "rows": view.height,
+            "columns": view.width,
+            "spacing_row_column_mm": list(view.spacing),
+            "source_to_detector_mm": view.sdd,
+            "source_to_isocenter_mm": view.sad,
+            "intrinsics_px": view.intrinsics.tolist(),
+            "camera_from_rig_mm": view.camera_from_rig.tolist(),
+            "mirrored": view.mirrored,
+            "usable_fraction": float(xray.mask.mean()),
+            "mean_weight": float(weights.mean()),
+            "values": xray.conversion,
+        }
+
+
+def versions() -> dict[str, str]:
+    """Of this software, Python, the machine and the libraries that numbers depend on."""
+    found = {"SphericalReg": SphericalRegLib.__version__, "Python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:  # another distribution brings the same module
+            found[name] = "unknown"
+    return found | {"machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads"}
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, np.generic):
+        return _finite(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value
