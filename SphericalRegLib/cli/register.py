@@ -22,6 +22,7 @@ from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.registration import Registration, Settings
+from SphericalRegLib.rendering import linearize
 
 ACCEPTED, REJECTED = 0, 3
 
@@ -110,6 +111,10 @@ def register(
         reach = _FOOTPRINT_MM if footprint_mm is None and bones is not None else footprint_mm
         settings = replace(settings, footprint_mm=reach)
         console.detail(f"Start: {origin}. CT {tuple(volume.density.shape)}, {target}.")
+
+        # The first run on a machine compiles the kernels, which is no part of a registration's time.
+        console.detail("Preparing the kernels ...")
+        linearize(volume, xrays[0].view.resized(8, 8), starts[:1], samples=8, kernel=kernel)
 
         registration = Registration(volume, xrays, starts, settings)
         with console.bar("Registering", len(settings.stages), "stage") as bar:

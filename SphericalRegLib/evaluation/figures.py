@@ -13,7 +13,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from SphericalRegLib.imaging.picture import to_gray
 from SphericalRegLib.registration.result import Progress
 
 Gray = NDArray[np.uint8]
@@ -21,6 +20,9 @@ Image = NDArray[np.float32]
 
 SIZE = 720
 """Pixels along the longer side of a picture."""
+
+DIFFERENCE_RANGE = 0.2
+"""Share of the X-ray's contrast at which a difference has its full color."""
 
 _CONTOUR = (0, 230, 118)
 _START_CONTOUR = (255, 145, 0)
@@ -56,34 +58,52 @@ def matched_tone(drr: Image, xray: Image, mask: NDArray[np.bool_]) -> Image:
     return np.asarray(basis @ coefficients, np.float32)
 
 
-def contours(drr: Image) -> NDArray[np.bool_]:
-    """(H, W) where the DRR has an edge that an eye would draw."""
-    gray = cv2.GaussianBlur(to_gray(drr), (0, 0), max(drr.shape) / 360)
-    steepness = np.hypot(cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1))
-    high = float(np.percentile(steepness, 93))
-    return np.asarray(cv2.Canny(gray, 0.45 * high, high, L2gradient=True) > 0)
+def contours(bones: Image) -> NDArray[np.bool_]:
+    """(H, W) outlines in a DRR of the bones, two pixels wide; strong against their surroundings, so that thin bone
+    counts beside thick."""
+    smooth = cv2.GaussianBlur(bones, (0, 0), max(bones.shape) / 300)
+    across, along = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
+    steepness = np.hypot(across, along)
+    around = cv2.GaussianBlur(steepness, (0, 0), max(bones.shape) / 24) + 0.15 * float(steepness.mean()) + 1e-12
+    # Canny wants 16-bit derivatives
+    scale = 4000 / max(float((steepness / around).max()), 1e-12)
+    edges = cv2.Canny(
+        (across / around * scale).astype(np.int16), (along / around * scale).astype(np.int16), scale, 2 * scale
+    )
+    return np.asarray(cv2.dilate(edges, np.ones((2, 2), np.uint8)) > 0)
 
 
-def edge_overlay(xray: Gray, drr: Image, at_start: bool = False) -> NDArray[np.uint8]:
-    """(H, W, 3) the X-ray with the DRR's contours: green, or orange for a start."""
+def edge_overlay(xray: Gray, bones: Image, at_start: bool = False) -> NDArray[np.uint8]:
+    """(H, W, 3) the X-ray with the contours of a DRR of the bones: green, or orange for a start."""
     colored = np.repeat((0.85 * xray)[..., None], 3, axis=-1).astype(np.uint8)
-    colored[contours(drr)] = _START_CONTOUR if at_start else _CONTOUR
+    colored[contours(bones)] = _START_CONTOUR if at_start else _CONTOUR
     return colored
 
 
-def checkerboard(xray: Gray, drr: Gray) -> Gray:
-    """(H, W) tiles of both in turn, the X-ray's at the upper left: bone edges must run on across the seams."""
+def checkerboard(xray: Gray, drr: Gray, mask: NDArray[np.bool_]) -> Gray:
+    """(H, W) tiles of both in turn, the X-ray's at the upper left: bone edges must run on across the seams.
+
+    Where the mask is false the X-ray's tiles are black.
+    """
     rows, columns = np.indices(xray.shape)
     edge = max(xray.shape) / _TILES
     even = ((rows // edge).astype(int) + (columns // edge).astype(int)) % 2 == 0
-    return np.where(even, xray, drr)
+    return np.where(even, np.where(mask, xray, 0), drr).astype(np.uint8)
 
 
 def difference(xray: Image, drr: Image, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """(H, W, 3) X-ray minus tone-matched DRR: red where the X-ray is denser, blue where the DRR is, gray unused."""
-    gap = xray - drr
-    spread = float(np.percentile(np.abs(gap[mask]), 98)) if mask.any() else 1.0
-    shades = matplotlib.colormaps["RdBu_r"](np.clip(0.5 + 0.5 * gap / max(spread, 1e-12), 0, 1))[..., :3]
+    """(H, W, 3) X-ray minus tone-matched DRR: red where the X-ray is denser, blue where the DRR is, gray unused.
+
+    Without the slow shading that scatter leaves, and on a scale that is the X-ray's, not the difference's own: where
+    both agree the picture is pale.
+    """
+    weight = mask.astype(np.float32)
+    width = max(xray.shape) / 16
+    slow = cv2.GaussianBlur(weight * (xray - drr), (0, 0), width) / (cv2.GaussianBlur(weight, (0, 0), width) + 1e-6)
+    seen = xray[mask] if mask.any() else xray
+    low, high = (float(value) for value in np.percentile(seen, [1, 99]))
+    full = DIFFERENCE_RANGE * max(high - low, 1e-12)
+    shades = matplotlib.colormaps["RdBu_r"](np.clip(0.5 + 0.5 * (xray - drr - slow) / full, 0, 1))[..., :3]
     shades[~mask] = 0.6
     return np.round(255 * shades).astype(np.uint8)
 
@@ -108,7 +128,7 @@ def cost_curve(history: Sequence[Progress]) -> bytes:
             fontsize=8,
         )
         start = end
-    axes.set(xlabel="iteration", ylabel="cost (0 = perfect)", ylim=(0, None), xlim=(-0.5, max(start, 1) - 0.5))
+    axes.set(xlabel="iteration", ylabel="cost (small is good)", yscale="log", xlim=(-0.5, max(start, 1) - 0.5))
     axes.spines[["top", "right"]].set_visible(False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")

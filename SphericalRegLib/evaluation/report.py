@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -20,10 +21,15 @@ from SphericalRegLib.evaluation.outcome import DISCLAIMER, Outcome
 from SphericalRegLib.evaluation.pose_errors import DESCRIPTIONS
 from SphericalRegLib.evaluation.report_style import STYLE
 from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.imaging.attenuation import linear_attenuation
 from SphericalRegLib.imaging.picture import to_gray, write_image
 from SphericalRegLib.imaging.transform_file import write_transform
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.rendering import render
+
+Picture: TypeAlias = NDArray[np.float32]
+
+_BONE_HU = 150.0
 
 
 def write_outputs(folder: Path, outcome: Outcome, volume: Volume, kernel: str = "auto") -> None:
@@ -38,24 +44,24 @@ def write_outputs(folder: Path, outcome: Outcome, volume: Volume, kernel: str = 
     Raises:
         InputError: where something cannot be written.
     """
-    drrs, before = [], []
+    drrs, bones = [], []
+    skeleton = only_bone(volume)
     for index, xray in enumerate(outcome.xrays):
-        pair = torch.stack([outcome.result.pose, outcome.starts[0]])
-        at_result, at_start = drr_images(volume, xray, pair, kernel)
+        at_result = drr_images(volume, xray, outcome.result.pose[None], kernel)[0]
         drrs.append(at_result)
-        before.append(at_start)
+        bones.append(drr_images(skeleton, xray, torch.stack([outcome.result.pose, outcome.starts[0]]), kernel))
         name = "drr" if len(outcome.xrays) == 1 else f"drr_{index + 1}"
         for suffix in (".png", ".nrrd"):
             write_image(folder / f"{name}{suffix}", at_result, xray.view.spacing)
     write_transform(folder / "pose.tfm", outcome.result.pose)
     try:
         (folder / "result.json").write_text(outcome.to_json(), encoding="utf-8")
-        (folder / "report.html").write_text(report_html(outcome, drrs, before), encoding="utf-8")
+        (folder / "report.html").write_text(report_html(outcome, drrs, bones), encoding="utf-8")
     except OSError as error:
         raise InputError(f"Cannot write to {folder}: {error.strerror or error}. Choose another place.") from None
 
 
-def drr_images(volume: Volume, xray: XRay, poses: Tensor, kernel: str = "auto") -> list[NDArray[np.float32]]:
+def drr_images(volume: Volume, xray: XRay, poses: Tensor, kernel: str = "auto") -> list[Picture]:
     """DRRs (H, W) at poses (B, 4, 4), at the X-ray's own resolution, all channels together."""
     samples = min(512, 2 * max(volume.density.shape[1:]))
     with torch.no_grad():
@@ -63,18 +69,25 @@ def drr_images(volume: Volume, xray: XRay, poses: Tensor, kernel: str = "auto") 
     return [image.sum(dim=0).to("cpu", torch.float32).numpy() for image in images]
 
 
-def report_html(outcome: Outcome, drrs: list[NDArray[np.float32]], before: list[NDArray[np.float32]]) -> str:
+def only_bone(volume: Volume) -> Volume:
+    """What the volume attenuates beyond soft tissue, for drawing bones' contours; all of it where there is no bone."""
+    threshold = float(linear_attenuation(np.array([_BONE_HU], np.float32))[0])
+    density = (volume.density - threshold).clamp(min=0)
+    return replace(volume, density=density) if bool((density > 0).any()) else volume
+
+
+def report_html(outcome: Outcome, drrs: list[Picture], bones: list[list[Picture]]) -> str:
     """The whole page.
 
     Args:
         outcome: of the registration.
         drrs: (H, W) at the result, one for each X-ray.
-        before: (H, W) at the first start, likewise.
+        bones: DRRs (H, W) of the bones at the result and at the first start, likewise.
     """
-    views = zip(outcome.xrays, drrs, before, strict=True)
+    views = zip(outcome.xrays, drrs, bones, strict=True)
     parts = [
         _headline(outcome),
-        *(_pictures(index, xray, drr, start) for index, (xray, drr, start) in enumerate(views)),
+        *(_pictures(index, xray, drr, pair) for index, (xray, drr, pair) in enumerate(views)),
         _errors(outcome),
         _uncertainty(outcome),
         "<h2>Cost curve</h2><p>Each stage works at its own resolution and with its own measure of similarity: the cost "
@@ -114,28 +127,30 @@ def _headline(outcome: Outcome) -> str:
     )
 
 
-def _pictures(index: int, xray: XRay, drr: NDArray[np.float32], start: NDArray[np.float32]) -> str:
+def _pictures(index: int, xray: XRay, drr: Picture, bones: list[Picture]) -> str:
     matched = figures.enlarged(figures.matched_tone(drr, xray.image, xray.mask))
-    image, drr, start = (figures.enlarged(one) for one in (xray.image, drr, start))
+    image, drr, bone, bone_before = (figures.enlarged(one) for one in (xray.image, drr, *bones))
     mask = figures.enlarged(xray.mask.astype(np.float32)) > 0.5
     mask_and_body = mask & (drr > 1e-3 * float(drr.max()))
     gray = to_gray(image, mask)
     # one window for both: a checkerboard of two windows would show seams where there are none
     low, high = (float(v) for v in np.percentile(image[mask] if mask.any() else image, [0.5, 99.5]))
     drr_gray = np.round(255 * np.clip((matched - low) / max(high - low, 1e-12), 0, 1)).astype(np.uint8)
+    percent = 100 * figures.DIFFERENCE_RANGE
     shown = {
         "X-ray|as read: bright is dense": gray,
         "DRR|the CT projected at the result": to_gray(drr),
-        "Overlay at the start|the DRR's contours (orange) before registration": figures.edge_overlay(gray, start, True),
-        "Overlay at the result|the DRR's contours (green) should lie on the X-ray's edges": figures.edge_overlay(
-            gray, drr
+        "Before: overlay at the start|contours of the CT's bones in orange": figures.edge_overlay(
+            gray, bone_before, True
         ),
-        "Checkerboard|X-ray at the upper left, then DRR in turn: edges should run on": figures.checkerboard(
-            gray, drr_gray
+        "After: overlay at the result|contours in green: they should lie on the X-ray's edges": figures.edge_overlay(
+            gray, bone
         ),
-        "Difference|red: X-ray denser; blue: DRR denser; gray: not compared": figures.difference(
-            image, matched, mask_and_body
+        "Checkerboard|X-ray at the upper left, then DRR in turn: edges should run on; black: not usable": (
+            figures.checkerboard(gray, drr_gray, mask)
         ),
+        f"Difference|red: X-ray denser; blue: DRR denser; pale: agree (full color: {percent:.0f} % of the X-ray's "
+        "contrast); gray: not compared": figures.difference(image, matched, mask_and_body),
     }
     cells = "".join(_figure(title, picture) for title, picture in shown.items())
     name = html.escape(Path(xray.path).name or xray.view.name)
