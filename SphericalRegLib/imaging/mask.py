@@ -64,7 +64,23 @@ def estimate_mask(image: np.ndarray, usable: np.ndarray | None = None) -> np.nda
     mask &= ~metal[np.ix_(rows, columns)]
     if mask.any() and is_limit(image, mask, sparse := float(image[mask].max())):
         mask &= ~ndimage.binary_dilation(_saturated(image, sparse))
-    return mask
+    return _without_crumbs(mask)
+
+
+def _without_crumbs(mask: np.ndarray) -> np.ndarray:
+    """Without islands below 2 % of the image: what a dark, noisy corner leaves usable is noise too."""
+    parts, count = ndimage.label(
+        ndimage.binary_opening(mask, iterations=max(1, max(mask.shape) // 128), border_value=1)
+    )
+    if count == 0:
+        return mask
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)
+    kept = sizes >= 0.02 * mask.size
+    kept[0] = False
+    if not kept.any():
+        return mask
+    # the opening also rounds off corners and thin parts next to what is kept: give those back
+    return mask & ndimage.binary_dilation(kept[parts], iterations=max(2, max(mask.shape) // 64))
 
 
 def is_limit(image: np.ndarray, usable: np.ndarray, value: float) -> bool:

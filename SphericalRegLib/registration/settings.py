@@ -38,14 +38,14 @@ class Stage:
 
 def default_stages() -> tuple[Stage, ...]:
     """From many rough candidates at 32 pixels to one exact pose; gradients throughout, free of tone at the end."""
-    search = LevenbergMarquardt(iterations=12, tolerance=1.0)
-    select = LevenbergMarquardt(iterations=8, tolerance=0.5)
+    search = LevenbergMarquardt(iterations=12, tolerance=1.0, renewal=4)
+    select = LevenbergMarquardt(iterations=8, tolerance=0.5, renewal=4)
     align = LevenbergMarquardt(iterations=10, tolerance=0.2, renewal=3)
     refine = LevenbergMarquardt(iterations=20, tolerance=0.03, renewal=3)
     return (
         Stage("search", 32, GradientNCC(1.0), search, keep=5, prune=2.0),
         Stage("select", 64, GradientNCC(1.0), select, keep=3, prune=1.8),
-        Stage("align", 64, ToneFreeGradient(0.7), align, keep=2, prune=1.5, gate=0.15),
+        Stage("align", 64, ToneFreeGradient(0.7), align, keep=2, prune=1.5, gate=0.06),
         Stage("refine", 128, ToneFreeGradient(0.7), refine),
     )
 
