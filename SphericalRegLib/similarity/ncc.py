@@ -18,7 +18,7 @@ class NCC:
     def fix(self, xray: Tensor, mask: Tensor) -> FixedImage:
         """See :class:`~SphericalRegLib.similarity.residual.Similarity`."""
         check_pair(xray, mask)
-        return _FixedNCC(xray, (mask > 0).to(xray.dtype))
+        return _FixedNCC(torch.where(mask > 0, xray, xray[mask > 0].mean()), (mask > 0).to(xray.dtype))
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,8 @@ class _FixedToneFree:
         projected = weighted - fitted.transpose(1, 2) @ basis
         norm = weighted[:, :1].norm(dim=-1, keepdim=True).clamp(min=torch.finfo(images.dtype).tiny)
         values = projected[:, 0] / norm[:, 0]
-        along = weighted[:, 1:] @ weighted[:, 0, :, None] / norm**2
+        # divided twice: the square of a blank image's norm underflows
+        along = weighted[:, 1:] @ (weighted[:, 0] / norm[:, 0])[..., None] / norm
         jacobian = projected[:, 1:] / norm - along * values[:, None]
         magnitude = values.view(batch, 2, -1).norm(dim=1) / root.clamp(min=1e-6)
         return Residual(values, jacobian, magnitude.view_as(images))
