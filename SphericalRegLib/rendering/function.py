@@ -50,14 +50,18 @@ class RenderFunction(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
         density, poses, center, _, ctx.render_volume = inputs
+        # an absent tangent stays absent: zeros would be rendered at full cost
+        ctx.set_materialize_grads(False)
         ctx.mark_non_differentiable(output[1])
         ctx.save_for_backward(density, poses, center, output[1])
         ctx.save_for_forward(density, poses, center, output[1])
 
     @staticmethod
-    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
         density, poses, center, jacobian = ctx.saved_tensors
         weight = cotangents[0]
+        if weight is None:
+            return None, None, None, None, None
         to_density = to_poses = None
         if ctx.needs_input_grad[0]:
             with torch.enable_grad():
