@@ -38,7 +38,7 @@ def flags(function: Callable[..., Any]) -> set[str]:
 def raise_flags(argv: Sequence[str], names: set[str]) -> list[str]:
     """The arguments with ``--quiet`` alone as ``--quiet=true``, for each of ``names``."""
     raised = []
-    for argument, following in zip(argv, [*argv[1:], "--"], strict=True):
+    for argument, following in zip(argv, [*argv, "--"][1:], strict=True):
         alone = argument.startswith("--") and argument[2:] in names and following.lower() not in ("true", "false")
         raised.append(f"{argument}=true" if alone else argument)
     return raised

@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             version=__version__,
         )
     except SphericalRegError as error:
-        if "--verbose" in " ".join(arguments):
+        if {"--verbose", "--verbose=true"} & set(arguments):
             traceback.print_exc()
         print(f"sphericalreg: {error}", file=sys.stderr)
         return BAD_INPUT

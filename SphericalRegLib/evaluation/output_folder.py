@@ -35,10 +35,7 @@ def whole_folder(output: str | Path) -> Iterator[Path]:
         raise _unwritable(folder, error) from None
     try:
         yield stage
-        for file in sorted(stage.iterdir()):
-            os.replace(file, folder / file.name)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
+        _move(stage, folder)
     finally:
         _remove(stage, made)
 
@@ -55,6 +52,14 @@ def whole_file(output: str | Path) -> Iterator[Path]:
         raise InputError(f"The output {target} is a folder, where a file is expected: add a file name.")
     with whole_folder(target.parent) as stage:
         yield stage / target.name
+
+
+def _move(stage: Path, folder: Path) -> None:
+    try:
+        for file in sorted(stage.iterdir()):
+            os.replace(file, folder / file.name)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
 
 
 def _remove(stage: Path | None, made: list[Path]) -> None:

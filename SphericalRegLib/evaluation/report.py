@@ -223,10 +223,17 @@ def _settings(outcome: Outcome) -> dict[str, Any]:
 
 def _facts(title: str, facts: Mapping[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td>{html.escape(str(key).replace('_', ' '))}</td><td>{html.escape(str(value))}</td></tr>"
+        f"<tr><td>{html.escape(str(key).replace('_', ' '))}</td><td>{html.escape(_plain(value))}</td></tr>"
         for key, value in facts.items()
     )
     return f"<details><summary>{title}</summary><table class='facts'>{rows}</table></details>"
+
+
+def _plain(value: Any) -> str:
+    """Lists of numbers as sizes, lists of words as sentences."""
+    if isinstance(value, list):
+        return (" × " if all(isinstance(item, int | float) for item in value) else "; ").join(str(v) for v in value)
+    return "none" if value is None else str(value)
 
 
 def _number(value: float | None) -> str:

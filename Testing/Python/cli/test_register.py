@@ -1,0 +1,160 @@
+"""The main job from files to files: results, exit codes, and what is left after an error."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK
+import torch
+
+from SphericalRegLib.cli.main import main
+from SphericalRegLib.imaging.pose_file import read_pose
+from SphericalRegLib.sample import sample_path
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+@pytest.fixture(scope="module")
+def registered(case: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("registered") / "new" / "folder"
+    arguments = ["register", "--ct", case.ct, "--xray", case.xray, "--truth", case.truth, "--output", str(output)]
+    assert main([*arguments, "--quiet"]) == 0
+    return output
+
+
+def test_an_accepted_registration_leaves_all_files_and_nothing_else(registered: Path) -> None:
+    expected = {"result.json", "report.html", "pose.tfm", "drr.png", "drr.nrrd"}
+    assert {file.name for file in registered.iterdir()} == expected
+
+
+def test_the_result_holds_verdict_error_time_and_pose(registered: Path, case: Any) -> None:
+    result = json.loads((registered / "result.json").read_text())
+    assert result["accepted"] is True
+    assert result["reasons"] == []
+    assert result["mtre_mm"] == result["errors"]["mtre_mm"] < 1.0
+    assert result["start_errors"]["mtre_mm"] > 10
+    assert result["seconds"] > 0
+    assert np.array(result["covariance_rad_mm"]).shape == (6, 6)
+    assert "not a medical device" in result["notice"]
+    difference = np.array(result["pose_rig_from_world_ras_mm"]) - read_pose(case.truth).numpy()
+    assert np.abs(difference[:3, :3]).max() < 5e-3
+
+
+def test_the_transform_is_the_pose_of_the_result(registered: Path) -> None:
+    torch.testing.assert_close(
+        read_pose(registered / "pose.tfm"), read_pose(registered / "result.json"), atol=1e-6, rtol=0
+    )
+
+
+def test_the_drr_has_the_size_of_the_xray_and_all_its_values(registered: Path) -> None:
+    drr = SimpleITK.ReadImage(str(registered / "drr.nrrd"))
+    assert drr.GetSize() == (128, 128)
+    assert drr.GetSpacing() == pytest.approx((3.2, 3.2))
+    assert 3 < SimpleITK.GetArrayFromImage(drr).max() < 30
+
+
+def test_the_report_is_one_file_that_asks_for_nothing_else(registered: Path) -> None:
+    page = (registered / "report.html").read_text()
+    sources = re.findall(r'(?:src|href)="([^"]{0,30})', page)
+    assert len(sources) == 7
+    assert all(source.startswith("data:image/") for source in sources)
+    for words in ("Accepted", "X-ray", "DRR", "Checkerboard", "Difference", "Cost curve", "not a medical device"):
+        assert words in page
+
+
+def test_an_xray_of_something_else_is_rejected_with_exit_code_3(case: Any, tmp_path: Path) -> None:
+    v, u = np.mgrid[:128, :128]
+    other = (np.sin(u / 5.0) * np.cos(v / 7.0) + np.random.default_rng(0).normal(0, 0.1, u.shape)).astype(np.float32)
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(other), str(tmp_path / "other.nrrd"))
+    arguments = ["--xray", str(tmp_path / "other.nrrd"), "--sdd", "1200", "--sad", "800", "--spacing", "3.2", "3.2"]
+    output = ["--preset", "AP", "--candidates", "1", "--output", str(tmp_path / "out"), "--quiet"]
+    assert main(["register", "--ct", case.ct, *arguments, *output]) == 3
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert result["accepted"] is False
+    assert result["reasons"]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Rejected" in page
+    assert "The true pose is not known" in page
+
+
+def test_a_yaml_file_can_hold_the_options(case: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "job.yaml"
+    config.write_text(f"ct: {case.ct}\nxray: [{case.xray}]\noutput: {tmp_path / 'out'}\ncandidates: 0\nquiet: true\n")
+    assert main(["register", "--config", str(config)]) == 2
+    assert "candidates is 0" in capsys.readouterr().err
+
+
+BAD = {
+    "no such CT": (["--ct", "nowhere.nii.gz"], r"nowhere\.nii\.gz"),
+    "no such X-ray": (["--xray", "nowhere.dcm"], r"nowhere\.dcm"),
+    "two X-rays without calibration": (["--xray", "a.dcm", "b.dcm"], r"2 X-rays.*--view"),
+    "two starts": (["--preset", "AP", "--angles", "0", "0"], r"--preset and --angles"),
+    "no pose in the start file": (["--start-pose", "LABEL_NAMES"], r"holds no pose"),
+    "bones without labels": (["--bones", "sacrum"], r"label map"),
+    "SAD beyond SDD": (["--sad", "5000"], r"5000"),
+    "a device that is not there": (["--device", "mps"], r"no device 'mps'"),
+    "a kernel that is not there": (["--kernel", "opengl"], r"opengl"),
+    "no candidate": (["--candidates", "0"], r"candidates is 0"),
+}
+
+
+@pytest.mark.parametrize("change", BAD)
+def test_bad_input_gives_exit_code_2_a_message_and_no_files(
+    change: str, case: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options, message = BAD[change]
+    options = [option.replace("LABEL_NAMES", str(sample_path("pelvis_lumbar_3mm_labels.json"))) for option in options]
+    if change.startswith("a device") and torch.backends.mps.is_available():
+        pytest.skip("this machine has it")
+    given = {"--ct": case.ct, "--xray": case.xray, "--output": str(tmp_path / "out")}
+    base = [part for name, value in given.items() if name != options[0] for part in (name, value)]
+    assert main(["register", *base, *options, "--quiet"]) == 2
+    errors = capsys.readouterr().err
+    assert re.search(message, errors)
+    assert "Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_cannot_be_written_is_told_before_any_work(
+    case: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    for output in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert main(["register", "--ct", "unread", "--xray", case.xray, "--output", str(output)]) == 2
+        assert str(output) in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_verbose_shows_where_an_error_comes_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["register", "--ct", "x", "--xray", "y", "--output", str(tmp_path / "out"), "--verbose"])
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_unknown_options_exit_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["register", "--cd", "x"])
+    assert stop.value.code == 2
+
+
+def test_an_earlier_result_survives_a_failed_run(registered: Path, tmp_path: Path, case: Any) -> None:
+    folder = tmp_path / "kept"
+    shutil.copytree(registered, folder)
+    assert main(["register", "--ct", "nowhere", "--xray", case.xray, "--output", str(folder), "--quiet"]) == 2
+    assert {f.name: f.read_bytes() for f in folder.iterdir()} == {f.name: f.read_bytes() for f in registered.iterdir()}
+
+
+def test_the_demo_registers_the_sample_to_less_than_a_millimeter(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--output", str(tmp_path / "demo")]) == 0
+    result = json.loads((tmp_path / "demo" / "result.json").read_text())
+    assert result["accepted"]
+    assert result["start_errors"]["mtre_mm"] > 40
+    assert result["mtre_mm"] < 1.0
+    assert str(tmp_path / "demo" / "report.html") in capsys.readouterr().err
