@@ -1,0 +1,155 @@
+"""Renderer and similarity put together: a small registration whose answer is known."""
+
+import pytest
+import torch
+
+from SphericalRegLib.geometry import se3
+from SphericalRegLib.geometry.view import View
+from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.optimization.derivative_free import NelderMead
+from SphericalRegLib.optimization.first_order import LBFGS, Adam
+from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
+from SphericalRegLib.optimization.objective import FixedView, Objective
+from SphericalRegLib.optimization.problem import moved, step_length
+from SphericalRegLib.rendering import render
+from SphericalRegLib.similarity import NCC, GradientNCC, LocalNCC, ToneFreeGradient
+
+SAMPLES = 48
+SIMILARITIES = {
+    "NCC": NCC(),
+    "gradient NCC": GradientNCC(),
+    "local NCC": LocalNCC(windows=(2.0, 4.0)),
+    "tone-free": ToneFreeGradient(),
+}
+
+
+def blobs() -> Volume:
+    """A few Gaussian blobs in a box of 60 × 56 × 60 mm, oblique and away from the world's origin."""
+    k, j, i = torch.meshgrid(*[torch.linspace(-1, 1, n).double() for n in (20, 28, 24)], indexing="ij")
+    values = torch.zeros_like(i)
+    spots = ((0.3, -0.2, 0.4, 0.25), (-0.4, 0.3, -0.3, 0.2), (0.1, 0.5, -0.1, 0.15), (-0.3, -0.5, 0.2, 0.3))
+    for x, y, z, width in spots:
+        values += 0.02 * torch.exp(-((i - x) ** 2 + (j - y) ** 2 + (k - z) ** 2) / (2 * width**2))
+    world = se3.exp(torch.tensor([0.3, 0.2, -0.4, 50.0, -70.0, 30.0]).double())
+    return Volume(values[None], world @ torch.diag(torch.tensor([2.5, 2.0, 3.0, 1.0]).double()))
+
+
+def frontal(volume: Volume) -> torch.Tensor:
+    """(1, 4, 4): the isocenter 700 mm in front of the source, seen at an angle."""
+    turn = se3.so3_exp(torch.tensor([1.3, 0.2, -0.1]).double())
+    return (se3.from_parts(turn, torch.tensor([0.0, 0.0, 700.0]).double()) @ se3.translation(-volume.center))[None]
+
+
+def lateral(view: View, volume: Volume) -> View:
+    """The same detector, a quarter turn about the isocenter away."""
+    middle = torch.tensor([0.0, 0.0, 700.0]).double()
+    turn = se3.exp(torch.tensor([0.0, torch.pi / 2, 0.0, 0.0, 0.0, 0.0]).double())
+    rig = se3.translation(middle) @ turn @ se3.translation(-middle)
+    return View(view.intrinsics, view.height, view.width, view.sdd, rig)
+
+
+def objective(similarity, biplane: bool = False, occluder: float = 0.0, **options) -> tuple[Objective, torch.Tensor]:
+    volume = blobs()
+    truth = frontal(volume)
+    view = View.from_spacing(30, 32, 1000, (4.0, 4.0), principal_point=(14.0, 16.0))
+    views = []
+    for each in [view, lateral(view, volume)] if biplane else [view]:
+        image = render(volume, each, truth, samples=SAMPLES)[0, 0]
+        if occluder:
+            image[12:14, 8:14] += occluder * image.max()
+        views.append(FixedView(each, similarity.fix(image, torch.ones_like(image))))
+    return Objective(volume, views, SAMPLES, length=30.0, **options), truth
+
+
+def started(problem: Objective, truth: torch.Tensor, share: float = 1.0) -> torch.Tensor:
+    twists = torch.tensor([[0.06, -0.05, 0.08, 2.0, -3.0, 8.0], [-0.05, 0.07, -0.06, -3.0, 2.0, -6.0]]).double()
+    return moved(problem, truth.expand(2, 4, 4), share * twists)
+
+
+def error(problem: Objective, poses: torch.Tensor, truth: torch.Tensor) -> float:
+    twists = se3.difference_about(poses, truth.expand_as(poses), problem.center)
+    return float(step_length(twists, problem.length).max())
+
+
+@pytest.mark.parametrize("name", SIMILARITIES)
+def test_every_similarity_leads_home(name):
+    problem, truth = objective(SIMILARITIES[name])
+    *_, step = LevenbergMarquardt(tolerance=1e-4, relative_tolerance=0).steps(problem, started(problem, truth))
+    assert error(problem, step.poses, truth) < 1e-3
+    assert step.cost.max() < 1e-8
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        LBFGS(relative_tolerance=1e-9),
+        Adam(30, learning_rate=1.5, decay=0.92),
+        NelderMead(50, size=3.0),
+    ],
+    ids=lambda o: type(o).__name__,
+)
+def test_other_optimizers_get_near_too(optimizer):
+    problem, truth = objective(GradientNCC(), biplane=True)
+    poses = started(problem, truth)
+    *_, step = optimizer.steps(problem, poses)
+    assert error(problem, step.poses, truth) < 0.6 * error(problem, poses, truth)
+    assert (step.cost < 0.2 * problem.linearize(poses).cost).all()
+
+
+@pytest.mark.parametrize("biplane", [False, True])
+@pytest.mark.parametrize("name", SIMILARITIES)
+def test_gradient_is_half_the_derivative_of_the_cost_and_cost_needs_no_jacobian(name, biplane):
+    problem, truth = objective(SIMILARITIES[name], biplane)
+    poses = started(problem, truth)
+    model = problem.linearize(poses)
+    torch.testing.assert_close(problem.linearize(poses, jacobian=False).cost, model.cost)
+    h = 1e-6
+    for n in range(6):
+        twist = h * torch.eye(6).double()[n].expand(2, 6)
+        ahead = problem.linearize(moved(problem, poses, twist), jacobian=False).cost
+        behind = problem.linearize(moved(problem, poses, -twist), jacobian=False).cost
+        # trilinear interpolation has kinks, a rare sample passes one
+        torch.testing.assert_close((ahead - behind) / (4 * h), model.gradient[:, n], rtol=2e-3, atol=1e-5)
+
+
+def test_two_views_share_one_pose_and_fix_what_one_cannot_see():
+    single, truth = objective(GradientNCC())
+    both, _ = objective(GradientNCC(), biplane=True)
+    poses = started(both, truth)
+    parts = [Objective(both.volume, [v], SAMPLES, length=30.0).linearize(poses) for v in both.views]
+    together = both.linearize(poses)
+    for name in ("cost", "gradient", "hessian"):
+        mean = (getattr(parts[0], name) + getattr(parts[1], name)) / 2
+        torch.testing.assert_close(getattr(together, name), mean)
+    # depth is what one view barely sees
+    assert both.linearize(truth).hessian[0, 5, 5] > 10 * single.linearize(truth).hessian[0, 5, 5]
+    *_, step = LevenbergMarquardt(tolerance=1e-4, relative_tolerance=0).steps(both, poses)
+    assert error(both, step.poses, truth) < 1e-3
+
+
+@pytest.mark.parametrize("renewal", [3, 8])
+def test_renewed_weights_forget_an_occluder(renewal):
+    problem, truth = objective(GradientNCC(), occluder=0.3, footprint_radius=1)
+    poses = started(problem, truth, 0.3)
+    *_, plain = LevenbergMarquardt().steps(problem, poses)
+    *_, robust = LevenbergMarquardt(renewal=renewal).steps(problem, poses)
+    assert error(problem, robust.poses, truth) < 0.01
+    assert error(problem, plain.poses, truth) > 1
+
+
+def test_renewal_and_pick_keep_each_pose_to_itself():
+    problem, truth = objective(ToneFreeGradient(), biplane=True, footprint_radius=3)
+    poses = started(problem, truth)
+    model, weights = problem.renew(problem.linearize(poses))
+    again = problem.linearize(poses, weights)
+    torch.testing.assert_close(again.cost, model.cost)
+    second = problem.linearize(poses[1:], problem.pick(weights, torch.tensor([1])))
+    torch.testing.assert_close(second.hessian[0], model.hessian[1])
+
+
+def test_a_pose_that_looks_away_is_left_alone():
+    problem, truth = objective(NCC())
+    away = se3.translation(torch.tensor([0.0, 0.0, -1400.0]).double()) @ truth
+    *_, step = LevenbergMarquardt().steps(problem, torch.cat([away, truth]))
+    assert step.done.all()
+    torch.testing.assert_close(step.poses[0], away[0])
