@@ -55,7 +55,7 @@ class _FixedToneFree:
         root = weights.flatten(1).sqrt()
         weighted = (stack.flatten(3) * root[:, None, None]).flatten(2)  # (B, 7, 2·H·W)
         basis = (self.basis * root[:, None, None]).flatten(2)  # (B, order, 2·H·W)
-        # Normal equations of so few bounded columns are well conditioned; QR of tall matrices would cost ten times more.
+        # Normal equations of so few bounded columns are well conditioned; QR of tall matrices costs ten times more.
         gram = (basis @ basis.transpose(1, 2)).double()
         ridge = 1e-7 * gram.diagonal(dim1=1, dim2=2).mean(-1).clamp(min=1e-30)
         gram = gram + torch.diag_embed(ridge[:, None].expand(-1, gram.shape[-1]))
