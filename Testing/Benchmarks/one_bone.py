@@ -27,16 +27,17 @@ FOOTPRINT_MM = 4.0
 
 
 def settings(sizes: Sequence[int], candidates: int, extent: SearchRange) -> Settings:
-    """Stages at four sizes (pixels along the cropped X-ray's longer side), only the bone's footprint counting."""
+    """Stages at three sizes (pixels along the cropped X-ray's longer side), only the bone's footprint counting.
+
+    Other anatomy crosses the bone everywhere, so many candidates stay until robust weights can tell.
+    """
     search = LevenbergMarquardt(iterations=12, tolerance=0.5)
-    select = LevenbergMarquardt(iterations=12, tolerance=0.2)
-    align = LevenbergMarquardt(iterations=20, tolerance=0.05, renewal=3)
+    align = LevenbergMarquardt(iterations=15, tolerance=0.1, renewal=3)
     refine = LevenbergMarquardt(iterations=30, tolerance=0.02, renewal=3)
     stages = (
-        Stage("search", sizes[0], GradientNCC(1.0), search, keep=4),
-        Stage("select", sizes[1], GradientNCC(1.0), select, keep=2),
-        Stage("align", sizes[2], ToneFreeGradient(1.0), align, keep=1),
-        Stage("refine", sizes[3], ToneFreeGradient(1.0), refine),
+        Stage("search", sizes[0], GradientNCC(1.0), search, keep=8),
+        Stage("align", sizes[1], ToneFreeGradient(0.7), align, keep=1),
+        Stage("refine", sizes[2], ToneFreeGradient(1.0), refine),
     )
     return Settings(stages=stages, candidates=candidates, range=extent, footprint_mm=FOOTPRINT_MM)
 

@@ -31,7 +31,7 @@ from SphericalRegLib.registration import Result, register
 JOINT = ((925.0, 1205.0), (620.0, 1200.0))
 SHAFT = ((917.0, 1600.0), (573.0, 1600.0))
 SPACING = (0.39625, 0.39625, 0.625)
-SIZES = (48, 96, 192, 320)
+SIZES = (48, 96, 192)
 TWO, FIRST, SECOND = (255, 70, 20), (60, 220, 60), (70, 140, 255)
 
 
@@ -65,8 +65,8 @@ def plausible_pose(volume: Volume, views: list[View]) -> Tensor:
 
 
 def study(volume: Volume, points: Tensor, xrays: list[XRay], reference: Tensor, starts: Tensor) -> list[dict]:
-    """Register from each start with a search of 8 poses around it; distances to the reference."""
-    settings = one_bone.settings(SIZES, 8, SearchRange(one_bone.START_DEG, one_bone.START_MM, one_bone.START_MM))
+    """Register from each start with a search of 12 poses around it; distances to the reference."""
+    settings = one_bone.settings(SIZES, 12, SearchRange(one_bone.START_DEG, one_bone.START_MM, one_bone.START_MM))
     rows = []
     for start in starts:
         result = register(volume, xrays, start[None], settings)
@@ -77,7 +77,7 @@ def study(volume: Volume, points: Tensor, xrays: list[XRay], reference: Tensor, 
 
 def found(volume: Volume, xrays: list[XRay], start: Tensor) -> Result:
     """The reference: a wide search around the plausible pose."""
-    return register(volume, xrays, start[None], one_bone.settings(SIZES, 32, SearchRange(20.0, 10.0, 10.0)))
+    return register(volume, xrays, start[None], one_bone.settings(SIZES, 48, SearchRange(20.0, 10.0, 10.0)))
 
 
 def main() -> None:
