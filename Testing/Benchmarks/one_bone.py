@@ -94,7 +94,8 @@ def save_overlay(path: Path, xray: XRay, volume: Volume, poses: Sequence[tuple[T
     marked, drawn = plain.copy(), []
     for pose, color in poses:
         image = render(volume, view, pose[None], samples=256)[0].sum(0).numpy()
-        drr = (image / image.max() * 255).astype(np.uint8)
+        # a pose found by another view alone may put the bone outside of this one
+        drr = (image / max(float(image.max()), 1e-9) * 255).astype(np.uint8)
         smooth = cv2.GaussianBlur(drr, (0, 0), 2.5)
         marked[cv2.Canny(smooth, 12, 30) > 0] = color[::-1]
         drawn.append(cv2.cvtColor(drr, cv2.COLOR_GRAY2BGR))

@@ -70,7 +70,7 @@ def study(volume: Volume, points: Tensor, xrays: list[XRay], reference: Tensor, 
     rows = []
     for start in starts:
         result = register(volume, xrays, start[None], settings)
-        row = one_bone.difference(result.pose, reference, points, volume.center, xrays[0].view)
+        row: dict = one_bone.difference(result.pose, reference, points, volume.center, xrays[0].view)
         rows.append({**row, "cost": result.cost, "seconds": result.seconds, "pose": result.pose.tolist()})
     return rows
 
@@ -125,7 +125,13 @@ def main() -> None:
             f"{one_bone.middle(rows, 'seconds')} s",
             flush=True,
         )
-        report[name] = {"starts": len(rows), "within_1mm": same, "spread": agreeing, "best": winner}
+        print(
+            f"  all against the two-view result: {one_bone.middle(rows, 'mtre_mm')} mm, "
+            f"{one_bone.middle(rows, 'rotation_deg')}°, in plane {one_bone.middle(rows, 'in_plane_mm')} mm, depth "
+            f"{one_bone.middle(rows, 'depth_mm')} mm",
+            flush=True,
+        )
+        report[name] = {"within_1mm": same, "spread": agreeing, "best": winner, "results": rows}
         poses[name] = pose
     if arguments.pictures:
         arguments.pictures.mkdir(parents=True, exist_ok=True)
