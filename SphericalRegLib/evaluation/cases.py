@@ -107,7 +107,9 @@ def bone_points(ct: CT, labels: Sequence[int | str] | None = None, count: int = 
         InputError: for labels that are not there, or a CT without bone.
     """
     if labels is not None:
-        bone = np.isin(ct.labels, select_labels(ct.labels, ct.label_names, labels))
+        chosen_labels = select_labels(ct.labels, ct.label_names, labels)
+        assert ct.labels is not None
+        bone = np.isin(ct.labels, chosen_labels)
     else:
         bone = ct.labels > 0 if ct.labels is not None else ct.hu > _BONE_HU
     found = np.argwhere(bone)
