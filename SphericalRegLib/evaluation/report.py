@@ -30,6 +30,8 @@ from SphericalRegLib.rendering import render
 Picture: TypeAlias = NDArray[np.float32]
 
 _BONE_HU = 150.0
+# A DRR of chosen bones covers less of the picture than this.
+_SMALL_SHARE = 0.4
 
 
 def write_outputs(folder: Path, outcome: Outcome, volume: Volume, kernel: str = "auto") -> None:
@@ -131,11 +133,15 @@ def _pictures(index: int, xray: XRay, drr: Picture, bones: list[Picture]) -> str
     matched = figures.enlarged(figures.matched_tone(drr, xray.image, xray.mask))
     image, drr, bone, bone_before = (figures.enlarged(one) for one in (xray.image, drr, *bones))
     mask = figures.enlarged(xray.mask.astype(np.float32)) > 0.5
-    mask_and_body = mask & (drr > 1e-3 * float(drr.max()))
+    covered = drr > 1e-3 * float(drr.max())
+    mask_and_body = mask & covered
     gray = to_gray(image, mask)
     # one window for both: a checkerboard of two windows would show seams where there are none
     low, high = (float(v) for v in np.percentile(image[mask] if mask.any() else image, [0.5, 99.5]))
     drr_gray = np.round(255 * np.clip((matched - low) / max(high - low, 1e-12), 0, 1)).astype(np.uint8)
+    if covered.mean() < _SMALL_SHARE:
+        # one bone alone: around it the X-ray goes on, since an empty DRR there says nothing
+        drr_gray = np.where(covered, drr_gray, gray)
     percent = 100 * figures.DIFFERENCE_RANGE
     shown = {
         "X-ray|as read: bright is dense": gray,
