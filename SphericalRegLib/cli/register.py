@@ -21,13 +21,11 @@ from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.initialization.search import SearchRange
-from SphericalRegLib.registration import Registration, Settings
+from SphericalRegLib.registration import Registration, Settings, bone_settings
 from SphericalRegLib.rendering import linearize
 
 ACCEPTED, REJECTED = 0, 3
 
-# Around chosen bones, as far as their edges reach after blur; the rest of the X-ray shows what the DRR does not.
-_FOOTPRINT_MM = 5.0
 _RANGE = SearchRange()
 
 
@@ -84,7 +82,7 @@ def register(
             the CT and then of each X-ray.
         search: how far from the start the truth may lie.
         candidates: poses tried around each start; 1 trusts it.
-        footprint_mm: compare only what lies this close to the DRR, mm at the patient; 5 where bones are chosen.
+        footprint_mm: compare only what lies this close to the DRR, mm at the patient; 3 where bones are chosen.
         truth: file with the true pose, to report errors.
         kernel: of the renderer: auto, numba, torch.
         seed: of the search.
@@ -105,11 +103,16 @@ def register(
         )
         if candidates is not None and candidates < 1:
             raise InputError(f"candidates is {candidates}: try at least 1, the start itself.")
-        settings = Settings(range=search, kernel=kernel, seed=seed)
+        if bones is None and footprint_mm is None:
+            settings = Settings(range=search, kernel=kernel, seed=seed)
+        else:
+            settings = bone_settings(kernel=kernel, seed=seed)
+            if footprint_mm is not None:
+                settings = replace(settings, footprint_mm=footprint_mm)
+            if search != _RANGE:
+                settings = replace(settings, range=search)
         if candidates is not None:
             settings = replace(settings, candidates=candidates)
-        reach = _FOOTPRINT_MM if footprint_mm is None and bones is not None else footprint_mm
-        settings = replace(settings, footprint_mm=reach)
         console.detail(f"Start: {origin}. CT {tuple(volume.density.shape)}, {target}.")
 
         # The first run on a machine compiles the kernels, which is no part of a registration's time.

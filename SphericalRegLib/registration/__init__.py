@@ -2,7 +2,7 @@
 
 from SphericalRegLib.registration.pipeline import Registration, register
 from SphericalRegLib.registration.result import Progress, Result, Verdict, ViewResult
-from SphericalRegLib.registration.settings import Settings, Stage, Thresholds, default_stages
+from SphericalRegLib.registration.settings import Settings, Stage, Thresholds, bone_settings, default_stages
 
 __all__ = [
     "Progress",
@@ -13,6 +13,7 @@ __all__ = [
     "Thresholds",
     "Verdict",
     "ViewResult",
+    "bone_settings",
     "default_stages",
     "register",
 ]

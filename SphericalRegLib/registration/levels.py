@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -22,21 +23,29 @@ class Levels:
         volume: the CT.
         xrays: the views.
         start: (4, 4) rig_from_world, for the magnification.
-        footprint_mm: see ``Settings``.
+        footprint_mm: see ``Settings``; where given, the X-rays are cut to what the CT can reach, so that a small bone
+            fills the pixels of every level.
+        margin_mm: how far from its place at the start the CT may get, at the isocenter.
         kernel: of the renderer.
     """
 
     def __init__(
-        self, volume: Volume, xrays: Sequence[XRay], start: Tensor, footprint_mm: float | None, kernel: str
+        self,
+        volume: Volume,
+        xrays: Sequence[XRay],
+        start: Tensor,
+        footprint_mm: float | None,
+        margin_mm: float,
+        kernel: str,
     ) -> None:
         self._volume = volume
-        self._xrays = xrays
+        self._xrays = list(xrays) if footprint_mm is None else [_around(x, volume, start, margin_mm) for x in xrays]
         self._footprint_mm = footprint_mm
         self._kernel = kernel
         self._coarse: dict[tuple[int, int, int], Volume] = {}
         # mm at the isocenter for one mm on the detector, by view
         self._shrink = []
-        for xray in xrays:
+        for xray in self._xrays:
             camera = se3.transform_points(xray.view.camera_from_world(start), volume.center[None])
             self._shrink.append(max(0.1, float(camera[0, 2]) / xray.view.sdd))
 
@@ -56,6 +65,11 @@ class Levels:
         return Objective(volume, views, self._samples(volume), radius, self._kernel, length=self.length)
 
     @property
+    def xrays(self) -> Sequence[XRay]:
+        """The X-rays, cut if so asked."""
+        return self._xrays
+
+    @property
     def length(self) -> float:
         """mm: half of the CT's middle extent, over which a rotation acts."""
         size = torch.tensor(self._volume.density.shape[:0:-1]) * self._volume.spacing
@@ -72,3 +86,21 @@ class Levels:
     def _samples(volume: Volume) -> int:
         """About one sample a voxel along the longest edge of the box."""
         return max(16, min(512, max(volume.density.shape[1:])))
+
+
+def _around(xray: XRay, volume: Volume, pose: Tensor, margin_mm: float) -> XRay:
+    """The part of an X-ray within ``margin_mm`` (at the isocenter) of the CT's box as projected at ``pose``."""
+    view = xray.view
+    pixels = view.project(volume.corners(), pose)
+    camera = se3.transform_points(view.camera_from_world(pose), volume.center[None])
+    magnified = margin_mm * view.sdd / max(1.0, float(camera[0, 2]))
+    low, high = pixels.amin(0), pixels.amax(0)
+    left = max(0, int(low[0] - magnified / view.spacing[1]))
+    top = max(0, int(low[1] - magnified / view.spacing[0]))
+    right = min(view.width, int(high[0] + magnified / view.spacing[1]) + 2)
+    bottom = min(view.height, int(high[1] + magnified / view.spacing[0]) + 2)
+    if right - left < 16 or bottom - top < 16:
+        return xray
+    cut = (slice(top, bottom), slice(left, right))
+    cropped = view.cropped(top, left, bottom - top, right - left)
+    return replace(xray, image=xray.image[cut], mask=xray.mask[cut], view=cropped)

@@ -53,7 +53,9 @@ class Registration:
         self._xrays = list(xrays)
         self._starts = starts
         self._check_beam()
-        self._levels = Levels(volume, xrays, starts[0], self._settings.footprint_mm, self._settings.kernel)
+        chosen = self._settings
+        extent = chosen.range.in_plane_mm if chosen.candidates > 1 else 0.25 * chosen.range.in_plane_mm
+        self._levels = Levels(volume, self._xrays, starts[0], chosen.footprint_mm, extent, chosen.kernel)
         self._history: list[Progress] = []
         self._poses = starts
         self._costs = torch.full((starts.shape[0],), float("inf"), dtype=torch.float64)
@@ -194,7 +196,9 @@ class Registration:
 
     def _view_results(self, objective: Objective, model: Linearization) -> tuple[ViewResult, ...]:
         results = []
-        for item, xray, (image, _, weights, residual) in zip(objective.views, self._xrays, model.memory, strict=True):
+        for item, xray, (image, _, weights, residual) in zip(
+            objective.views, self._levels.xrays, model.memory, strict=True
+        ):
             full = torch.from_numpy(xray.image)[None, None]
             size = (item.view.height, item.view.width)
             results.append(

@@ -69,8 +69,8 @@ class Result:
 
     Attributes:
         pose: (4, 4) float64 rig_from_world.
-        cost: 1 - R² of the last stage under robust weights: the share of the DRR's gradients that the X-ray's do not
-            explain, whatever the tone curve; 0 is perfect.
+        cost: of the last stage under robust weights. By default 1 - R²: the share of the DRR's gradients that the
+            X-ray's do not explain, whatever the tone curve; 0 is perfect.
         history: every iteration.
         covariance: (6, 6) of the twist about the isocenter, rig axes, rad and mm, from the inverse normal equations.
         depth_sd_mm: standard deviation of the isocenter along the first view's central ray.
