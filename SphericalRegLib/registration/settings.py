@@ -94,7 +94,13 @@ class Settings:
     retries: int = 2
 
 
-def bone_settings(footprint_mm: float = 3.0, candidates: int = 12, kernel: str = "auto", seed: int = 0) -> Settings:
+def bone_settings(
+    footprint_mm: float = 3.0,
+    candidates: int = 12,
+    sizes: tuple[int, int] = (64, 128),
+    kernel: str = "auto",
+    seed: int = 0,
+) -> Settings:
     """For one bone (labels, or a cropped CT) in an X-ray full of other anatomy; a start within some 6° and 6 mm.
 
     Edges of what lies over and under the bone outnumber its own. Local correlation in windows of a few pixels compares
@@ -105,8 +111,8 @@ def bone_settings(footprint_mm: float = 3.0, candidates: int = 12, kernel: str =
     refine = LevenbergMarquardt(iterations=30, damping=1e-2, tolerance=0.05, renewal=3, longest_step=8.0)
     return Settings(
         stages=(
-            Stage("search", 64, LocalNCC((1.5,)), search, keep=4),
-            Stage("refine", 128, LocalNCC((2.0,)), refine),
+            Stage("search", sizes[0], LocalNCC((1.5,)), search, keep=4),
+            Stage("refine", sizes[1], LocalNCC((2.0,)), refine),
         ),
         candidates=candidates,
         range=SearchRange(6.0, 6.0, 10.0),

@@ -17,29 +17,15 @@ from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization.search import SearchRange
-from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
-from SphericalRegLib.registration import Settings, Stage
+from SphericalRegLib.registration import Settings, bone_settings
 from SphericalRegLib.rendering import render
-from SphericalRegLib.similarity import GradientNCC, ToneFreeGradient
 
 START_DEG, START_MM = 10.0, 10.0
-FOOTPRINT_MM = 4.0
 
 
-def settings(sizes: Sequence[int], candidates: int, extent: SearchRange) -> Settings:
-    """Stages at three sizes (pixels along the cropped X-ray's longer side), only the bone's footprint counting.
-
-    Other anatomy crosses the bone everywhere, so many candidates stay until robust weights can tell.
-    """
-    search = LevenbergMarquardt(iterations=12, tolerance=0.5)
-    align = LevenbergMarquardt(iterations=15, tolerance=0.1, renewal=3)
-    refine = LevenbergMarquardt(iterations=30, tolerance=0.02, renewal=3)
-    stages = (
-        Stage("search", sizes[0], GradientNCC(1.0), search, keep=8),
-        Stage("align", sizes[1], ToneFreeGradient(0.7), align, keep=1),
-        Stage("refine", sizes[2], ToneFreeGradient(1.0), refine),
-    )
-    return Settings(stages=stages, candidates=candidates, range=extent, footprint_mm=FOOTPRINT_MM)
+def settings(sizes: tuple[int, int], candidates: int, extent: SearchRange) -> Settings:
+    """The library's settings for one bone, with a study's own search."""
+    return replace(bone_settings(candidates=candidates, sizes=sizes), range=extent)
 
 
 def near(pose: Tensor, center: Tensor, count: int, seed: int) -> Tensor:

@@ -24,7 +24,7 @@ from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.registration import register
 from SphericalRegLib.sample import sample_path
 
-SIZES = (32, 64, 128)
+SIZES = (64, 128)
 BOTH = (255, 70, 20)
 
 

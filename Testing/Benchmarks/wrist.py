@@ -31,7 +31,7 @@ from SphericalRegLib.registration import Result, register
 JOINT = ((925.0, 1205.0), (620.0, 1200.0))
 SHAFT = ((917.0, 1600.0), (573.0, 1600.0))
 SPACING = (0.39625, 0.39625, 0.625)
-SIZES = (48, 96, 192)
+SIZES = (96, 192)
 TWO, FIRST, SECOND = (255, 70, 20), (60, 220, 60), (70, 140, 255)
 
 
