@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from typing import Any
 
 import numba
 import torch
@@ -22,7 +22,7 @@ from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.imaging.volume import to_volume
-from SphericalRegLib.registration import Registration, Settings
+from SphericalRegLib.registration import Settings, register
 
 
 def evaluate_capture(
@@ -87,25 +87,25 @@ class _Bench:
     def row(self, index: int) -> CaptureRow:
         """Simulate, register and judge one case."""
         case = draw_case(index, self.seed, self.view, self.volume.center)
-        registration = self._registration(case)
+        xray = simulated_xray(case, self.ct, self.view)
         started = time.perf_counter()
-        for _ in registration:
-            pass
-        result = registration.result()
+        try:
+            result = register(self.volume, [xray], case.start[None], self.settings)
+        except InputError as error:
+            # No pose was found: a failure with the start's error, that the user was told of.
+            return self._judged(
+                case,
+                case.start,
+                cost=float("inf"),
+                depth_sd_mm=float("inf"),
+                accepted=False,
+                reasons=str(error),
+                seconds=time.perf_counter() - started,
+            )
         seconds = time.perf_counter() - started
-        errors = functools.partial(self._measured, truth=case.truth)
-        offset = metrics.translation_error(result.pose, case.truth, self.volume.center, self.view)
-        return CaptureRow(
-            index=index,
-            occluded=case.occluded,
-            start_mtre_mm=float(metrics.mtre(case.start, case.truth, self.points)),
-            mtre_mm=float(metrics.mtre(result.pose, case.truth, self.points)),
-            mpe_mm=errors(metrics.mpe, result.pose),
-            mrpe_mm=errors(metrics.mrpe, result.pose),
-            rotation_deg=float(metrics.rotation_error_deg(result.pose, case.truth)),
-            in_plane_mm=float(offset.in_plane_mm),
-            depth_mm=float(offset.depth_mm),
-            mtre_diffpose=errors(metrics.mtre_diffpose, result.pose),
+        return self._judged(
+            case,
+            result.pose,
             cost=float(result.cost),
             depth_sd_mm=float(result.depth_sd_mm),
             accepted=result.verdict.accepted,
@@ -113,14 +113,25 @@ class _Bench:
             seconds=seconds,
         )
 
+    def _judged(self, case: CaptureCase, pose: Tensor, **outcome: Any) -> CaptureRow:
+        offset = metrics.translation_error(pose, case.truth, self.volume.center, self.view)
+        return CaptureRow(
+            index=case.index,
+            occluded=case.occluded,
+            start_mtre_mm=float(metrics.mtre(case.start, case.truth, self.points)),
+            mtre_mm=float(metrics.mtre(pose, case.truth, self.points)),
+            mpe_mm=self._measured(metrics.mpe, pose, case.truth),
+            mrpe_mm=self._measured(metrics.mrpe, pose, case.truth),
+            rotation_deg=float(metrics.rotation_error_deg(pose, case.truth)),
+            in_plane_mm=float(offset.in_plane_mm),
+            depth_mm=float(offset.depth_mm),
+            mtre_diffpose=self._measured(metrics.mtre_diffpose, pose, case.truth),
+            **outcome,
+        )
+
     def warm_up(self) -> None:
         """Compile the kernels and load what is loaded once, on the first case."""
-        for _ in self._registration(draw_case(0, self.seed, self.view, self.volume.center)):
-            pass
-
-    def _registration(self, case: CaptureCase) -> Registration:
-        xray = simulated_xray(case, self.ct, self.view)
-        return Registration(self.volume, [xray], case.start[None], self.settings)
+        self.row(0)
 
     def _measured(self, metric: Callable[..., Tensor], pose: Tensor, truth: Tensor) -> float:
         return float(metric(pose, truth, self.points, self.view))

@@ -18,6 +18,8 @@ _REACH = 3.0  # on either side of the edge, where densities are compared
 _SEARCH = np.arange(-5.0, 5.5, 0.5)  # where around the hull the step is looked for
 _WINDOW = 15  # over which the edge is taken to be smooth
 _CORE = 8  # so far within there is no outline of a body that happens to run along the edge
+_FAR = 12  # so far beyond the edge itself no longer counts as texture
+_SMALLEST_FAR = 0.01  # share of the image: fewer pixels, the corners of a narrow border, tell nothing of texture
 _NOISE_SCALES = ((3, 0.7), (5, 1.5))  # median window, then Gaussian sigma
 _THRESHOLDS = 24
 
@@ -162,8 +164,8 @@ def _encloses_anatomy(smooth: np.ndarray, texture: np.ndarray, corners: np.ndarr
     level = float(np.median(shadow))
     if (shadow > threshold).mean() < 0.95 or level < nearly_all or high - low < _SMALLEST_SPREAD * (level - low):
         return False
-    far = outward > _CORE
-    return not far.any() or float(texture[core].mean()) > float(texture[far].mean())
+    far = outward > _FAR
+    return far.sum() < _SMALLEST_FAR * far.size or float(texture[core].mean()) > float(texture[far].mean())
 
 
 def _samples(corners: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -43,7 +43,16 @@ def find_metal(image: np.ndarray, field: np.ndarray) -> np.ndarray:
         relief = (smooth - _background(smooth, window)) / step
         for threshold in np.linspace(0.8, max(float(relief[field].max()), 1.0), _THRESHOLDS, endpoint=False):
             found |= _sharp_parts((relief > threshold) & field, smooth, step, _LARGEST_SHARE * field.sum())
-    return ndimage.binary_dilation(ndimage.binary_fill_holes(found), iterations=_GROWTH) & field
+    found |= _small_parts(ndimage.binary_fill_holes(found) & ~found, _LARGEST_SHARE * field.sum())
+    return ndimage.binary_dilation(found, iterations=_GROWTH) & field
+
+
+def _small_parts(mask: np.ndarray, largest: float) -> np.ndarray:
+    """The connected parts of a mask that are no larger: the eye of a screw, not all that a frame encloses."""
+    parts, count = ndimage.label(mask)
+    kept = np.bincount(parts.ravel(), minlength=count + 1) <= largest
+    kept[0] = False
+    return kept[parts]
 
 
 def _sharp_parts(mask: np.ndarray, smooth: np.ndarray, step: np.ndarray, largest: float) -> np.ndarray:
