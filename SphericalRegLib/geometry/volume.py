@@ -11,7 +11,7 @@ from torch import Tensor
 from SphericalRegLib.errors import GeometryError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Volume:
     """Linear attenuation on a voxel grid with any direction cosines and anisotropic spacing.
 
@@ -41,6 +41,10 @@ class Volume:
             object.__setattr__(self, "isocenter", middle)
         else:
             object.__setattr__(self, "isocenter", torch.as_tensor(self.isocenter, dtype=torch.float64))
+
+    def __repr__(self) -> str:
+        shape, spacing = tuple(self.density.shape), [round(float(s), 3) for s in self.spacing]
+        return f"Volume(density {shape} {self.density.dtype}, spacing {spacing} mm)"
 
     @property
     def center(self) -> Tensor:
@@ -73,9 +77,12 @@ class Volume:
         if factors == (1, 1, 1):
             return self
         fi, fj, fk = factors
-        _, k, j, i = self.density.shape
-        pad = (0, -i % fi, 0, -j % fj, 0, -k % fk)
-        density = F.avg_pool3d(F.pad(self.density, pad), (fk, fj, fi))
+        density = self.density
+        # pooling refuses blocks larger than the volume, and copying a whole CT to pad it takes long
+        missing = [max(0, factor - size) for factor, size in zip(factors, density.shape[:0:-1], strict=True)]
+        if any(missing):
+            density = F.pad(density, [pad for n in missing for pad in (0, n)])
+        density = F.avg_pool3d(density, (fk, fj, fi), ceil_mode=True, divisor_override=fi * fj * fk)
         step = torch.diag(torch.tensor([fi, fj, fk, 1], dtype=torch.float64))
         step[:3, 3] = (torch.tensor([fi, fj, fk], dtype=torch.float64) - 1) / 2
         return replace(self, density=density, world_from_voxel=self.world_from_voxel @ step)

@@ -30,6 +30,7 @@ _SMALLEST_SHADOW = 0.005
 _SMALLEST_STEP = 0.12  # against the spread of values within
 _SHARPNESS = 2.0  # the step against the further rise behind it
 _SHARE_OF_EDGE = 0.76  # that must be such a step
+_WHOLE_EDGE = 0.97  # no anatomy has such an outline: then the noise beyond, which looks like structure, does not matter
 _SMALLEST_SPREAD = 0.1  # against the way up to the shadow: air alone beside a body is more uniform than this
 
 
@@ -50,10 +51,12 @@ def find_field(image: np.ndarray) -> np.ndarray | None:
         low, high = np.percentile(smooth, [5, 99.9])
         for threshold in np.linspace(low, high, _THRESHOLDS + 2)[1:-1]:
             corners = _hull_of_largest(smooth < threshold)
-            if corners is None or not _encloses_anatomy(smooth, texture, corners, threshold):
+            if corners is None or not _is_dense_beyond(smooth, corners, threshold):
                 continue
             share = _sharp_share(smooth, corners)
-            if share > max(best, _SHARE_OF_EDGE):
+            if share <= max(best, _SHARE_OF_EDGE):
+                continue
+            if share > _WHOLE_EDGE or _is_smooth_beyond(texture, corners):
                 best, found = share, _refined(smooth, corners)
         if found is not None:
             break
@@ -153,8 +156,8 @@ def _texture(image: np.ndarray) -> np.ndarray:
     return band - _NOISE_IN_BAND * np.abs(single - cv2.medianBlur(single, 3))
 
 
-def _encloses_anatomy(smooth: np.ndarray, texture: np.ndarray, corners: np.ndarray, threshold: float) -> bool:
-    """Whether all beyond a polygon is dense and featureless, and what is within is neither."""
+def _is_dense_beyond(smooth: np.ndarray, corners: np.ndarray, threshold: float) -> bool:
+    """Whether all beyond a polygon is denser than nearly all within, where densities differ."""
     outward = _outward(corners, smooth.shape)
     beyond, core = outward > 2, outward < -_CORE
     if beyond.sum() < _SMALLEST_SHADOW * beyond.size or not core.any():
@@ -162,9 +165,15 @@ def _encloses_anatomy(smooth: np.ndarray, texture: np.ndarray, corners: np.ndarr
     low, nearly_all, high = np.percentile(smooth[core], [5, 97, 98])
     shadow = smooth[beyond]
     level = float(np.median(shadow))
-    if (shadow > threshold).mean() < 0.95 or level < nearly_all or high - low < _SMALLEST_SPREAD * (level - low):
-        return False
-    far = outward > _FAR
+    return bool(
+        (shadow > threshold).mean() >= 0.95 and level >= nearly_all and high - low >= _SMALLEST_SPREAD * (level - low)
+    )
+
+
+def _is_smooth_beyond(texture: np.ndarray, corners: np.ndarray) -> bool:
+    """Whether there is less structure beyond a polygon than within, or too little beyond to tell."""
+    outward = _outward(corners, texture.shape)
+    core, far = outward < -_CORE, outward > _FAR
     return far.sum() < _SMALLEST_FAR * far.size or float(texture[core].mean()) > float(texture[far].mean())
 
 

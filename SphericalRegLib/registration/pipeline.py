@@ -23,6 +23,8 @@ from SphericalRegLib.rendering import render
 
 # Candidates closer than this are one optimum.
 _SAME_MM = 3.0
+# A pose has come to rest that moved no more than the threshold over so many iterations.
+_LAST_STEPS = 3
 
 
 class Registration:
@@ -125,7 +127,7 @@ class Registration:
             min(float(((v.drr > 1e-3) & v.mask).sum() / v.mask.sum().clamp(min=1)) for v in views),
             model.hessian[0],
             self._rivals,
-            self._converged,
+            0.0 if self._converged else self._last_movement(),
             self._volume.center,
             self._levels.length,
             self._settings.thresholds,
@@ -143,6 +145,13 @@ class Registration:
             seconds=self._seconds + time.perf_counter() - began,
             candidates=tuple(self._rivals),
         )
+
+    def _last_movement(self) -> float:
+        """mm, over the last few iterations of the stage that the registration ended in."""
+        last = self._history[-1]
+        recent = [step for step in self._history[-1 - _LAST_STEPS :] if step.level == last.level]
+        twist = se3.difference_about(recent[0].pose[None], last.pose[None], self._volume.center)
+        return float(step_length(twist, self._levels.length)[0])
 
     def _check_beam(self) -> None:
         corners = self._volume.corners()

@@ -60,6 +60,7 @@ class Thresholds:
         condition: of the scaled normal equations: above, some direction is not observable.
         rival_cost: a second optimum elsewhere whose cost is within this factor makes the answer doubtful.
         rival_mm: what "elsewhere" means.
+        movement_mm: a pose that moves farther in the last iterations before the limit has not come to rest.
     """
 
     cost: float = 0.25
@@ -67,6 +68,7 @@ class Thresholds:
     condition: float = 1e7
     rival_cost: float = 1.15
     rival_mm: float = 10.0
+    movement_mm: float = 0.3
 
 
 @dataclass(frozen=True)

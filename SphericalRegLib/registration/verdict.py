@@ -19,7 +19,7 @@ def judge(
     overlap: float,
     hessian: Tensor,
     rivals: Sequence[tuple[Tensor, float]],
-    converged: bool,
+    movement_mm: float,
     center: Tensor,
     length: float,
     limits: Thresholds,
@@ -32,7 +32,7 @@ def judge(
         overlap: share of usable pixels that the CT covers.
         hessian: (6, 6) of the last stage.
         rivals: (pose, cost) of other optima at the same stage, and the pose's own first.
-        converged: whether the optimizer came to rest.
+        movement_mm: over the last iterations; 0 where the optimizer came to rest.
         center, length: of the problem.
         limits: when to refuse.
     """
@@ -58,8 +58,8 @@ def judge(
                     f"{own:.3f})."
                 )
                 break
-    if not converged:
-        reasons.append("Iteration limit: the pose was still moving at the end.")
+    if movement_mm > limits.movement_mm:
+        reasons.append(f"Iteration limit: the pose still moved {movement_mm:.1f} mm over the last iterations.")
     return Verdict(not reasons, tuple(reasons))
 
 

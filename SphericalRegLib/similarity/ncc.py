@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from SphericalRegLib.similarity.gaussian import eroded, filtered, image_gradient, smoothing
-from SphericalRegLib.similarity.residual import FixedImage, Residual, check_pair, unit_difference
+from SphericalRegLib.similarity.residual import FixedImage, Residual, check_pair, length, unit_difference
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class _FixedGradientNCC:
         x = self.gradient.flatten(1) * root[:, None]
         half = 0.5**0.5
         values, jacobian = unit_difference(y, j, x)
-        magnitude = values.norm(dim=1) / root.clamp(min=1e-6)
+        magnitude = length(values) / root.clamp(min=1e-6)
         return Residual(
             half * values.flatten(1),
             half * jacobian.transpose(1, 2).flatten(2),

@@ -82,6 +82,14 @@ def check_pair(xray: Tensor, mask: Tensor) -> None:
         raise InputError(f"The X-ray is constant ({float(seen[0]):g}) inside of its mask: there is nothing to match.")
 
 
+def length(gradients: Tensor) -> Tensor:
+    """(B, M) Euclidean lengths of the two components in (B, 2, M), cut off from derivatives.
+
+    torch's own norm over an axis that is not the last takes 80 times as long.
+    """
+    return gradients.detach().square().sum(1).sqrt()
+
+
 def unit_difference(moving: Tensor, jacobian: Tensor, fixed: Tensor) -> tuple[Tensor, Tensor]:
     """r = y/‖y‖ - x/‖x‖ and its Jacobian, over the last axis.
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from SphericalRegLib.similarity.gaussian import eroded, image_gradient, smoothing
-from SphericalRegLib.similarity.residual import FixedImage, Residual, check_pair
+from SphericalRegLib.similarity.residual import FixedImage, Residual, check_pair, length
 
 
 @dataclass(frozen=True)
@@ -66,5 +66,5 @@ class _FixedToneFree:
         # divided twice: the square of a blank image's norm underflows
         along = weighted[:, 1:] @ (weighted[:, 0] / norm[:, 0])[..., None] / norm
         jacobian = projected[:, 1:] / norm - along * values[:, None]
-        magnitude = values.view(batch, 2, -1).norm(dim=1) / root.clamp(min=1e-6)
+        magnitude = length(values.view(batch, 2, -1)) / root.clamp(min=1e-6)
         return Residual(values, jacobian, magnitude.view_as(images))

@@ -18,7 +18,7 @@ def verdict(**changes):
         "overlap": 0.8,
         "hessian": GOOD,
         "rivals": [(POSE, 0.02)],
-        "converged": True,
+        "movement_mm": 0.1,
         "center": CENTER,
         "length": 100.0,
         "limits": Thresholds(),
@@ -44,7 +44,7 @@ def test_each_fault_is_named():
         ({"overlap": 0.01}, "No overlap: only 1 %"),
         ({"hessian": singular}, "Ill-conditioned"),
         ({"rivals": [(POSE, 0.02), (elsewhere(30.0), 0.021)]}, "Disagreeing starts: a pose 30 mm away"),
-        ({"converged": False}, "Iteration limit"),
+        ({"movement_mm": 2.0}, "Iteration limit"),
     ):
         refused = verdict(**change)
         assert not refused.accepted
@@ -58,7 +58,7 @@ def test_a_rival_that_is_near_or_fits_worse_is_none():
 
 
 def test_several_faults_are_all_told():
-    assert len(verdict(cost=0.9, overlap=0.0, converged=False).reasons) == 3
+    assert len(verdict(cost=0.9, overlap=0.0, movement_mm=2.0).reasons) == 3
 
 
 def test_the_condition_number_does_not_depend_on_the_unit_of_rotation():
