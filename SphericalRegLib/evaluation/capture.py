@@ -106,7 +106,7 @@ class _Bench:
         return self._judged(
             case,
             result.pose,
-            cost=float(result.cost),
+            cost=result.verdict_cost,
             depth_sd_mm=float(result.depth_sd_mm),
             accepted=result.verdict.accepted,
             reasons="; ".join(result.verdict.reasons),

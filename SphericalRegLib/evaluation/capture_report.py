@@ -27,7 +27,7 @@ class CaptureRow:
         mtre_mm, mpe_mm, mrpe_mm: mean target registration, projection and reprojection errors.
         rotation_deg, in_plane_mm, depth_mm: errors of the pose.
         mtre_diffpose: not a target registration error; see ``metrics.mtre_diffpose``.
-        cost: at the result.
+        cost: at the result, that on which the verdict stands.
         depth_sd_mm: what the registration itself expects of its depth.
         accepted: its verdict.
         reasons: of the verdict, one sentence.

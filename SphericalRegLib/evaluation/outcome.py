@@ -70,7 +70,9 @@ class Outcome:
             **({"mtre_mm": errors["mtre_mm"]} if errors else {}),
             "seconds": result.seconds,
             "cost": result.cost,
-            "cost_meaning": "share of the projected structure that the X-ray does not explain: 0 perfect, 1 none",
+            "verdict_cost": result.verdict_cost,
+            "cost_meaning": "share of the projected structure that the X-ray does not explain: 0 perfect, 1 none; at "
+            "the last stage, and at the coarser one on which the verdict stands",
             "depth_sd_mm": result.depth_sd_mm,
             "rotation_sd_deg": rotation_deg,
             "translation_sd_mm": translation_mm,

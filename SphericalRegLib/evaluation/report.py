@@ -106,7 +106,7 @@ def report_html(outcome: Outcome, drrs: list[Picture], bones: list[list[Picture]
 
 def _headline(outcome: Outcome) -> str:
     result, verdict = outcome.result, outcome.result.verdict
-    explained = 100 * (1 - result.cost)
+    explained = 100 * (1 - result.verdict_cost)
     if verdict.accepted:
         words = (
             f"The CT at this pose explains {explained:.0f} % of the structure that it shares with the X-ray, and no "

@@ -45,11 +45,13 @@ class LevenbergMarquardt:
         # a pose that has come to rest under old weights must come to rest under new ones before it is done
         settled = torch.zeros(batch, dtype=torch.bool)
         since_renewal = 0
+        # rendered at the present poses, where one batch holds all of them: renewed weights need no new images
+        latest: Linearization | None = model
         yield Step(poses, state.cost, state.damping, 0, done, weights)
         for iteration in range(1, self.iterations + 1):
             if self.renewal and (since_renewal >= self.renewal or bool((settled | done).all())):
-                model, weights = problem.renew(problem.linearize(state.poses))
-                state = replace(state, cost=model.cost, gradient=model.gradient, hessian=model.hessian)
+                latest, weights = problem.renew(latest or problem.linearize(state.poses))
+                state = replace(state, cost=latest.cost, gradient=latest.gradient, hessian=latest.hessian)
                 since_renewal = 0
                 resting = settled
                 settled = torch.zeros_like(settled)
@@ -73,6 +75,8 @@ class LevenbergMarquardt:
                 now.damping * 10,
             )
             state = state.updated(active, accepted, trial_poses, trial, damping)
+            if bool(accepted.any()):
+                latest = trial if len(active) == batch and bool(accepted.all()) else None
             short = step_length(twist, problem.length) < self.tolerance
             flat = accepted & (gained < self.relative_tolerance * now.cost) & (gain > 0.25)
             stuck = damping > 1e6

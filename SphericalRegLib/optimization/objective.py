@@ -26,6 +26,20 @@ class FixedView:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """One view's DRRs (B, H, W), their Jacobians (B, 6, H, W), weights (B, H, W), and the residual that came of them.
+
+    ``robust`` says whether the weights already come from residuals.
+    """
+
+    images: Tensor
+    jacobians: Tensor
+    weights: Tensor
+    residual: Residual
+    robust: bool
+
+
+@dataclass(frozen=True)
 class Objective:
     """The mean cost of several views that share one pose; a :class:`~SphericalRegLib.optimization.problem.Problem`.
 
@@ -35,8 +49,9 @@ class Objective:
         samples: along each ray.
         footprint_radius: where positive, only pixels within so many pixels of the DRR count (for cut-out bones).
         kernel: of the renderer.
-        robust_passes: times that weights are recomputed from their own residuals when they are renewed: started from
-            equal weights, one pass still sees the picture that the outliers painted.
+        robust_passes: times that weights are recomputed from their own residuals when equal weights are first
+            renewed: one pass still sees the picture that the outliers painted. Robust weights take
+            ``further_passes``.
         length: mm, see ``Problem``.
     """
 
@@ -46,6 +61,7 @@ class Objective:
     footprint_radius: int = 0
     kernel: str = "auto"
     robust_passes: int = 6
+    further_passes: int = 2
     length: float = 100.0
 
     @property
@@ -55,24 +71,26 @@ class Objective:
 
     def linearize(self, poses: Tensor, weights: Any | None = None, jacobian: bool = True) -> Linearization:
         """See ``Problem.linearize``."""
-        terms = []
+        terms: list[Compared] = []
         for n, item in enumerate(self.views):
             image, columns = self._draw(item.view, poses, jacobian)
             weight = self._support(item, image) if weights is None else weights[n]
-            terms.append((image, columns, weight, item.fixed.residual(image, columns, weight)))
+            residual = item.fixed.residual(image, columns, weight)
+            terms.append(Compared(image, columns, weight, residual, robust=weights is not None))
         return self._collect(terms)
 
     def renew(self, at: Linearization) -> tuple[Linearization, Any]:
         """See ``Problem.renew``."""
         terms = []
-        for item, (image, columns, _, residual) in zip(self.views, at.memory, strict=True):
+        for item, old in zip(self.views, at.memory, strict=True):
+            image, columns, residual = old.images, old.jacobians, old.residual
             support = self._support(item, image)
-            weight = support
-            for _ in range(self.robust_passes):
+            for left in reversed(range(self.further_passes if old.robust else self.robust_passes)):
                 weight = support * robust_weights(residual.magnitude, support)
-                residual = item.fixed.residual(image, columns[:, :0], weight)
-            terms.append((image, columns, weight, item.fixed.residual(image, columns, weight)))
-        return self._collect(terms), [term[2] for term in terms]
+                # the Jacobian is only wanted of the last
+                residual = item.fixed.residual(image, columns[:, :0] if left else columns, weight)
+            terms.append(Compared(image, columns, weight, residual, robust=True))
+        return self._collect(terms), [term.weights for term in terms]
 
     def pick(self, weights: Any, indices: Tensor) -> Any:
         """See ``Problem.pick``."""
@@ -89,9 +107,9 @@ class Objective:
         support = item.fixed.support.to(image).expand_as(image)
         return support * footprint(image, self.footprint_radius) if self.footprint_radius else support
 
-    def _collect(self, terms: list[tuple[Tensor, Tensor, Tensor, Residual]]) -> Linearization:
+    def _collect(self, terms: list[Compared]) -> Linearization:
         share = 1 / len(terms)
-        residuals = [term[3] for term in terms]
+        residuals = [term.residual for term in terms]
         return Linearization(
             cost=share * torch.stack([r.cost for r in residuals]).sum(0).double(),
             gradient=share * torch.stack([r.gradient for r in residuals]).sum(0).double(),

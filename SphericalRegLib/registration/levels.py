@@ -15,6 +15,9 @@ from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.optimization.objective import FixedView, Objective
 from SphericalRegLib.registration.settings import Stage
 
+# More is not more accurate: residuals against the truth are those of the X-ray.
+_SAMPLES_PER_VOXEL = 0.75
+
 
 class Levels:
     """Makes the objective of each stage, and keeps coarse CTs and X-rays for the next one that wants them.
@@ -45,8 +48,12 @@ class Levels:
         self._coarse: dict[tuple[int, int, int], Volume] = {}
         # mm at the isocenter for one mm on the detector, by view
         self._shrink = []
+        # from the source to the isocenter, world directions
+        self._axes = []
         for xray in self._xrays:
-            camera = se3.transform_points(xray.view.camera_from_world(start), volume.center[None])
+            from_world = xray.view.camera_from_world(start)
+            self._axes.append(volume.center - se3.inverse(from_world)[:3, 3])
+            camera = se3.transform_points(from_world, volume.center[None])
             self._shrink.append(max(0.1, float(camera[0, 2]) / xray.view.sdd))
 
     def objective(self, stage: Stage) -> Objective:
@@ -82,10 +89,15 @@ class Levels:
             self._coarse[key] = self._volume.coarsened(key)
         return self._coarse[key]
 
-    @staticmethod
-    def _samples(volume: Volume) -> int:
-        """About one sample a voxel along the longest edge of the box."""
-        return max(16, min(512, max(volume.density.shape[1:])))
+    def _samples(self, volume: Volume) -> int:
+        """Somewhat less than one sample a voxel along the central ray through the volume at the start."""
+        from_world = torch.linalg.inv(volume.world_from_voxel[:3, :3])
+        size = torch.tensor(volume.density.shape[:0:-1], dtype=torch.float64)
+        crossed = 0.0
+        for axis in self._axes:
+            direction = from_world @ axis
+            crossed = max(crossed, float((size / direction.abs().clamp(min=1e-9)).min() * direction.norm()))
+        return max(16, min(512, round(_SAMPLES_PER_VOXEL * crossed)))
 
 
 def _around(xray: XRay, volume: Volume, pose: Tensor, margin_mm: float) -> XRay:

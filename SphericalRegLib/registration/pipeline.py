@@ -63,6 +63,7 @@ class Registration:
         self._costs = torch.full((starts.shape[0],), float("inf"), dtype=torch.float64)
         self._rivals: list[tuple[Tensor, float]] = []
         self._objective: Objective | None = None
+        self._judging: Objective | None = None
         self._converged = False
         self._finished = False
         self._seconds = 0.0
@@ -77,6 +78,8 @@ class Registration:
             stage = settings.stages[level]
             objective = self._levels.objective(stage)
             self._objective = objective
+            if stage.gate < float("inf") or not any(s.gate < float("inf") for s in settings.stages):
+                self._judging = objective
             for step in stage.optimizer.steps(objective, poses):
                 self._poses, self._costs = step.poses, step.cost
                 progress = self._progress(step, level, f"{stage.name} {stage.size}", time.perf_counter() - began)
@@ -120,10 +123,11 @@ class Registration:
         model, _ = self._objective.renew(self._objective.linearize(pose[None]))
         views = self._view_results(self._objective, model)
         cost = float(model.cost[0])
+        verdict_cost = self._verdict_cost(pose)
         covariance = self._covariance(model, views)
         verdict = judge(
             pose,
-            cost,
+            verdict_cost,
             min(float(((v.drr > 1e-3) & v.mask).sum() / v.mask.sum().clamp(min=1)) for v in views),
             model.hessian[0],
             self._rivals,
@@ -137,6 +141,7 @@ class Registration:
         return Result(
             pose=pose,
             cost=cost,
+            verdict_cost=verdict_cost,
             history=tuple(self._history),
             covariance=covariance,
             depth_sd_mm=self._depth_deviation(covariance),
@@ -145,6 +150,13 @@ class Registration:
             seconds=self._seconds + time.perf_counter() - began,
             candidates=tuple(self._rivals),
         )
+
+    def _verdict_cost(self, pose: Tensor) -> float:
+        """Of the final pose at the stage that judges."""
+        objective = self._judging or self._objective
+        assert objective is not None
+        model, _ = objective.renew(objective.linearize(pose[None], jacobian=False))
+        return float(model.cost[0])
 
     def _last_movement(self) -> float:
         """mm, over the last few iterations of the stage that the registration ended in."""
@@ -205,18 +217,16 @@ class Registration:
 
     def _view_results(self, objective: Objective, model: Linearization) -> tuple[ViewResult, ...]:
         results = []
-        for item, xray, (image, _, weights, residual) in zip(
-            objective.views, self._levels.xrays, model.memory, strict=True
-        ):
+        for item, xray, seen in zip(objective.views, self._levels.xrays, model.memory, strict=True):
             full = torch.from_numpy(xray.image)[None, None]
             size = (item.view.height, item.view.width)
             results.append(
                 ViewResult(
                     view=item.view,
                     xray=torch.nn.functional.interpolate(full, size=size, mode="area")[0, 0],
-                    drr=image[0],
-                    residual=residual.magnitude[0],
-                    weights=weights[0],
+                    drr=seen.images[0],
+                    residual=seen.residual.magnitude[0],
+                    weights=seen.weights[0],
                     mask=item.fixed.support > 0,
                 )
             )

@@ -28,7 +28,7 @@ def judge(
 
     Args:
         pose: (4, 4).
-        cost: of the last stage.
+        cost: at the stage that judges.
         overlap: share of usable pixels that the CT covers.
         hessian: (6, 6) of the last stage.
         rivals: (pose, cost) of other optima at the same stage, and the pose's own first.
