@@ -52,6 +52,7 @@ class Objective:
         robust_passes: times that weights are recomputed from their own residuals when equal weights are first
             renewed: one pass still sees the picture that the outliers painted. Robust weights take
             ``further_passes``.
+        robust_scale: residuals beyond so many typical ones count as outliers; the typical one is taken behind the body.
         length: mm, see ``Problem``.
     """
 
@@ -62,6 +63,7 @@ class Objective:
     kernel: str = "auto"
     robust_passes: int = 6
     further_passes: int = 2
+    robust_scale: float = 2.5
     length: float = 100.0
 
     @property
@@ -85,8 +87,9 @@ class Objective:
         for item, old in zip(self.views, at.memory, strict=True):
             image, columns, residual = old.images, old.jacobians, old.residual
             support = self._support(item, image)
+            behind_body = support * footprint(image, 0)
             for left in reversed(range(self.further_passes if old.robust else self.robust_passes)):
-                weight = support * robust_weights(residual.magnitude, support)
+                weight = support * robust_weights(residual.magnitude, behind_body, self.robust_scale)
                 # the Jacobian is only wanted of the last
                 residual = item.fixed.residual(image, columns[:, :0] if left else columns, weight)
             terms.append(Compared(image, columns, weight, residual, robust=True))

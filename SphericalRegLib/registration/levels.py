@@ -69,7 +69,15 @@ class Levels:
         pixel = min(pixels)
         volume = self._coarsened(stage.voxel * pixel)
         radius = 0 if self._footprint_mm is None else max(1, round(self._footprint_mm / pixel))
-        return Objective(volume, views, self._samples(volume), radius, self._kernel, length=self.length)
+        return Objective(
+            volume,
+            views,
+            self._samples(volume),
+            radius,
+            self._kernel,
+            robust_scale=stage.robust_scale,
+            length=self.length,
+        )
 
     @property
     def xrays(self) -> Sequence[XRay]:
@@ -78,7 +86,7 @@ class Levels:
 
     @property
     def length(self) -> float:
-        """mm: half of the CT's middle extent, over which a rotation acts."""
+        """mm: a third of the CT's middle extent, over which a rotation acts."""
         size = torch.tensor(self._volume.density.shape[:0:-1]) * self._volume.spacing
         return float(size.median()) / 3
 

@@ -71,8 +71,8 @@ class Result:
         pose: (4, 4) float64 rig_from_world.
         cost: of the last stage under robust weights. By default 1 - R²: the share of the DRR's gradients that the
             X-ray's do not explain, whatever the tone curve; 0 is perfect.
-        verdict_cost: of the pose at the stage with a gate (the last, where none has one): at 64 pixels noise is averaged
-            out, so that right and wrong poses lie apart. The verdict stands on it.
+        verdict_cost: of the pose at the stage with a gate (the last, where none has one): at 64 pixels noise is
+            averaged out, so that right and wrong poses lie apart. The verdict stands on it.
         history: every iteration.
         covariance: (6, 6) of the twist about the isocenter, rig axes, rad and mm, from the inverse normal equations.
         depth_sd_mm: standard deviation of the isocenter along the first view's central ray.

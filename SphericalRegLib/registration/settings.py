@@ -24,6 +24,7 @@ class Stage:
         gate: if the best cost is above this, the basin looks wrong: the stages so far are repeated from more
             candidates (``Settings.retries``) and the best of all attempts go on.
         voxel: voxels of the CT at this stage, in pixels' size at the isocenter.
+        robust_scale: residuals beyond so many typical ones count as outliers (``Objective.robust_scale``).
     """
 
     name: str
@@ -34,6 +35,7 @@ class Stage:
     prune: float = float("inf")
     gate: float = float("inf")
     voxel: float = 0.75
+    robust_scale: float = 2.5
 
 
 def default_stages() -> tuple[Stage, ...]:
@@ -46,7 +48,8 @@ def default_stages() -> tuple[Stage, ...]:
         Stage("search", 32, GradientNCC(1.0), search, keep=5, prune=2.0),
         Stage("select", 64, GradientNCC(1.0), select, keep=3, prune=1.8),
         Stage("align", 64, ToneFreeGradient(0.7), align, keep=2, prune=1.2, gate=0.04),
-        Stage("refine", 160, ToneFreeGradient(0.7), refine),
+        # Once the pose is near, every doubtful edge can go; sooner, a narrow tolerance would narrow the basin.
+        Stage("refine", 160, ToneFreeGradient(0.7), refine, robust_scale=1.0),
     )
 
 
@@ -56,7 +59,7 @@ class Thresholds:
 
     Attributes:
         cost: above this share of unexplained gradient, 1 - R², images are not alike (``Result.verdict_cost``). On
-            simulated X-rays of a pelvis and a thorax right poses stayed below 0.03 and wrong ones above 0.065.
+            simulated X-rays of a pelvis and a thorax right poses stayed below 0.05, wrong ones above 0.065.
         overlap: the X-ray must see at least this share of its usable pixels behind the CT.
         condition: of the scaled normal equations: above, some direction is not observable.
         rival_cost: a second optimum elsewhere whose cost is within this factor makes the answer doubtful.
@@ -64,7 +67,7 @@ class Thresholds:
         movement_mm: a pose that moves farther in the last iterations before the limit has not come to rest.
     """
 
-    cost: float = 0.05
+    cost: float = 0.06
     overlap: float = 0.05
     condition: float = 1e7
     rival_cost: float = 1.15
