@@ -70,6 +70,11 @@ def read_autoscoper(
     offset = torch.tensor(sections["translation"], dtype=torch.float64)[:, 0] * mm_per_unit
     if sdd is None and spacing is None:
         sdd = 1.5 * float(offset.norm())
+        if sdd < 1.0:
+            raise GeometryError(
+                f"{path}: its origin lies in the X-ray source, and nothing else in it tells how far the detector is: "
+                "give the source-to-detector distance (sdd) or the detector's spacing, in mm."
+            )
     return view_from_krt(
         sections["camera matrix"],
         sections["rotation"],

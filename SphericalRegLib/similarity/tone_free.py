@@ -2,7 +2,8 @@
 
 If the DRR is a smooth function of the X-ray, I ≈ p(x), then ∇I ≈ p'(x) ∇x. With p' a polynomial, ∇I lies in the span
 of b_k = x̄ᵏ ∇x. The residual is what is left of y = ∇I after projection off that span, P⊥ y / ‖y‖: variable projection
-(Golub and Pereyra 1973) with Kaufman's approximation of the Jacobian. Its square, 1 - R², reads as a confidence.
+(Golub and Pereyra 1973). The span comes from the X-ray alone, so P⊥ does not depend on the pose and the Jacobian is
+exact at fixed weights. Its square, 1 - R², reads as a confidence.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,15 @@ def test_windows_line_ends_and_missing_blank_lines_do_not_matter(an_autoscoper_f
 
 def test_without_a_distance_the_detector_is_nominally_half_as_far_again_as_the_origin(an_autoscoper_file):
     assert read_autoscoper(an_autoscoper_file).sdd == pytest.approx(1.5 * math.dist((0, 0, 0), (16.5, 77.25, 900)))
+
+
+def test_a_rig_in_the_source_needs_a_distance(tmp_path, an_autoscoper_file):
+    view = read_autoscoper(an_autoscoper_file, sdd=1300.0)
+    centered = replace(view, camera_from_rig=torch.eye(4, dtype=torch.float64))
+    write_autoscoper(tmp_path / "centered.txt", centered)
+    with pytest.raises(GeometryError, match=r"origin lies in the X-ray source.*give the source-to-detector distance"):
+        read_autoscoper(tmp_path / "centered.txt")
+    assert read_autoscoper(tmp_path / "centered.txt", sdd=1300.0).sdd == 1300.0
 
 
 def test_centimeters_can_be_read(an_autoscoper_file):
