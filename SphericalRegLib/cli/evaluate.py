@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import Literal
 
 from SphericalRegLib.cli.console import Console
+from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.evaluation.capture import evaluate_capture
 from SphericalRegLib.evaluation.capture_report import CaptureRow
 from SphericalRegLib.evaluation.output_folder import whole_file
@@ -25,6 +26,7 @@ def evaluate(
     candidates: int | None = None,
     kernel: str = "auto",
     workers: int = 1,
+    device: DeviceName = "auto",
     csv: str | None = None,
     json: bool = False,
     quiet: bool = False,
@@ -46,6 +48,7 @@ def evaluate(
         candidates: poses tried around each start.
         kernel: of the renderer: auto, numba, torch.
         workers: processes; times are only true with 1.
+        device: what computes.
         csv: file for one line a case.
         json: print the figures as one line of JSON, last.
         quiet: no messages.
@@ -63,7 +66,16 @@ def evaluate(
             bar.set_postfix_str(f"{row.mtre_mm:.2f} mm, {'accepted' if row.accepted else 'rejected'}")
             console.detail(json_text.dumps(asdict(row)))
 
-        report = evaluate_capture(scan, cases, seed, settings=settings, labels=bones, progress=tell, workers=workers)
+        report = evaluate_capture(
+            scan,
+            cases,
+            seed,
+            settings=settings,
+            labels=bones,
+            progress=tell,
+            workers=workers,
+            device=choose_device(device),
+        )
     if csv is not None:
         with whole_file(csv) as file:
             report.write_csv(file)

@@ -34,6 +34,7 @@ def evaluate_capture(
     labels: Sequence[int | str] | None = None,
     progress: Callable[[CaptureRow], None] | None = None,
     workers: int = 1,
+    device: torch.device | str = "cpu",
 ) -> CaptureReport:
     """Register simulated X-rays of a CT from starts that are far off, and compare with the truth.
 
@@ -50,6 +51,7 @@ def evaluate_capture(
         settings: of the registration.
         labels: register only these bones, in X-rays of the whole CT; errors are then measured on them.
         progress: called with each row, in order.
+        device: where to render and compare.
         workers: processes. More than one share the cores, and each case then takes longer: not for reported times.
 
     Raises:
@@ -59,7 +61,7 @@ def evaluate_capture(
         raise InputError(f"cases={cases} and workers={workers} must both be 1 or more.")
     bench = _Bench(
         ct=ct,
-        volume=to_volume(ct, labels=labels),
+        volume=to_volume(ct, labels=labels).to(device),
         points=bone_points(ct, labels),
         view=capture_view(),
         seed=seed,

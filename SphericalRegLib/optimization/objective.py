@@ -114,8 +114,13 @@ class Objective:
         share = 1 / len(terms)
         residuals = [term.residual for term in terms]
         return Linearization(
-            cost=share * torch.stack([r.cost for r in residuals]).sum(0).double(),
-            gradient=share * torch.stack([r.gradient for r in residuals]).sum(0).double(),
-            hessian=share * torch.stack([r.hessian for r in residuals]).sum(0).double(),
+            cost=share * _on_cpu([r.cost for r in residuals]),
+            gradient=share * _on_cpu([r.gradient for r in residuals]),
+            hessian=share * _on_cpu([r.hessian for r in residuals]),
             memory=terms,
         )
+
+
+def _on_cpu(terms: list[Tensor]) -> Tensor:
+    """Their sum, float64: optimizers work on the CPU, wherever images are compared."""
+    return torch.stack(terms).sum(0).cpu().double()

@@ -59,11 +59,12 @@ class Levels:
     def objective(self, stage: Stage) -> Objective:
         """The cost function of a stage."""
         views, pixels = [], []
+        device = self._volume.density.device
         for xray, shrink in zip(self._xrays, self._shrink, strict=True):
             longer = max(xray.image.shape)
             height = max(8, round(xray.view.height * min(1.0, stage.size / longer)))
             image, mask, view = pyramid(xray.image, xray.mask, xray.view, [min(height, xray.view.height)])[0]
-            fixed = stage.similarity.fix(torch.from_numpy(image), torch.from_numpy(mask))
+            fixed = stage.similarity.fix(torch.from_numpy(image).to(device), torch.from_numpy(mask).to(device))
             views.append(FixedView(view, fixed))
             pixels.append(shrink * view.spacing[0])
         pixel = min(pixels)

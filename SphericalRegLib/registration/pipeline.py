@@ -224,10 +224,10 @@ class Registration:
                 ViewResult(
                     view=item.view,
                     xray=torch.nn.functional.interpolate(full, size=size, mode="area")[0, 0],
-                    drr=seen.images[0],
-                    residual=seen.residual.magnitude[0],
-                    weights=seen.weights[0],
-                    mask=item.fixed.support > 0,
+                    drr=seen.images[0].cpu(),
+                    residual=seen.residual.magnitude[0].cpu(),
+                    weights=seen.weights[0].cpu(),
+                    mask=(item.fixed.support > 0).cpu(),
                 )
             )
         return tuple(results)

@@ -50,15 +50,16 @@ def _render_rows(
 ) -> tuple[Tensor, Tensor | None]:
     """Image (C, rows, W) and, if asked for, Jacobian (C, 6, rows, W) of rows [top, bottom) of camera b."""
     like: dict[str, Any] = {"dtype": padded.dtype, "device": padded.device}
-    v, u = torch.meshgrid(
-        torch.arange(top, bottom, dtype=torch.float64),
-        torch.arange(rays.width, dtype=torch.float64),
-        indexing="ij",
-    )
+    # What belongs to a ray is float64, what belongs to a sample has the volume's precision. Apple has no float64.
+    exact: dict[str, Any] = {
+        "dtype": torch.float64,
+        "device": "cpu" if padded.device.type == "mps" else padded.device,
+    }
+    v, u = torch.meshgrid(torch.arange(top, bottom, **exact), torch.arange(rays.width, **exact), indexing="ij")
     pixels = torch.stack([u, v, torch.ones_like(u)], dim=-1)
-    size = torch.tensor(padded.shape[:0:-1], dtype=torch.float64)
-    source = rays.source[b] + 1  # the padding shifts every voxel by one
-    direction = pixels @ rays.direction[b].T
+    size = torch.tensor(padded.shape[:0:-1], **exact)
+    source = rays.source[b].to(**exact) + 1  # the padding shifts every voxel by one
+    direction = pixels @ rays.direction[b].to(**exact).T
     safe = torch.where(direction.abs() < _TINY, torch.full_like(direction, _TINY), direction)
     first = (0.5 - source) / safe
     second = (size - 1.5 - source) / safe
@@ -69,19 +70,21 @@ def _render_rows(
     upper = torch.where(hit, upper, lower)
     width = upper - lower
 
-    middle = (torch.arange(samples, dtype=torch.float64) + 0.5) / samples
-    parameter = lower[..., None] + width[..., None] * middle
-    points = source + parameter[..., None] * direction[..., None, :]
-    values, gradients = _sample(padded, points.to(**like), jacobian)
+    middle = (torch.arange(samples, **like) + 0.5) / samples
+    # from where the ray enters: float32 then holds a sample to 1e-5 of the volume's size
+    entry = (source + lower[..., None] * direction).to(**like)
+    inside = (width[..., None] * direction).to(**like)
+    points = entry[..., None, :] + middle[:, None] * inside[..., None, :]
+    values, gradients = _sample(padded, points, jacobian)
 
-    rig = pixels @ rays.rig_direction[b].T
+    rig = pixels @ rays.rig_direction[b].to(**exact).T
     scale = (rig.norm(dim=-1) / samples * hit).to(**like)
     total = values.sum(-1) * scale
     image = total * width.to(**like)
     if not jacobian:
         return image, None
 
-    u_k = parameter.to(**like)
+    u_k = lower.to(**like)[..., None] + width.to(**like)[..., None] * middle
     a = gradients.sum(-2) * scale[..., None]
     b_ = (gradients * u_k[..., None]).sum(-2) * scale[..., None]
     d = direction.to(**like)
@@ -95,7 +98,8 @@ def _render_rows(
         (early, u0, near_axis, near > 0),
         (late, u1, far_axis, far < 1),
     ):
-        axis_d = torch.gather(safe_d, -1, axis.to(safe_d.device)[..., None])[..., 0]
+        axis = axis.to(padded.device)
+        axis_d = torch.gather(safe_d, -1, axis[..., None])[..., 0]
         push = -weight / axis_d * (active & hit).to(**like)
         one_hot = F.one_hot(axis, 3).to(**like)
         at_source = at_source + (push * (1 - bound))[..., None] * one_hot

@@ -12,20 +12,22 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+_CPU = torch.device("cpu")
+
 
 @lru_cache(maxsize=64)
-def smoothing(size: int, sigma: float, dtype: torch.dtype = torch.float32) -> Tensor:
+def smoothing(size: int, sigma: float, dtype: torch.dtype = torch.float32, device: torch.device = _CPU) -> Tensor:
     """(size, size): convolution with a Gaussian of ``sigma`` pixels; rows sum to 1. sigma = 0 is the identity."""
     if sigma <= 0:
-        return torch.eye(size, dtype=dtype)
+        return torch.eye(size, dtype=dtype, device=device)
     position = torch.arange(size, dtype=torch.float64)
     kernel = torch.exp(-((position[:, None] - position) ** 2) / (2 * sigma**2))
     kernel = kernel * ((position[:, None] - position).abs() <= max(1.0, 4 * sigma))
-    return (kernel / kernel.sum(dim=1, keepdim=True)).to(dtype)
+    return (kernel / kernel.sum(dim=1, keepdim=True)).to(device, dtype)
 
 
 @lru_cache(maxsize=64)
-def derivative(size: int, sigma: float, dtype: torch.dtype = torch.float32) -> Tensor:
+def derivative(size: int, sigma: float, dtype: torch.dtype = torch.float32, device: torch.device = _CPU) -> Tensor:
     """(size, size): smoothed first derivative per pixel; exact for linear images, border rows included."""
     center = torch.zeros(size, size, dtype=torch.float64)
     for i in range(size):
@@ -33,21 +35,26 @@ def derivative(size: int, sigma: float, dtype: torch.dtype = torch.float32) -> T
         if after > before:
             center[i, after] += 1 / (after - before)
             center[i, before] -= 1 / (after - before)
-    return (smoothing(size, sigma, torch.float64) @ center).to(dtype)
+    return (smoothing(size, sigma, torch.float64) @ center).to(device, dtype)
 
 
 def filtered(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """R I Cᵀ of images (..., H, W) with ``rows`` R (H, H) along rows and ``columns`` C (W, W) along columns."""
-    return rows.to(images) @ (images @ columns.to(images).T)
+    return rows @ (images @ columns.T)
 
 
 def image_gradient(images: Tensor, sigma: float) -> Tensor:
     """(..., 2, H, W): derivatives along columns (u) and rows (v), per pixel, of images (..., H, W)."""
-    height, width = images.shape[-2:]
-    dtype = images.dtype
-    along_u = filtered(images, smoothing(height, sigma, dtype), derivative(width, sigma, dtype))
-    along_v = filtered(images, derivative(height, sigma, dtype), smoothing(width, sigma, dtype))
+    (height, width), like = images.shape[-2:], (images.dtype, images.device)
+    along_u = filtered(images, smoothing(height, sigma, *like), derivative(width, sigma, *like))
+    along_v = filtered(images, derivative(height, sigma, *like), smoothing(width, sigma, *like))
     return torch.stack([along_u, along_v], dim=-3)
+
+
+def smoothed(images: Tensor, sigma: float) -> Tensor:
+    """Images (..., H, W) convolved with a Gaussian of ``sigma`` pixels."""
+    (height, width), like = images.shape[-2:], (images.dtype, images.device)
+    return filtered(images, smoothing(height, sigma, *like), smoothing(width, sigma, *like))
 
 
 def eroded(mask: Tensor, radius: float) -> Tensor:

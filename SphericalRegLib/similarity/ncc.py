@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from SphericalRegLib.similarity.gaussian import eroded, filtered, image_gradient, smoothing
+from SphericalRegLib.similarity.gaussian import eroded, image_gradient, smoothed
 from SphericalRegLib.similarity.residual import FixedImage, Residual, check_pair, length, unit_difference
 
 
@@ -123,17 +123,15 @@ class _FixedLocalNCC:
 
 def _standardize(images: Tensor, jacobians: Tensor | None, window: float, floor: float) -> tuple[Tensor, Tensor | None]:
     """(I - local mean) / local deviation of images (B, H, W), and its Jacobian (B, 6, H, W)."""
-    rows = smoothing(images.shape[-2], window, images.dtype)
-    columns = smoothing(images.shape[-1], window, images.dtype)
-    centered = images - filtered(images, rows, columns)
+    centered = images - smoothed(images, window)
     quiet = (floor * images.flatten(1).std(dim=-1)[:, None, None]) ** 2
-    variance = filtered(centered**2, rows, columns) + quiet.clamp(min=torch.finfo(images.dtype).tiny)
+    variance = smoothed(centered**2, window) + quiet.clamp(min=torch.finfo(images.dtype).tiny)
     deviation = variance.sqrt()
     standardized = centered / deviation
     if jacobians is None:
         return standardized, None
-    moved = jacobians - filtered(jacobians, rows, columns)
-    spread = filtered(centered[:, None] * moved, rows, columns)
+    moved = jacobians - smoothed(jacobians, window)
+    spread = smoothed(centered[:, None] * moved, window)
     flat, jac = images.flatten(1), jacobians.flatten(2)
     pixels = flat.shape[-1]
     # derivative of the floor: floor² · d(global variance) / 2

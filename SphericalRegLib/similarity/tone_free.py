@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from SphericalRegLib.similarity.gaussian import eroded, image_gradient, smoothing
+from SphericalRegLib.similarity.gaussian import eroded, image_gradient, smoothed
 from SphericalRegLib.similarity.residual import FixedImage, Residual, check_pair, length
 
 
@@ -35,11 +35,8 @@ class ToneFreeGradient:
         seen = xray[mask > 0]
         filled = torch.where(mask > 0, xray, seen.mean())
         gradient = image_gradient(filled, self.sigma)
-        rows = smoothing(xray.shape[0], self.sigma, xray.dtype)
-        columns = smoothing(xray.shape[1], self.sigma, xray.dtype)
-        low, high = torch.quantile(seen, torch.tensor([0.02, 0.98], dtype=seen.dtype))
-        smooth = rows @ filled @ columns.T
-        standard = (2 * (smooth - low) / (high - low).clamp(min=1e-12) - 1).clamp(-1.2, 1.2)
+        low, high = torch.quantile(seen, torch.tensor([0.02, 0.98]).to(seen))
+        standard = (2 * (smoothed(filled, self.sigma) - low) / (high - low).clamp(min=1e-12) - 1).clamp(-1.2, 1.2)
         basis = torch.stack([standard**k * gradient for k in range(self.order)])
         return _FixedToneFree(basis.flatten(2), eroded(mask, 2 * self.sigma + 1).to(xray.dtype), self.sigma)
 

@@ -1,0 +1,78 @@
+"""No tensor is left behind on the CPU when images live elsewhere.
+
+Checked on torch's meta device, which knows shapes but holds no numbers, so that no GPU is needed: every operation that
+mixes it with the CPU's tensors is refused, as CUDA would. What is computed is tested elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from SphericalRegLib.geometry import se3
+from SphericalRegLib.geometry.view import View
+from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.rendering import torch_kernel
+from SphericalRegLib.rendering.rays import cast_rays
+from SphericalRegLib.similarity import NCC, GradientNCC, LocalNCC, ToneFreeGradient
+from SphericalRegLib.similarity.weights import footprint, robust_weights
+
+SIMILARITIES = [NCC(), GradientNCC(1.0), LocalNCC((2.0,)), ToneFreeGradient(0.7)]
+
+
+class OneDevice(TorchDispatchMode):
+    """Refuses operations on tensors of two devices, but for copies and, as CUDA does, single numbers."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        found = {t.device.type for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor) and t.ndim > 0}
+        copies = function.overloadpacket in (torch.ops.aten._to_copy, torch.ops.aten.copy_)
+        assert len(found) < 2 or copies, f"{function} on {found}"
+        return function(*args, **(kwargs or {}))
+
+
+def moved(value: Any) -> Any:
+    """A dataclass with every tensor in it on the meta device."""
+    names = [f.name for f in fields(value) if isinstance(getattr(value, f.name), Tensor)]
+    return replace(value, **{name: getattr(value, name).to("meta") for name in names})
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES, ids=lambda s: type(s).__name__)
+def test_residuals_and_weights_stay_where_images_are(similarity):
+    xray = torch.rand(24, 32, generator=torch.Generator().manual_seed(0))
+    fixed = similarity.fix(xray, torch.ones(24, 32))
+    there = moved(fixed)
+    images = torch.empty(2, 24, 32, device="meta")
+    jacobians = torch.empty(2, 6, 24, 32, device="meta")
+    support = there.support.to(images).expand_as(images) * footprint(images, 3)
+    with OneDevice():
+        residual = there.residual(images, jacobians, support)
+        renewed = robust_weights(residual.magnitude, support * footprint(images, 0))
+    for result in (residual.values, residual.jacobian, residual.magnitude, residual.hessian, renewed):
+        assert result.device.type == "meta"
+
+
+def test_the_check_itself_refuses_a_mixture():
+    with OneDevice(), pytest.raises(AssertionError, match=r"aten.mm"):
+        torch.empty(2, 2, device="meta") @ torch.ones(2, 2)
+
+
+@pytest.mark.parametrize("jacobian", [False, True])
+def test_the_reference_kernel_stays_where_the_volume_is(jacobian):
+    affine = torch.eye(4, dtype=torch.float64)
+    view = View.from_spacing(6, 8, 1000.0, (4.0, 4.0), sad=700.0)
+    pose = se3.translation(torch.tensor([0.0, 0.0, 700.0], dtype=torch.float64))[None]
+    rays = cast_rays(Volume(torch.rand(2, 5, 6, 7), affine), view, pose)
+    density = torch.empty(2, 5, 6, 7, device="meta")
+    with OneDevice():
+        image, columns = torch_kernel.render(density, rays, 4, jacobian)
+    assert image.device.type == "meta"
+    assert image.shape == (1, 2, 6, 8)
+    if jacobian:
+        assert columns.device.type == "meta"
+        assert columns.shape == (1, 2, 6, 6, 8)
