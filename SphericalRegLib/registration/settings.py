@@ -102,27 +102,32 @@ class Settings:
 
 def bone_settings(
     footprint_mm: float = 3.0,
-    candidates: int = 12,
-    sizes: tuple[int, int] = (64, 128),
+    candidates: int = 24,
+    sizes: tuple[int, int, int] = (48, 96, 192),
     kernel: str = "auto",
     seed: int = 0,
 ) -> Settings:
-    """For one bone (labels, or a cropped CT) in an X-ray full of other anatomy; a start within some 6° and 6 mm.
+    """For one bone (labels, or a cropped CT) in an X-ray full of other anatomy; a start within some 10° and 10 mm.
 
     Edges of what lies over and under the bone outnumber its own. Local correlation in windows of a few pixels compares
     its shading instead; no tone curve and no gradient of the whole image does (gradients ran 20 mm astray where this
-    ended within 1 mm in the plane). Its cost at a right pose is far from 0: the threshold is its own.
+    ended within 1 mm in the plane). Windows of less than 3 pixels left many starts behind. Nothing is taken for an
+    outlier: at a rough pose most of the bone would be. The cost of a right pose is far from 0: the threshold is its
+    own.
     """
-    search = LevenbergMarquardt(iterations=20, damping=1e-2, tolerance=0.1, renewal=3, longest_step=8.0)
-    refine = LevenbergMarquardt(iterations=30, damping=1e-2, tolerance=0.05, renewal=3, longest_step=8.0)
+
+    def steps(iterations: int, tolerance: float) -> LevenbergMarquardt:
+        return LevenbergMarquardt(iterations=iterations, damping=1e-2, tolerance=tolerance, longest_step=8.0)
+
     return Settings(
         stages=(
-            Stage("search", sizes[0], LocalNCC((1.5,)), search, keep=4),
-            Stage("refine", sizes[1], LocalNCC((2.0,)), refine),
+            Stage("search", sizes[0], LocalNCC((3.0,)), steps(20, 0.1), keep=8),
+            Stage("align", sizes[1], LocalNCC((3.0,)), steps(20, 0.1), keep=3),
+            Stage("refine", sizes[2], LocalNCC((4.0,)), steps(30, 0.03)),
         ),
         candidates=candidates,
-        range=SearchRange(6.0, 6.0, 10.0),
-        thresholds=Thresholds(cost=0.55),
+        range=SearchRange(10.0, 10.0, 10.0),
+        thresholds=Thresholds(cost=0.63),
         footprint_mm=footprint_mm,
         kernel=kernel,
         seed=seed,

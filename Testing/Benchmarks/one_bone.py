@@ -16,16 +16,9 @@ from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.xray import XRay
-from SphericalRegLib.initialization.search import SearchRange
-from SphericalRegLib.registration import Settings, bone_settings
 from SphericalRegLib.rendering import render
 
 START_DEG, START_MM = 10.0, 10.0
-
-
-def settings(sizes: tuple[int, int], candidates: int, extent: SearchRange) -> Settings:
-    """The library's settings for one bone, with a study's own search."""
-    return replace(bone_settings(candidates=candidates, sizes=sizes), range=extent)
 
 
 def near(pose: Tensor, center: Tensor, count: int, seed: int) -> Tensor:

@@ -20,11 +20,9 @@ from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.degrade import random_degradations
 from SphericalRegLib.imaging.volume import to_volume
-from SphericalRegLib.initialization.search import SearchRange
-from SphericalRegLib.registration import register
+from SphericalRegLib.registration import bone_settings, register
 from SphericalRegLib.sample import sample_path
 
-SIZES = (64, 128)
 BOTH = (255, 70, 20)
 
 
@@ -43,7 +41,7 @@ def main() -> None:
     # the rig is the AP camera; the lateral one is turned about the isocenter, where the bone's middle is
     frontal, side = (pose_from_preset(name, 700.0, volume.center) for name in ("AP", "left lateral"))
     lateral = replace(ap, camera_from_rig=side @ se3.inverse(frontal))
-    settings = one_bone.settings(SIZES, 12, SearchRange(one_bone.START_DEG, one_bone.START_MM, one_bone.START_MM))
+    settings = bone_settings()
     rows: dict[str, list[dict[str, float]]] = {"both": [], "ap": [], "lateral": []}
     for index in range(arguments.cases):
         rng = np.random.default_rng([0, index])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import one_bone
@@ -24,14 +25,13 @@ from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import XRay, read_xray
 from SphericalRegLib.initialization.search import SearchRange
-from SphericalRegLib.registration import Result, register
+from SphericalRegLib.registration import Result, bone_settings, register
 
 # Middle of the radius, as pixels (column, row) that a person read off the pictures of camera 1 and 2: at the joint and
 # 68 mm up the shaft. Rough: the rays of each pair pass each other by 1 to 2 mm.
 JOINT = ((925.0, 1205.0), (620.0, 1200.0))
 SHAFT = ((917.0, 1600.0), (573.0, 1600.0))
 SPACING = (0.39625, 0.39625, 0.625)
-SIZES = (96, 192)
 TWO, FIRST, SECOND = (255, 70, 20), (60, 220, 60), (70, 140, 255)
 
 
@@ -65,11 +65,10 @@ def plausible_pose(volume: Volume, views: list[View]) -> Tensor:
 
 
 def study(volume: Volume, points: Tensor, xrays: list[XRay], reference: Tensor, starts: Tensor) -> list[dict]:
-    """Register from each start with a search of 12 poses around it; distances to the reference."""
-    settings = one_bone.settings(SIZES, 12, SearchRange(one_bone.START_DEG, one_bone.START_MM, one_bone.START_MM))
+    """Register from each start as the library does with one bone; distances to the reference."""
     rows = []
     for start in starts:
-        result = register(volume, xrays, start[None], settings)
+        result = register(volume, xrays, start[None], bone_settings())
         row: dict = one_bone.difference(result.pose, reference, points, volume.center, xrays[0].view)
         rows.append({**row, "cost": result.cost, "seconds": result.seconds, "pose": result.pose.tolist()})
     return rows
@@ -77,7 +76,8 @@ def study(volume: Volume, points: Tensor, xrays: list[XRay], reference: Tensor, 
 
 def found(volume: Volume, xrays: list[XRay], start: Tensor) -> Result:
     """The reference: a wide search around the plausible pose."""
-    return register(volume, xrays, start[None], one_bone.settings(SIZES, 48, SearchRange(20.0, 10.0, 10.0)))
+    settings = replace(bone_settings(candidates=96), range=SearchRange(25.0, 15.0, 15.0))
+    return register(volume, xrays, start[None], settings)
 
 
 def main() -> None:
