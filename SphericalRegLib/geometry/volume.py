@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,7 @@ class Volume:
     density: Tensor
     world_from_voxel: Tensor
     isocenter: Tensor | None = None
+    _coarse: dict[tuple[int, int, int], Volume] = field(default_factory=dict, init=False, compare=False)
 
     def __post_init__(self) -> None:
         matrix = torch.as_tensor(self.world_from_voxel, dtype=torch.float64)
@@ -72,10 +73,18 @@ class Volume:
         """Block means over ``factors`` voxels along (i, j, k), with the exact shift of the voxel centers.
 
         A remainder at the far end is averaged over the voxels that are there, and its cell is kept full size by
-        weighting with the filled fraction, so that line integrals are preserved.
+        weighting with the filled fraction, so that line integrals are preserved. Kept with this volume for the next
+        time (the density must not change in place), unless gradients are to reach it.
         """
         if factors == (1, 1, 1):
             return self
+        if self.density.requires_grad:
+            return self._averaged(factors)
+        if factors not in self._coarse:
+            self._coarse[factors] = self._averaged(factors)
+        return self._coarse[factors]
+
+    def _averaged(self, factors: tuple[int, int, int]) -> Volume:
         fi, fj, fk = factors
         density = self.density
         # pooling refuses blocks larger than the volume, and copying a whole CT to pad it takes long

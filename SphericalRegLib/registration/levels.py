@@ -20,7 +20,7 @@ _SAMPLES_PER_VOXEL = 0.75
 
 
 class Levels:
-    """Makes the objective of each stage, and keeps coarse CTs and X-rays for the next one that wants them.
+    """Makes the objective of each stage.
 
     Args:
         volume: the CT.
@@ -45,7 +45,6 @@ class Levels:
         self._xrays = list(xrays) if footprint_mm is None else [_around(x, volume, start, margin_mm) for x in xrays]
         self._footprint_mm = footprint_mm
         self._kernel = kernel
-        self._coarse: dict[tuple[int, int, int], Volume] = {}
         # mm at the isocenter for one mm on the detector, by view
         self._shrink = []
         # from the source to the isocenter, world directions
@@ -93,10 +92,7 @@ class Levels:
 
     def _coarsened(self, voxel: float) -> Volume:
         factors = tuple(max(1, int(voxel / float(s) + 0.25)) for s in self._volume.spacing)
-        key = (factors[0], factors[1], factors[2])
-        if key not in self._coarse:
-            self._coarse[key] = self._volume.coarsened(key)
-        return self._coarse[key]
+        return self._volume.coarsened((factors[0], factors[1], factors[2]))
 
     def _samples(self, volume: Volume) -> int:
         """Somewhat less than one sample a voxel along the central ray through the volume at the start."""

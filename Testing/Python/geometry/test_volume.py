@@ -1,5 +1,7 @@
 """Volumes: voxel centers, corners, and coarsening that conserves what X-rays see."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -100,3 +102,14 @@ def test_moving_it_keeps_the_geometry_exact():
 def test_an_impossible_volume_is_refused(density, matrix, words):
     with pytest.raises(GeometryError, match=words):
         Volume(density, matrix)
+
+
+def test_a_coarse_volume_is_made_once_but_gradients_always_reach_the_fine_one():
+    volume = a_volume((4, 6, 8))
+    assert volume.coarsened((2, 2, 2)) is volume.coarsened((2, 2, 2))
+    assert volume.to(dtype=torch.float64).coarsened((2, 2, 2)).density.dtype == torch.float64
+    learned = volume.to(dtype=torch.float32)
+    learned = replace(learned, density=learned.density.clone().requires_grad_())
+    for _ in range(2):
+        (gradient,) = torch.autograd.grad(learned.coarsened((2, 2, 2)).density.sum(), learned.density)
+        assert torch.allclose(gradient, torch.full_like(gradient, 1 / 8))
