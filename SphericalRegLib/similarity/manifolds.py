@@ -1,0 +1,165 @@
+"""Where feature vectors are compared: on a sphere, in flat space, or in hyperbolic space.
+
+A manifold maps the C features of each pixel to a point, and two points to a residual whose square is its dissimilarity;
+both are smooth everywhere, so that Levenberg-Marquardt and training can differentiate them. All take the features along
+dimension 1: (B, C, ...).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+# Below this squared length power series replace quotients 0/0; they err by less than float64's resolution.
+_SMALL = 1e-3
+
+
+class Manifold(Protocol):
+    """A space of features."""
+
+    def embed(self, features: Tensor) -> Tensor:
+        """Points (B, D, ...) of features (B, C, ...)."""
+        ...
+
+    def residual(self, moving: Tensor, fixed: Tensor) -> Tensor:
+        """Residuals (B, E, ...) of points (B, D, ...); half their square, summed over E, is the dissimilarity."""
+        ...
+
+
+@dataclass(frozen=True)
+class Euclidean:
+    """Features as they are; dissimilarity ½‖φm − φf‖²."""
+
+    def embed(self, features: Tensor) -> Tensor:
+        """See :class:`Manifold`."""
+        return features
+
+    def residual(self, moving: Tensor, fixed: Tensor) -> Tensor:
+        """See :class:`Manifold`."""
+        return moving - fixed
+
+
+@dataclass(frozen=True)
+class Spherical:
+    """The unit sphere of C + 1 dimensions, reached by the exponential map at its pole (Chen and Kong, WACV 2026).
+
+    EXP(φ) = N cos‖φ‖ + φ̄ sin‖φ‖/‖φ‖ with N = e₀ and φ̄ = [0, φ]. Lengths are first brought below π, as
+    π tanh(‖φ‖/π), so that none wraps around.
+
+    Attributes:
+        distance: ``chord``: residual Φm − Φf, whose half square is exactly 1 − ⟨Φm, Φf⟩. ``geodesic``: the logarithm of
+            Φm at Φf, whose length is arccos⟨Φm, Φf⟩; without direction at the antipode.
+    """
+
+    distance: Literal["chord", "geodesic"] = "chord"
+
+    def embed(self, features: Tensor) -> Tensor:
+        """See :class:`Manifold`."""
+        bounded = shortened(features, math.pi)
+        squared = bounded.square().sum(1, keepdim=True)
+        return torch.cat([_cos(squared), bounded * _sinc(squared)], dim=1)
+
+    def residual(self, moving: Tensor, fixed: Tensor) -> Tensor:
+        """See :class:`Manifold`."""
+        if self.distance == "chord":
+            return moving - fixed
+        # the chord's length s gives the angle θ = 2 asin(s/2) without the loss of digits of arccos near 0
+        squared = (moving - fixed).square().sum(1, keepdim=True).clamp(max=4.0)
+        cosine = 1 - squared / 2
+        return (moving - cosine * fixed) * _angle_over_sine(squared)
+
+
+@dataclass(frozen=True)
+class Hyperbolic:
+    """Lorentz's model of hyperbolic space: x₀² − ‖x‖² = 1 (Nickel and Kiela 2018).
+
+    EXP(φ) = [cosh‖φ‖, φ sinh‖φ‖/‖φ‖] at the origin e₀. The residual is the logarithm of Φm at Φf: both are boosted so
+    that Φf comes to lie at the origin, and its length is arcosh(−⟨Φm, Φf⟩).
+
+    Attributes:
+        longest: lengths are brought below it, as R tanh(‖φ‖/R), for hyperbolic functions lose their digits beyond.
+    """
+
+    longest: float = 3.0
+
+    def embed(self, features: Tensor) -> Tensor:
+        """See :class:`Manifold`."""
+        bounded = shortened(features, self.longest)
+        squared = bounded.square().sum(1, keepdim=True)
+        spatial = bounded * _sinhc(squared)
+        return torch.cat([(1 + spatial.square().sum(1, keepdim=True)).sqrt(), spatial], dim=1)
+
+    def residual(self, moving: Tensor, fixed: Tensor) -> Tensor:
+        """See :class:`Manifold`."""
+        time, space = moving[:, :1], moving[:, 1:]
+        origin_time, origin = fixed[:, :1], fixed[:, 1:]
+        along = (origin * space).sum(1, keepdim=True)
+        boosted = space + origin * (along / (1 + origin_time) - time)
+        return boosted * _asinh_ratio(boosted.square().sum(1, keepdim=True))
+
+
+#: By name, as commands and checkpoints spell them.
+MANIFOLDS: dict[str, Manifold] = {
+    "spherical": Spherical(),
+    "spherical-geodesic": Spherical("geodesic"),
+    "euclidean": Euclidean(),
+    "hyperbolic": Hyperbolic(),
+}
+
+
+def shortened(features: Tensor, longest: float) -> Tensor:
+    """Vectors (B, C, ...) of lengths n brought to R tanh(n/R) < R, smooth at 0 and unchanged there to second order."""
+    squared = features.square().sum(1, keepdim=True) / longest**2
+    small = squared < _SMALL
+    safe = torch.where(small, torch.ones_like(squared), squared).sqrt()
+    series = 1 - squared / 3 + 2 * squared**2 / 15 - 17 * squared**3 / 315 + 62 * squared**4 / 2835
+    return features * torch.where(small, series, safe.tanh() / safe)
+
+
+def _cos(squared: Tensor) -> Tensor:
+    """cos √s, smooth at 0."""
+    small = squared < _SMALL
+    safe = torch.where(small, torch.ones_like(squared), squared).sqrt()
+    return torch.where(
+        small, 1 - squared / 2 * (1 - squared / 12 * (1 - squared / 30 * (1 - squared / 56))), safe.cos()
+    )
+
+
+def _sinc(squared: Tensor) -> Tensor:
+    """sin √s / √s, smooth at 0."""
+    small = squared < _SMALL
+    safe = torch.where(small, torch.ones_like(squared), squared).sqrt()
+    series = 1 - squared / 6 * (1 - squared / 20 * (1 - squared / 42 * (1 - squared / 72)))
+    return torch.where(small, series, safe.sin() / safe)
+
+
+def _sinhc(squared: Tensor) -> Tensor:
+    """sinh √s / √s, smooth at 0."""
+    small = squared < _SMALL
+    safe = torch.where(small, torch.ones_like(squared), squared).sqrt()
+    series = 1 + squared / 6 * (1 + squared / 20 * (1 + squared / 42 * (1 + squared / 72)))
+    return torch.where(small, series, safe.sinh() / safe)
+
+
+def _asinh_ratio(squared: Tensor) -> Tensor:
+    """asinh √s / √s, smooth at 0."""
+    small = squared < _SMALL
+    safe = torch.where(small, torch.ones_like(squared), squared).sqrt()
+    series = 1 - squared / 6 + 3 * squared**2 / 40 - 15 * squared**3 / 336 + 105 * squared**4 / 3456
+    return torch.where(small, series, safe.asinh() / safe)
+
+
+def _angle_over_sine(squared_chord: Tensor) -> Tensor:
+    """θ / sin θ of a chord s with s² = 2 − 2 cos θ; smooth at 0, bounded near the antipode."""
+    small = squared_chord < _SMALL
+    largest = 4 - 1e3 * torch.finfo(squared_chord.dtype).eps
+    safe = torch.where(small, torch.ones_like(squared_chord), squared_chord.clamp(max=largest))
+    half = safe.sqrt() / 2
+    # with x = s²/4 = sin²(θ/2): θ/sin θ = asin(√x) / (√x √(1-x)) = Σ (2^n n!)² / (2n+1)! xⁿ
+    x = squared_chord / 4
+    series = 1 + 2 * x / 3 * (1 + 4 * x / 5 * (1 + 6 * x / 7 * (1 + 8 * x / 9)))
+    return torch.where(small, series, half.asin() / (half * (1 - half.square()).sqrt()))
