@@ -17,5 +17,9 @@ class CheckpointError(SphericalRegError):
     """A trained model cannot be used as given."""
 
 
+class TrainingError(SphericalRegError, RuntimeError):
+    """Training cannot go on; the last good checkpoint is kept."""
+
+
 class DeviceError(SphericalRegError, RuntimeError):
     """A compute device or a rendering kernel that was asked for is not there."""
