@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 
@@ -44,10 +44,22 @@ def raise_flags(argv: Sequence[str], names: set[str]) -> list[str]:
     return raised
 
 
-def join_values(argv: Sequence[str], options: set[str]) -> list[str]:
+def text_options(function: Callable[..., Any]) -> set[str]:
+    """Names of the parameters that hold a list of texts only: a file may well be called 00000001."""
+    hints = typing.get_type_hints(function)
+    names = set()
+    for name in inspect.signature(function).parameters:
+        parts = [hints[name], *typing.get_args(hints[name])]
+        if any(typing.get_origin(part) is list and typing.get_args(part) == (str,) for part in parts):
+            names.add(name)
+    return names
+
+
+def join_values(argv: Sequence[str], options: set[str], texts: Collection[str] = ()) -> list[str]:
     """The arguments with all values of each of ``options`` joined into one JSON list; repeated options add up.
 
-    Values end at the next argument that begins with ``--``. A value written as a list already is left as it is.
+    Values end at the next argument that begins with ``--``. A value written as a list already is left as it is. Values
+    of ``texts`` stay text even where they look like numbers.
     """
     joined: list[str] = []
     collected: dict[str, list[str]] = {}
@@ -65,7 +77,10 @@ def join_values(argv: Sequence[str], options: set[str]) -> list[str]:
             joined.append(f"{name}={values[0]}")
         else:
             collected.setdefault(name, []).extend(values)
-    return joined + [f"{name}={json.dumps([_typed(value) for value in values])}" for name, values in collected.items()]
+    return joined + [
+        f"{name}={json.dumps([value if name[2:] in texts else _typed(value) for value in values])}"
+        for name, values in collected.items()
+    ]
 
 
 def _typed(value: str) -> Any:

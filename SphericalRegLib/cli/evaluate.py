@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json as json_text
 from dataclasses import asdict, replace
 from typing import Literal
 
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
+from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.capture import evaluate_capture
 from SphericalRegLib.evaluation.capture_report import CaptureRow
 from SphericalRegLib.evaluation.output_folder import whole_file
@@ -23,6 +25,7 @@ def evaluate(
     labels: str | None = None,
     label_names: str | None = None,
     bones: list[int | str] | None = None,
+    downsample: int = 1,
     candidates: int | None = None,
     kernel: str = "auto",
     workers: int = 1,
@@ -45,6 +48,7 @@ def evaluate(
         labels: label map on the CT's grid.
         label_names: JSON file with the labels' names.
         bones: register only these, in X-rays of everything.
+        downsample: average the CT over that many voxels along each axis.
         candidates: poses tried around each start.
         kernel: of the renderer: auto, numba, torch.
         workers: processes; times are only true with 1.
@@ -55,29 +59,33 @@ def evaluate(
         verbose: one line a case, and tracebacks.
     """
     console = Console(quiet, verbose)
-    scan = read_ct(ct, labels, label_names)
+    scan = read_ct(ct, labels, label_names, downsample=downsample)
     settings = Settings(kernel=kernel, seed=seed)
     if candidates is not None:
         settings = replace(settings, candidates=candidates)
-    with console.bar(f"{suite} study", cases, "case") as bar:
+    if seed < 0:
+        raise InputError(f"seed is {seed}: give 0 or more.")
+    with contextlib.ExitStack() as stack:
+        # entered before the study: a place that cannot be written to is told at once
+        file = None if csv is None else stack.enter_context(whole_file(csv))
+        with console.bar(f"{suite} study", cases, "case") as bar:
 
-        def tell(row: CaptureRow) -> None:
-            bar.update()
-            bar.set_postfix_str(f"{row.mtre_mm:.2f} mm, {'accepted' if row.accepted else 'rejected'}")
-            console.detail(json_text.dumps(asdict(row)))
+            def tell(row: CaptureRow) -> None:
+                bar.update()
+                bar.set_postfix_str(f"{row.mtre_mm:.2f} mm, {'accepted' if row.accepted else 'rejected'}")
+                console.detail(json_text.dumps(asdict(row)))
 
-        report = evaluate_capture(
-            scan,
-            cases,
-            seed,
-            settings=settings,
-            labels=bones,
-            progress=tell,
-            workers=workers,
-            device=choose_device(device),
-        )
-    if csv is not None:
-        with whole_file(csv) as file:
+            report = evaluate_capture(
+                scan,
+                cases,
+                seed,
+                settings=settings,
+                labels=bones,
+                progress=tell,
+                workers=workers,
+                device=choose_device(device),
+            )
+        if file is not None:
             report.write_csv(file)
     summary = report.summary()
     if json:

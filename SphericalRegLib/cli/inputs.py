@@ -48,6 +48,7 @@ def read_xrays(
     frame: int | None,
     intensity: IntensityName,
     *,
+    channel: int | None = None,
     sdd: float | None,
     sad: float | None,
     spacing: tuple[float, float] | None,
@@ -66,13 +67,17 @@ def read_xrays(
         views = read_views(calibrations, sdd, spacing)
         if len(views) != len(files):
             raise InputError(f"There are {len(views)} views in --view for {len(files)} X-rays: give one for each.")
-        return [read_xray(f, view, frame, intensity=intensity) for f, view in zip(files, views, strict=True)]
+        return [
+            read_xray(f, view, frame, intensity=intensity, channel=channel)
+            for f, view in zip(files, views, strict=True)
+        ]
     if len(files) > 1:
         raise InputError(
             f"There are {len(files)} X-rays, but nothing tells how their views lie to one another: name a calibration "
             "of all of them with --view."
         )
-    return [read_xray(files[0], None, frame, intensity=intensity, sdd=sdd, sad=sad, spacing=spacing)]
+    options: dict[str, Any] = {"sdd": sdd, "sad": sad, "spacing": spacing}
+    return [read_xray(files[0], None, frame, intensity=intensity, channel=channel, **options)]
 
 
 def read_starts(

@@ -10,11 +10,12 @@ from typing import Any
 from jsonargparse import auto_cli
 
 from SphericalRegLib import __version__
-from SphericalRegLib.cli.arguments import flags, join_values, list_options, raise_flags, with_underscores
+from SphericalRegLib.cli.arguments import flags, join_values, list_options, raise_flags, text_options, with_underscores
 from SphericalRegLib.cli.demo import demo
 from SphericalRegLib.cli.evaluate import evaluate
 from SphericalRegLib.cli.info import info
 from SphericalRegLib.cli.register import register
+from SphericalRegLib.cli.remedies import in_options
 from SphericalRegLib.cli.render import render
 from SphericalRegLib.cli.simulate import simulate
 from SphericalRegLib.errors import SphericalRegError
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments and arguments[0] in COMMANDS:
         command, *options = arguments
         options = raise_flags(with_underscores(options), flags(COMMANDS[command]))
-        arguments = [command, *join_values(options, list_options(COMMANDS[command]))]
+        arguments = [command, *join_values(options, list_options(COMMANDS[command]), text_options(COMMANDS[command]))]
     components: dict[str, Any] = dict(COMMANDS)
     try:
         code = auto_cli(
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SphericalRegError as error:
         if {"--verbose", "--verbose=true"} & set(arguments):
             traceback.print_exc()
-        print(f"sphericalreg: {error}", file=sys.stderr)
+        print(f"sphericalreg: {in_options(str(error))}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("sphericalreg: stopped; nothing was written.", file=sys.stderr)

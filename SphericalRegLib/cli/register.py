@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.inputs import IntensityName, Preset, describe_ct, read_starts, read_xrays
-from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.cases import bone_points
 from SphericalRegLib.evaluation.outcome import Outcome
 from SphericalRegLib.evaluation.output_folder import whole_folder
 from SphericalRegLib.evaluation.pose_errors import pose_errors
 from SphericalRegLib.evaluation.report import write_outputs
-from SphericalRegLib.imaging.ct import read_ct
+from SphericalRegLib.imaging.ct import MAX_VOXELS, read_ct
 from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.initialization.search import SearchRange
@@ -38,11 +37,18 @@ def register(
     sad: float | None = None,
     spacing: tuple[float, float] | None = None,
     frame: int | None = None,
+    channel: int | None = None,
     intensity: IntensityName = "auto",
     labels: str | None = None,
     label_names: str | None = None,
     bones: list[int | str] | None = None,
     downsample: int = 1,
+    series: str | None = None,
+    ct_spacing: tuple[float, float, float] | None = None,
+    ct_axes: str = "LPS",
+    ct_rescale: tuple[float, float] | None = None,
+    ct_units: Literal["auto", "hu"] = "auto",
+    max_voxels: int = MAX_VOXELS,
     start_pose: str | None = None,
     preset: Preset | None = None,
     angles: tuple[float, float] | None = None,
@@ -70,11 +76,18 @@ def register(
         sad: source-to-isocenter distance in mm, instead of DICOM's.
         spacing: distance of pixel centers on the detector in mm, rows then columns, instead of DICOM's.
         frame: of a multi-frame X-ray, counted from 0.
+        channel: of a color picture, counted from 0.
         intensity: what the X-ray's values are: "intensity" (raw), "inverted" (bone dark), "attenuation" (bone bright).
         labels: label map on the CT's grid.
         label_names: JSON file with the labels' names.
         bones: register only these bones, by name or number.
         downsample: average the CT over that many voxels along each axis.
+        series: SeriesInstanceUID or its end, where the CT's folder holds several.
+        ct_spacing: voxel size of the CT along columns, rows and slices, mm, where its file does not tell (TIFF).
+        ct_axes: of a TIFF CT: the patient directions toward which columns, rows and pages lead.
+        ct_rescale: slope and intercept that turn the CT's values into HU, where its file does not say.
+        ct_units: "hu" takes values for Hounsfield units that do not look like them.
+        max_voxels: the most that a CT may have after downsampling.
         start_pose: pose to start from: .tfm, or a JSON file that holds one.
         preset: view to start from.
         angles: C-arm angles to start from, primary then secondary, degrees as DICOM defines them.
@@ -95,14 +108,23 @@ def register(
     with whole_folder(output) as folder:
         console.say("Reading ...")
         true_pose = None if truth is None else read_pose(truth)
-        scan = read_ct(ct, labels, label_names, downsample=downsample)
-        xrays = read_xrays(xray, view, frame, intensity, sdd=sdd, sad=sad, spacing=spacing)
+        scan = read_ct(
+            ct,
+            labels,
+            label_names,
+            max_voxels,
+            downsample=downsample,
+            series=series,
+            units=ct_units,
+            rescale=ct_rescale,
+            spacing=ct_spacing,
+            axes=ct_axes,
+        )
+        xrays = read_xrays(xray, view, frame, intensity, channel=channel, sdd=sdd, sad=sad, spacing=spacing)
         volume = to_volume(scan, labels=bones).to(target)
         starts, origin = read_starts(
             xrays, volume, start_pose=start_pose, preset=preset, angles=angles, landmarks=landmarks
         )
-        if candidates is not None and candidates < 1:
-            raise InputError(f"candidates is {candidates}: try at least 1, the start itself.")
         if bones is None and footprint_mm is None:
             settings = Settings(range=search, kernel=kernel, seed=seed)
         else:
@@ -150,6 +172,8 @@ def register(
     console.say(f"{'Accepted' if verdict.accepted else 'Rejected'} after {result.seconds:.1f} s{error}.")
     for reason in verdict.reasons:
         console.say(f"  {reason}")
+    if not verdict.accepted and any("the file does not tell" in one.conversion for one in xrays):
+        console.say("  The X-ray's file does not tell whether bone is bright or dark in it: see --intensity.")
     console.say(f"Report: {report}")
     return ACCEPTED if verdict.accepted else REJECTED
 

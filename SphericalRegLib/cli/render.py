@@ -35,6 +35,7 @@ def render(
     labels: str | None = None,
     label_names: str | None = None,
     bones: list[int | str] | None = None,
+    downsample: int = 1,
     samples: int = 512,
     kernel: str = "auto",
     device: DeviceName = "auto",
@@ -59,6 +60,7 @@ def render(
         labels: label map on the CT's grid.
         label_names: JSON file with the labels' names.
         bones: render only these, by name or number.
+        downsample: average the CT over that many voxels along each axis.
         samples: along each ray.
         kernel: of the renderer: auto, numba, torch.
         device: what computes.
@@ -69,7 +71,7 @@ def render(
     target = choose_device(device)
     with whole_file(output) as file:
         camera = one_view(view) if view is not None else View.from_spacing(*size, sdd, spacing, sad=sad)
-        volume = to_volume(read_ct(ct, labels, label_names), labels=bones).to(target)
+        volume = to_volume(read_ct(ct, labels, label_names, downsample=downsample), labels=bones).to(target)
         if pose is not None:
             matrix = read_pose(pose)
         else:

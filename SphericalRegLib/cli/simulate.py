@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.inputs import Preset
@@ -30,7 +31,7 @@ def simulate(
     ct: str,
     output: str,
     truth: str,
-    preset: Preset = "AP",
+    preset: Preset | None = None,
     angles: tuple[float, float] | None = None,
     rotation_deg: tuple[float, float, float] = (0.0, 0.0, 0.0),
     translation_mm: tuple[float, float, float] = (0.0, 0.0, 0.0),
@@ -40,6 +41,7 @@ def simulate(
     spacing: tuple[float, float] = (0.8, 0.8),
     sdd: float = 1200.0,
     sad: float = 800.0,
+    downsample: int = 1,
     random: bool = False,
     instruments: bool = False,
     system: Degradations = _GOOD_SYSTEM,
@@ -56,17 +58,19 @@ def simulate(
         ct: CT in Hounsfield units: NRRD, NIfTI, MHA, or a folder with a DICOM series.
         output: DICOM file to write.
         truth: JSON file to write, with the true pose and the view.
-        preset: nominal view.
+        preset: nominal view; AP where neither angles nor a pose are given.
         angles: nominal C-arm angles instead, primary then secondary, degrees as DICOM defines them.
         rotation_deg: of the patient about the isocenter, off the nominal view: rotation vector in the camera's axes
             (columns, rows, beam).
         translation_mm: of the patient, off the isocenter, in the camera's axes.
-        pose: file with the true pose, instead of rotation_deg and translation_mm.
+        pose: file with the true pose, instead of rotation_deg and translation_mm; the file's angles are then its own,
+            unless a preset or angles are given.
         view: calibration of one view, ours (JSON) or Autoscoper's, instead of size, spacing, sdd and sad.
         size: rows and columns.
         spacing: distance of pixel centers on the detector in mm, rows then columns.
         sdd: source-to-detector distance, mm.
         sad: source-to-isocenter distance, mm.
+        downsample: average the CT over that many voxels along each axis first.
         random: draw all that is wrong with the X-ray system at random, from the seed, instead of ``system``.
         instruments: put opaque instruments into the beam; with ``random`` only.
         system: the X-ray system: spectrum, scatter, noise, blur, tone, bits, collimation.
@@ -81,18 +85,22 @@ def simulate(
         raise InputError("--instruments are drawn at random: add --random.")
     if Path(output).resolve() == Path(truth).resolve():
         raise InputError(f"X-ray and truth would be the same file, {output}: name two.")
-    primary, secondary = angles or carm.PRESETS[preset]
+    if seed < 0:
+        raise InputError(f"seed is {seed}: give 0 or more.")
     with whole_file(output) as image_file, whole_file(truth) as truth_file:
-        scan = read_ct(ct)
-        if view is not None:
-            camera = one_view(view)
+        scan = read_ct(ct, downsample=downsample)
+        isocenter = to_volume(scan).center
+        given = None if view is None else one_view(view)
+        told = None if pose is None else read_pose(pose)
+        primary, secondary = _nominal_angles(angles, preset, told, given)
+        if given is not None:
+            camera = given
         else:
             camera = View.from_spacing(*size, sdd, spacing, sad=sad, name=Path(output).stem)
             if carm.expected_display(primary).mirrored:
                 camera = mirrored_view(camera)
-        isocenter = to_volume(scan).center
-        if pose is not None:
-            true_pose = read_pose(pose)
+        if told is not None:
+            true_pose = told
         else:
             distance = camera.sad if camera.sad is not None else sad
             nominal = se3.inverse(camera.camera_from_rig) @ carm.pose_from_angles(
@@ -112,3 +120,15 @@ def simulate(
         write_json(truth_file, [camera], true_pose)
     console.say(f"X-ray: {Path(output).resolve()}\nTruth: {Path(truth).resolve()}")
     return 0
+
+
+def _nominal_angles(
+    angles: tuple[float, float] | None, preset: Preset | None, pose: Tensor | None, view: View | None
+) -> tuple[float, float]:
+    """Primary and secondary angle that the file tells: as given, or those of the pose."""
+    if angles is not None:
+        return angles
+    if preset is not None or pose is None:
+        return carm.PRESETS[preset or "AP"]
+    found = carm.angles_from_pose(pose if view is None else view.camera_from_world(pose))
+    return found.primary_deg, found.secondary_deg

@@ -12,6 +12,8 @@ _LARGEST_SHEAR = 1e-3  # cosine between two axes: 0.06 degrees
 _GIB = 2**30
 # HU and attenuation in float32, labels in int16, and the masks in between.
 _BYTES_PER_VOXEL = 12
+# Stored values in 16 bits and HU in float32, before block means are made of them.
+_BYTES_WHILE_READING = 6
 
 
 def world_from_voxel(spacing: np.ndarray, directions: np.ndarray, origin: np.ndarray, name: str) -> np.ndarray:
@@ -38,7 +40,8 @@ def world_from_voxel(spacing: np.ndarray, directions: np.ndarray, origin: np.nda
     lengths = np.linalg.norm(directions, axis=0)
     if (np.abs(lengths - 1) > _LARGEST_SHEAR).any():
         raise GeometryError(
-            f"{name} has direction cosines of length {_show(lengths)}, not 1: {_show(directions.ravel())}."
+            f"{name} has direction cosines of length {_show(lengths)}, not 1 ({_show(directions.ravel())}): its axes "
+            "are sheared or scaled. Resample it to a rectangular grid first, or correct its header."
         )
     cosines = np.abs(np.triu(directions.T @ directions, 1))
     if cosines.max() > _LARGEST_SHEAR:
@@ -85,11 +88,12 @@ def check_size(size: tuple[int, ...], name: str, max_voxels: int, downsample: tu
         factor = 2
         while np.prod([-(-n // (f * factor)) for n, f in zip(size, downsample, strict=True)], dtype=float) > max_voxels:
             factor += 1
+        reading = np.prod(size, dtype=float) * _BYTES_WHILE_READING / _GIB
         raise InputError(
             f"{name} is {shape} voxels: registering it would need about "
-            f"{remaining * _BYTES_PER_VOXEL / _GIB:.1f} GiB of "
-            f"memory. Pass downsample={factor * max(downsample)} (block means, about "
-            f"{remaining * _BYTES_PER_VOXEL / factor**3 / _GIB:.1f} GiB), crop it, or raise max_voxels={max_voxels}."
+            f"{remaining * _BYTES_PER_VOXEL / _GIB:.1f} GiB of memory. Crop it (best), pass "
+            f"downsample={factor * max(downsample)} (block means: about {reading:.1f} GiB while reading, "
+            f"{remaining * _BYTES_PER_VOXEL / factor**3 / _GIB:.1f} GiB after), or raise max_voxels={max_voxels}."
         )
 
 

@@ -1,7 +1,7 @@
 """What ITK does not check in a NIfTI file: that its pixels are all there, and that its axes are not sheared.
 
-ITK's reader fills the missing end of a truncated file with garbage and rounds a sheared matrix to the nearest rotation,
-both without a word. Header layout: https://nifti.nimh.nih.gov, nifti1.h and nifti2.h.
+ITK's reader fills the missing end of a truncated file with garbage, rounds a sheared matrix to the nearest rotation,
+and turns NaN and infinity into 0, all without a word. Header layout: https://nifti.nimh.nih.gov, nifti1.h and nifti2.h.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import gzip
 import struct
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,13 +18,25 @@ from SphericalRegLib.errors import GeometryError, InputError
 
 _LARGEST_SHEAR = 1e-3  # cosine between two axes
 _CHUNK = 1 << 24
+# NIfTI's codes of real floating-point voxels.
+_FLOATS = {16: "f4", 64: "f8"}
+
+
+class _Header(NamedTuple):
+    """needed: bytes in all. sform: its 3×3 part or None. offset: of the voxels. kind: numpy's dtype, of floats only."""
+
+    needed: int
+    sform: np.ndarray | None
+    offset: int
+    kind: str | None
+    size: tuple[int, ...]
 
 
 def check_nifti(path: Path) -> None:
-    """Check a NIfTI file's length and its sform matrix; other files pass.
+    """Check a NIfTI file's length, its sform matrix, and that floating-point voxels are finite; other files pass.
 
     Raises:
-        InputError: for a file that is shorter than its header says.
+        InputError: for a file that is shorter than its header says, or holds NaN or infinity (how many, where first).
         GeometryError: for a sheared sform.
     """
     name = path.name.lower()
@@ -38,7 +51,7 @@ def check_nifti(path: Path) -> None:
     parsed = _parse(header)
     if parsed is None:
         raise InputError(f"{path} is not a NIfTI file (wrong header): check the path, or export it again.")
-    needed, sform = parsed
+    needed, sform = parsed.needed, parsed.sform
     there = _compressed_length(path, needed) if compressed else path.stat().st_size
     if there < needed:
         raise InputError(
@@ -53,23 +66,45 @@ def check_nifti(path: Path) -> None:
                 f"{path} is sheared: its sform has a cosine of {cosines.max():.4f} between the axes {'ijk'[a]} and "
                 f"{'ijk'[b]}, which should be at right angles. Resample it to a rectangular grid first."
             )
+    if parsed.kind is not None:
+        _check_finite(path, parsed)
 
 
-def _parse(header: bytes) -> tuple[int, np.ndarray | None] | None:
-    """(bytes the file must have, sform's 3×3 part or None) of a NIfTI-1 or -2 header, or None if it is neither."""
+def _check_finite(path: Path, header: _Header) -> None:
+    """Refuse NaN and infinity among floating-point voxels, read block by block."""
+    kind = np.dtype(header.kind)
+    bad, first, at, left = 0, -1, 0, int(np.prod(header.size, dtype=object))
+    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+        file.seek(header.offset)
+        while left > 0 and (block := file.read(min(left, _CHUNK // kind.itemsize) * kind.itemsize)):
+            wrong = np.flatnonzero(~np.isfinite(np.frombuffer(block, kind)))
+            if first < 0 and len(wrong):
+                first = at + int(wrong[0])
+            bad, at, left = bad + len(wrong), at + len(block) // kind.itemsize, left - len(block) // kind.itemsize
+    if bad:
+        place = np.unravel_index(first, header.size, order="F")
+        raise InputError(
+            f"{path} holds {bad} values that are not finite, the first at voxel (i, j, k) = "
+            f"({', '.join(str(int(n)) for n in place[:3])}): repair the file, for example by setting them to -1000 "
+            "(air)."
+        )
+
+
+def _parse(header: bytes) -> _Header | None:
+    """A NIfTI-1 or -2 header, or None if it is neither."""
     if len(header) < 348:
         return None
     for order in "<>":
         (length,) = struct.unpack_from(order + "i", header)
         if length == 348:
             dims = struct.unpack_from(order + "8h", header, 40)
-            (bits,) = struct.unpack_from(order + "h", header, 72)
+            (datatype, bits) = struct.unpack_from(order + "2h", header, 70)
             (offset,) = struct.unpack_from(order + "f", header, 108)
             (code,) = struct.unpack_from(order + "h", header, 254)
             rows = struct.unpack_from(order + "12f", header, 280)
         elif length == 540 and len(header) == 540:
             dims = struct.unpack_from(order + "8q", header, 16)
-            (bits,) = struct.unpack_from(order + "h", header, 14)
+            (datatype, bits) = struct.unpack_from(order + "2h", header, 12)
             (offset,) = struct.unpack_from(order + "q", header, 168)
             (code,) = struct.unpack_from(order + "i", header, 348)
             rows = struct.unpack_from(order + "12d", header, 400)
@@ -77,9 +112,11 @@ def _parse(header: bytes) -> tuple[int, np.ndarray | None] | None:
             continue
         if not 1 <= dims[0] <= 7 or not np.isfinite(offset):
             return None
-        voxels = int(np.prod([max(int(n), 1) for n in dims[1 : dims[0] + 1]], dtype=object))
+        size = tuple(max(int(n), 1) for n in dims[1 : dims[0] + 1])
+        voxels = int(np.prod(size, dtype=object))
         sform = np.array(rows).reshape(3, 4)[:, :3] if code > 0 else None
-        return int(offset) + voxels * bits // 8, sform
+        kind = f"{order}{_FLOATS[datatype]}" if datatype in _FLOATS else None
+        return _Header(int(offset) + voxels * bits // 8, sform, int(offset), kind, size)
     return None
 
 
@@ -93,7 +130,8 @@ def _compressed_length(path: Path, needed: int) -> int:
     total = 0
     try:
         with gzip.open(path) as unpacked:
-            while block := unpacked.read(_CHUNK):
+            # small pieces: what a broken one held is lost
+            while block := unpacked.read(1 << 12):
                 total += len(block)
     except (OSError, EOFError, zlib.error):
         return min(total, needed - 1)

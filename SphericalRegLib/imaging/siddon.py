@@ -16,9 +16,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from SphericalRegLib.compilation import ensure_cache_folder
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry.view import View, is_rigid
 from SphericalRegLib.imaging.tissue import TissueModel
+
+ensure_cache_folder(__file__)
 
 FloatArray = NDArray[np.float64]
 

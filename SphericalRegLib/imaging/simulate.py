@@ -13,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from SphericalRegLib.compilation import ensure_cache_folder
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging import instruments
 from SphericalRegLib.imaging.degrade import Degradations
 from SphericalRegLib.imaging.siddon import FloatArray, line_integrals
 from SphericalRegLib.imaging.spectrum import Spectrum, tube_spectrum
 from SphericalRegLib.imaging.tissue import TissueModel
+
+ensure_cache_folder(__file__)
 
 SHADOW_ATTENUATION = 0.5
 """Attenuation above which a pixel counts as behind the patient: about 2 cm of water."""

@@ -14,7 +14,7 @@ from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.ct_dicom import is_dicom
 from SphericalRegLib.imaging.mask import estimate_mask
 from SphericalRegLib.imaging.tone import TONES, Tone, to_attenuation
-from SphericalRegLib.imaging.xray_dicom import read_dicom_xray
+from SphericalRegLib.imaging.xray_dicom import damage_named, read_dicom_xray
 from SphericalRegLib.imaging.xray_file import read_picture
 
 
@@ -100,7 +100,8 @@ def read_xray(
         values, usable, frame = source.values, source.usable, source.frame
         tone, reason = source.tone, source.tone_reason
         if view is None:
-            geometry = view_from_dicom(source.dataset, frame=frame, name=path.stem, **options)
+            with damage_named(path):
+                geometry = _geometry(path, source.dataset, frame, options)
             view = geometry.view
     else:
         values, frame = read_picture(path, frame, channel)
@@ -126,6 +127,14 @@ def read_xray(
         frame=frame,
         conversion=f"{_SENTENCES[tone]} ({reason})",
     )
+
+
+def _geometry(path: Path, dataset: Any, frame: int, options: dict[str, Any]) -> DicomGeometry:
+    """What the tags and the keywords tell; errors name the file."""
+    try:
+        return view_from_dicom(dataset, frame=frame, name=path.stem, **options)
+    except GeometryError as error:
+        raise GeometryError(f"{path}: {error}") from error
 
 
 def _plain_view(path: Path, shape: tuple[int, ...], options: dict[str, Any]) -> View:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import struct
 import tempfile
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels import apply_modality_lut, pixel_array
 
-from SphericalRegLib.errors import InputError
+from SphericalRegLib.errors import InputError, SphericalRegError
 from SphericalRegLib.imaging import itk_io
 from SphericalRegLib.imaging.shutter import field_from_tags
 from SphericalRegLib.imaging.tone import Tone
@@ -56,6 +59,39 @@ class DicomXRay:
     frame: int
 
 
+# What pydicom, numpy and conversions raise over damaged or nonsensical tags.
+_DAMAGE = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    IndexError,
+    NotImplementedError,
+    OverflowError,
+    ZeroDivisionError,
+    BytesLengthException,
+    struct.error,
+)
+
+
+@contextlib.contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Errors over damaged tags within become an InputError that names the file; our own pass.
+
+    Raises:
+        InputError: for a file with damaged or nonsensical tags.
+    """
+    try:
+        yield
+    except SphericalRegError:
+        raise
+    except _DAMAGE as error:
+        raise InputError(
+            f"{path} is damaged, or one of its DICOM tags makes no sense ({type(error).__name__}: {error}): export it "
+            "again."
+        ) from error
+
+
 def read_dicom_xray(path: Path, frame: int | None) -> DicomXRay:
     """Read one frame of a DICOM X-ray (XA, RF, CR, DX, RTIMAGE), compressed or not.
 
@@ -66,6 +102,11 @@ def read_dicom_xray(path: Path, frame: int | None) -> DicomXRay:
     Raises:
         InputError: for damaged or truncated files, files without pixels, color, or several frames and none chosen.
     """
+    with damage_named(path):
+        return _read(path, frame)
+
+
+def _read(path: Path, frame: int | None) -> DicomXRay:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about odd private tags; what matters raises
@@ -91,7 +132,12 @@ def read_dicom_xray(path: Path, frame: int | None) -> DicomXRay:
     if field is not None:
         usable &= field
     tone, reason = tone_from_tags(dataset)
-    return DicomXRay(dataset, np.asarray(apply_modality_lut(stored, dataset)), usable, tone, reason, frame)
+    values = np.asarray(apply_modality_lut(stored, dataset))
+    if not np.isfinite(values).all():
+        raise InputError(
+            f"{path} rescales its pixels to values that are not finite: check RescaleSlope and -Intercept."
+        )
+    return DicomXRay(dataset, values, usable, tone, reason, frame)
 
 
 def tone_from_tags(dataset: Dataset) -> tuple[Tone, str]:

@@ -25,6 +25,8 @@ from SphericalRegLib.rendering import render
 _SAME_MM = 3.0
 # A pose has come to rest that moved no more than the threshold over so many iterations.
 _LAST_STEPS = 3
+# Degrees or mm: a search of less is none.
+_SMALLEST_RANGE = 5.0
 
 
 class Registration:
@@ -132,6 +134,7 @@ class Registration:
             model.hessian[0],
             self._rivals,
             0.0 if self._converged else self._last_movement(),
+            self._strayed(pose),
             self._volume.center,
             self._levels.length,
             self._settings.thresholds,
@@ -164,6 +167,18 @@ class Registration:
         recent = [step for step in self._history[-1 - _LAST_STEPS :] if step.level == last.level]
         twist = se3.difference_about(recent[0].pose[None], last.pose[None], self._volume.center)
         return float(step_length(twist, self._levels.length)[0])
+
+    def _strayed(self, pose: Tensor) -> float:
+        """How far the pose lies from the nearest start, in search ranges, along or about the worst axis."""
+        extent = self._settings.range
+        if self._settings.candidates < 2:
+            return 0.0
+        turn = self._xrays[0].view.camera_from_rig[:3, :3]
+        twists = se3.difference_about(pose.expand_as(self._starts), self._starts, self._volume.center)
+        rotation = torch.rad2deg(twists[:, :3] @ turn.T).abs() / max(extent.rotation_deg, _SMALLEST_RANGE)
+        in_plane, depth = (max(n, _SMALLEST_RANGE) for n in (extent.in_plane_mm, extent.depth_mm))
+        shift = (twists[:, 3:] @ turn.T).abs() / torch.tensor([in_plane, in_plane, depth], dtype=torch.float64)
+        return float(torch.cat([rotation, shift], dim=1).amax(1).min())
 
     def _check_beam(self) -> None:
         corners = self._volume.corners()

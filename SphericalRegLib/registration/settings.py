@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from SphericalRegLib.errors import InputError
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.optimization.problem import Optimizer
@@ -65,6 +66,7 @@ class Thresholds:
         rival_cost: a second optimum elsewhere whose cost is within this factor makes the answer doubtful.
         rival_mm: what "elsewhere" means.
         movement_mm: a pose that moves farther in the last iterations before the limit has not come to rest.
+        strayed: a pose farther from every start than so many search ranges, along or about any axis, ran away.
     """
 
     cost: float = 0.06
@@ -73,6 +75,7 @@ class Thresholds:
     rival_cost: float = 1.15
     rival_mm: float = 10.0
     movement_mm: float = 0.3
+    strayed: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,14 @@ class Settings:
     kernel: str = "auto"
     seed: int = 0
     retries: int = 2
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise InputError("A registration needs at least one stage.")
+        if self.candidates < 1:
+            raise InputError(f"candidates is {self.candidates}: try at least 1, the start itself.")
+        if self.footprint_mm is not None and not 0 < self.footprint_mm < float("inf"):
+            raise InputError(f"footprint_mm is {self.footprint_mm}: give a length above 0.")
 
 
 def bone_settings(

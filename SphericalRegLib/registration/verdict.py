@@ -20,6 +20,7 @@ def judge(
     hessian: Tensor,
     rivals: Sequence[tuple[Tensor, float]],
     movement_mm: float,
+    strayed: float,
     center: Tensor,
     length: float,
     limits: Thresholds,
@@ -33,6 +34,7 @@ def judge(
         hessian: (6, 6) of the last stage.
         rivals: (pose, cost) of other optima at the same stage, and the pose's own first.
         movement_mm: over the last iterations; 0 where the optimizer came to rest.
+        strayed: how far the pose lies from the nearest start, in search ranges; 0 where nothing was searched.
         center, length: of the problem.
         limits: when to refuse.
     """
@@ -60,6 +62,11 @@ def judge(
                 break
     if movement_mm > limits.movement_mm:
         reasons.append(f"Iteration limit: the pose still moved {movement_mm:.1f} mm over the last iterations.")
+    if strayed > limits.strayed:
+        reasons.append(
+            f"Left the search: the pose lies {strayed:.1f} times the search range from where it started. Start closer, "
+            "or search farther."
+        )
     return Verdict(not reasons, tuple(reasons))
 
 

@@ -16,9 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from SphericalRegLib.compilation import ensure_cache_folder
 from SphericalRegLib.errors import DeviceError
 from SphericalRegLib.rendering.llvm import load_edge, multiply_add, truncate
 from SphericalRegLib.rendering.rays import Rays
+
+ensure_cache_folder(__file__)
 
 _TINY = 1e-9
 # numba's default threading layer must not be entered from two threads at once.

@@ -6,12 +6,14 @@ import json
 
 import pytest
 
-from SphericalRegLib.cli.arguments import flags, join_values, list_options, raise_flags, with_underscores
+from SphericalRegLib.cli.arguments import flags, join_values, list_options, raise_flags, text_options, with_underscores
 from SphericalRegLib.cli.register import register
 
 
 def test_the_parameters_that_take_several_values_are_found() -> None:
-    assert {"xray", "view", "bones", "angles", "spacing", "landmarks"} == list_options(register)
+    several = {"xray", "view", "bones", "angles", "spacing", "landmarks", "ct_spacing", "ct_rescale"}
+    assert list_options(register) == several
+    assert text_options(register) == {"xray", "view", "landmarks"}
 
 
 def test_the_parameters_that_are_true_or_false_are_found() -> None:

@@ -14,7 +14,7 @@ import torch
 
 from SphericalRegLib.cli.main import main
 from SphericalRegLib.geometry import carm, se3
-from SphericalRegLib.geometry.calibration_files import read_json
+from SphericalRegLib.geometry.calibration_files import read_json, write_json
 from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import read_xray
@@ -117,3 +117,41 @@ def test_help_says_that_this_is_no_medical_device(capsys: pytest.CaptureFixture[
         main(["--help"])
     assert stop.value.code == 0
     assert "not a medical device" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_simulated_xray_at_a_given_pose_tells_the_angles_of_that_pose(case: Any, tmp_path: Path) -> None:
+    isocenter = to_volume(read_ct(case.ct)).center
+    views, _ = read_json(case.truth)
+    write_json(tmp_path / "pose.json", views, carm.pose_from_angles(95.0, 7.0, 800.0, isocenter))
+    files = ["--output", str(tmp_path / "x.dcm"), "--truth", str(tmp_path / "t.json")]
+    size = ["--size", "64", "64", "--spacing", "6.4", "6.4", "--quiet"]
+    assert main(["simulate", "--ct", case.ct, *files, "--pose", str(tmp_path / "pose.json"), *size]) == 0
+    header = pydicom.dcmread(tmp_path / "x.dcm")
+    assert float(header.PositionerPrimaryAngle) == pytest.approx(95.0, abs=1e-3)
+    assert float(header.PositionerSecondaryAngle) == pytest.approx(7.0, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "words"),
+    [
+        ("simulate", ["--output", "x.dcm", "--truth", "t.json", "--seed", "-1"], "seed is -1"),
+        ("evaluate", ["--cases", "1", "--seed", "-1"], "seed is -1"),
+        ("evaluate", ["--cases", "1", "--candidates", "0"], "candidates is 0"),
+        ("evaluate", ["--cases", "100", "--csv", "/proc/x.csv"], "/proc"),
+        ("register", ["--xray", "XRAY", "--output", "out", "--footprint_mm", "-1"], "footprint_mm is -1"),
+    ],
+)
+def test_impossible_values_are_named_before_any_work(
+    command: str,
+    options: list[str],
+    words: str,
+    case: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = [case.xray if option == "XRAY" else option for option in options]
+    assert main([command, "--ct", case.ct, *options, "--quiet"]) == 2
+    assert words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -197,3 +197,22 @@ def test_a_huge_ct_is_an_error_that_says_what_it_needs_and_the_remedy_works(tmp_
 def test_downsampling_by_nonsense_is_an_error(tmp_path, downsample):
     with pytest.raises(InputError, match="downsample"):
         read_ct(bad(tmp_path, GOOD.astype(np.int16)), downsample=downsample)
+
+
+@pytest.mark.parametrize("extension", ["nii", "nii.gz"])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_itk_would_turn_into_zero_are_found_in_nifti(tmp_path, extension, kind, value):
+    grid = builders.oblique_grid()
+    values = builders.blob(*grid).astype(kind)
+    values[2, 3, 4] = values[3, 0, 0] = value
+    path = builders.write_itk(tmp_path / f"ct.{extension}", values, *grid)
+    with pytest.raises(InputError, match=r"2 values that are not finite, the first at voxel \(i, j, k\) = \(4, 3, 2\)"):
+        read_ct(path)
+
+
+def test_a_huge_ct_is_told_what_it_costs_to_read_and_to_hold(tmp_path):
+    grid = builders.oblique_grid()
+    path = builders.write_itk(tmp_path / "ct.nrrd", builders.blob(*grid), *grid)
+    with pytest.raises(InputError, match=r"downsample=\d+ \(block means: about .* GiB while reading, .* GiB after\)"):
+        read_ct(path, max_voxels=50)

@@ -1,5 +1,8 @@
 """DICOM X-rays: bright = dense whatever the tags, one frame, what the tags exclude excluded."""
 
+import contextlib
+import warnings
+
 import numpy as np
 import pydicom
 import pytest
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.uid import RLELossless
 
-from SphericalRegLib.errors import GeometryError, InputError
+from SphericalRegLib.errors import GeometryError, InputError, SphericalRegError
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.xray import read_xray
 from Testing.Python.imaging import builders
@@ -238,3 +241,42 @@ def test_simulated_xrays_come_back(tmp_path):
     np.testing.assert_allclose(xray.image[inside], shadow()[inside], atol=1e-3)
     np.testing.assert_array_equal(xray.mask, inside)
     torch.testing.assert_close(xray.view.intrinsics, view.intrinsics)
+
+
+def test_damaged_headers_are_errors_of_ours_or_harmless(tmp_path):
+    whole = bytearray(builders.write_xray(tmp_path / "x.dcm", stored_intensity()).read_bytes())
+    header = whole.rindex(bytes.fromhex("e07f1000"))
+    rng = np.random.default_rng(0)
+    for number in range(150):
+        damaged = whole.copy()
+        for place in rng.integers(132, header, 1 + number % 4):
+            damaged[place] = rng.integers(256)
+        (tmp_path / "damaged.dcm").write_bytes(damaged)
+        with contextlib.suppress(SphericalRegError):
+            read_xray(tmp_path / "damaged.dcm")
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"NumberOfFrames": "abc"},
+        {"PixelPaddingValue": [1, 2]},
+        {"RescaleSlope": "nan", "RescaleIntercept": "0"},
+        {"ModalityLUTSequence": [Dataset()]},
+        {"PixelData": b""},
+    ],
+    ids=lambda tags: next(iter(tags)),
+)
+def test_tags_that_make_no_sense_are_errors_that_name_the_file(tmp_path, tags):
+    dataset = builders.xray_dataset(stored_intensity())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for keyword, value in tags.items():
+            if keyword in ("NumberOfFrames", "RescaleSlope", "RescaleIntercept"):
+                # what pydicom itself would refuse to hold: stored as text of another kind
+                dataset.add_new(keyword, "LO", value)
+            else:
+                setattr(dataset, keyword, value)
+        pydicom.dcmwrite(tmp_path / "x.dcm", dataset, enforce_file_format=True)
+        with pytest.raises(InputError, match=r"x\.dcm"):
+            read_xray(tmp_path / "x.dcm")

@@ -70,7 +70,7 @@ def test_a_damaged_file_is_named_with_the_one_before_it(tmp_path):
     assert load_checkpoint(previous(path), "toys")[1]["number"] == 0
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"\x80\x04pickle", os.urandom(100)])
+@pytest.mark.parametrize("content", [b"", b"{}", b"\x80\x04pickle", bytes(range(100))])
 def test_other_files_are_refused(content, tmp_path):
     (tmp_path / "m").write_bytes(content)
     with pytest.raises(CheckpointError, match="damaged or of another format"):

@@ -18,6 +18,7 @@ from SphericalRegLib.imaging.mask import estimate_mask
 from SphericalRegLib.imaging.simulate import simulate, to_attenuation
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import XRay
+from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.registration import Registration, Settings, bone_settings, register
 from SphericalRegLib.sample import sample_path
 
@@ -168,3 +169,10 @@ def test_one_vertebra_registers_in_an_xray_full_of_other_anatomy(a_ct, a_view, a
     twist = se3.difference_about(result.pose, the_truth, vertebra.center)
     assert float(twist[3:5].norm()) < 1.5, "in plane"
     assert math.degrees(float(twist[:3].norm())) < 3.0
+
+
+def test_a_pose_far_beyond_the_search_is_refused(a_volume, an_xray, a_start):
+    narrow = Settings(range=SearchRange(1.0, 1.0, 1.0))
+    result = register(a_volume, [an_xray], a_start, narrow)
+    assert not result.verdict.accepted
+    assert any("Left the search" in reason for reason in result.verdict.reasons)

@@ -19,6 +19,7 @@ def verdict(**changes):
         "hessian": GOOD,
         "rivals": [(POSE, 0.02)],
         "movement_mm": 0.1,
+        "strayed": 1.2,
         "center": CENTER,
         "length": 100.0,
         "limits": Thresholds(),
@@ -45,6 +46,7 @@ def test_each_fault_is_named():
         ({"hessian": singular}, "Ill-conditioned"),
         ({"rivals": [(POSE, 0.02), (elsewhere(30.0), 0.021)]}, "Disagreeing starts: a pose 30 mm away"),
         ({"movement_mm": 2.0}, "Iteration limit"),
+        ({"strayed": 11.0}, "Left the search: the pose lies 11.0 times the search range"),
     ):
         refused = verdict(**change)
         assert not refused.accepted

@@ -1,0 +1,23 @@
+"""Remedies in the library's errors name its keywords; on the command line they are options."""
+
+from __future__ import annotations
+
+import re
+
+# Keyword with its value, as the errors spell it, and the option that does the same.
+_OPTIONS = (
+    (r"rescale=\(([^,()]+), ([^,()]+)\)( \(slope, intercept\))?", r"--ct_rescale \1 \2\3"),
+    (r"units='hu'", "--ct_units hu"),
+    (r"spacing=\(i, j, k\)", "--ct_spacing I J K"),
+    (r"\bspacing= \(", "--spacing ("),
+    (r"\bsdd= \(", "--sdd ("),
+    (r"\bseries=", "--series "),
+    (r"\b(downsample|max_voxels|channel|frame)=(\d+)", r"--\1 \2"),
+)
+
+
+def in_options(message: str) -> str:
+    """The message with keywords replaced by options."""
+    for keyword, option in _OPTIONS:
+        message = re.sub(keyword, option, message)
+    return message
