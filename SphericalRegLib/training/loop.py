@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
-from SphericalRegLib.errors import CheckpointError, TrainingError
+from SphericalRegLib.errors import CheckpointError, InputError, TrainingError
 from SphericalRegLib.networks.checkpoint import load_checkpoint, save_checkpoint
 from SphericalRegLib.networks.encoder import Encoder
 from SphericalRegLib.similarity.learned import LearnedSimilarity
@@ -66,13 +66,13 @@ class EncoderTrainer(nn.Module):
         settings: of training.
 
     Raises:
-        CheckpointError: for an unknown manifold.
+        InputError: for an unknown manifold.
     """
 
     def __init__(self, sampler: PairSampler, settings: TrainingSettings) -> None:
         super().__init__()
         if settings.manifold not in MANIFOLDS:
-            raise CheckpointError(f"There is no manifold {settings.manifold!r}: choose from {', '.join(MANIFOLDS)}.")
+            raise InputError(f"There is no manifold {settings.manifold!r}: choose from {', '.join(MANIFOLDS)}.")
         self.sampler, self.settings = sampler, settings
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)

@@ -8,7 +8,7 @@ from itertools import islice
 import pytest
 import torch
 
-from SphericalRegLib.errors import CheckpointError, GeometryError, TrainingError
+from SphericalRegLib.errors import CheckpointError, GeometryError, InputError, TrainingError
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
@@ -92,7 +92,7 @@ def test_other_settings_are_refused_by_name(sampler, tmp_path):
     EncoderTrainer(sampler, SETTINGS).save(tmp_path / "m")
     with pytest.raises(CheckpointError, match=r"width 16 there, 32 here"):
         EncoderTrainer(sampler, replace(SETTINGS, width=32)).resume(tmp_path / "m")
-    with pytest.raises(CheckpointError, match="no manifold 'toroidal'"):
+    with pytest.raises(InputError, match="no manifold 'toroidal'"):
         EncoderTrainer(sampler, replace(SETTINGS, manifold="toroidal"))
 
 
