@@ -19,6 +19,7 @@ from SphericalRegLib.evaluation.report import write_outputs
 from SphericalRegLib.imaging.ct import MAX_VOXELS, read_ct
 from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.imaging.xray import TONE_UNTOLD
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.registration import Registration, Settings, bone_settings
 from SphericalRegLib.rendering import linearize
@@ -172,7 +173,9 @@ def register(
     console.say(f"{'Accepted' if verdict.accepted else 'Rejected'} after {result.seconds:.1f} s{error}.")
     for reason in verdict.reasons:
         console.say(f"  {reason}")
-    if not verdict.accepted and any("the file does not tell" in one.conversion for one in xrays):
+    for caution in outcome.cautions:
+        console.say(f"  {caution}")
+    if not verdict.accepted and any(TONE_UNTOLD in one.conversion for one in xrays):
         console.say("  The X-ray's file does not tell whether bone is bright or dark in it: see --intensity.")
     console.say(f"Report: {report}")
     return ACCEPTED if verdict.accepted else REJECTED

@@ -56,6 +56,16 @@ class Outcome:
         deviations = self.result.covariance.diagonal().clamp(min=0).sqrt()
         return torch.rad2deg(deviations[:3]).tolist(), deviations[3:].tolist()
 
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What the verdict cannot judge, whatever it says."""
+        if self.settings.get("footprint_mm") is not None and len(self.xrays) == 1:
+            return (
+                "One view does not fix the depth of a bone alone: accepted results were off by 10 mm and more, and the "
+                "depth uncertainty told here counts noise only. Add a second view.",
+            )
+        return ()
+
     def to_json(self) -> str:
         """The text of ``result.json``; units stand in the names, numbers that are not finite become null."""
         return json.dumps(_finite(self._content()), indent=2, allow_nan=False) + "\n"
@@ -67,6 +77,7 @@ class Outcome:
         content: dict[str, Any] = {
             "accepted": result.verdict.accepted,
             "reasons": list(result.verdict.reasons),
+            "cautions": list(self.cautions),
             **({"mtre_mm": errors["mtre_mm"]} if errors else {}),
             "seconds": result.seconds,
             "cost": result.cost,

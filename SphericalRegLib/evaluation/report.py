@@ -114,6 +114,7 @@ def _headline(outcome: Outcome) -> str:
         )
     else:
         words = "Do not use this pose. " + " ".join(verdict.reasons)
+    words = " ".join([words, *outcome.cautions])
     numbers = {
         "structure explained": f"{explained:.1f} %",
         "depth uncertainty": f"± {result.depth_sd_mm:.2f} mm",

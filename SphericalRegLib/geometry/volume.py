@@ -27,7 +27,7 @@ class Volume:
     density: Tensor
     world_from_voxel: Tensor
     isocenter: Tensor | None = None
-    _coarse: dict[tuple[int, int, int], Volume] = field(default_factory=dict, init=False, compare=False)
+    _coarse: dict[tuple[int, int, int], tuple[int, Volume]] = field(default_factory=dict, init=False, compare=False)
 
     def __post_init__(self) -> None:
         matrix = torch.as_tensor(self.world_from_voxel, dtype=torch.float64)
@@ -74,15 +74,17 @@ class Volume:
 
         A remainder at the far end is averaged over the voxels that are there, and its cell is kept full size by
         weighting with the filled fraction, so that line integrals are preserved. Kept with this volume for the next
-        time (the density must not change in place), unless gradients are to reach it.
+        time, until the density changes in place; never kept where gradients are to reach it.
         """
         if factors == (1, 1, 1):
             return self
         if self.density.requires_grad:
             return self._averaged(factors)
-        if factors not in self._coarse:
-            self._coarse[factors] = self._averaged(factors)
-        return self._coarse[factors]
+        version, kept = self._coarse.get(factors, (-1, self))
+        if version != self.density._version:
+            version, kept = self.density._version, self._averaged(factors)
+            self._coarse[factors] = (version, kept)
+        return kept
 
     def _averaged(self, factors: tuple[int, int, int]) -> Volume:
         fi, fj, fk = factors

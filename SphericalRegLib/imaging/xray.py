@@ -17,6 +17,9 @@ from SphericalRegLib.imaging.tone import TONES, Tone, to_attenuation
 from SphericalRegLib.imaging.xray_dicom import damage_named, read_dicom_xray
 from SphericalRegLib.imaging.xray_file import read_picture
 
+#: In ``XRay.conversion`` where neither the file nor the caller said whether bone is bright.
+TONE_UNTOLD = "the file does not tell"
+
 
 @dataclass(frozen=True)
 class XRay:
@@ -106,7 +109,7 @@ def read_xray(
     else:
         values, frame = read_picture(path, frame, channel)
         usable = np.ones(values.shape, bool)
-        tone, reason = "attenuation", "the file does not tell"
+        tone, reason = "attenuation", TONE_UNTOLD
         if view is None:
             view = _plain_view(path, values.shape, options)
     if (view.height, view.width) != values.shape:

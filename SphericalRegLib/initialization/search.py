@@ -31,6 +31,12 @@ class SearchRange:
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"The search range {name} is {getattr(self, name)}: give 0 or more.")
 
+    @property
+    def twist(self) -> Tensor:
+        """(6,) float64, its far corner as a twist: radians, then mm."""
+        rotation = math.radians(self.rotation_deg)
+        return torch.tensor([rotation] * 3 + [self.in_plane_mm] * 2 + [self.depth_mm], dtype=torch.float64)
+
 
 def spread_poses(starts: Tensor, center: Tensor, extent: SearchRange, count: int, seed: int = 0) -> Tensor:
     """Each start itself and ``count - 1`` poses around it, (S · count, 4, 4).
@@ -48,8 +54,6 @@ def spread_poses(starts: Tensor, center: Tensor, extent: SearchRange, count: int
         return starts
     engine = torch.quasirandom.SobolEngine(6, scramble=True, seed=seed)
     unit = 2 * engine.draw(count - 1, dtype=torch.float64) - 1
-    rotation = math.radians(extent.rotation_deg)
-    size = torch.tensor([rotation] * 3 + [extent.in_plane_mm] * 2 + [extent.depth_mm], dtype=torch.float64)
-    twists = torch.cat([torch.zeros(1, 6, dtype=torch.float64), unit * size])
+    twists = torch.cat([torch.zeros(1, 6, dtype=torch.float64), unit * extent.twist])
     poses = [se3.about(twists, start.expand(count, 4, 4), center) for start in starts.to(torch.float64)]
     return torch.cat(poses)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.imaging.crop import cropped_around
 from SphericalRegLib.imaging.pyramid import pyramid
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.optimization.objective import FixedView, Objective
@@ -42,7 +42,9 @@ class Levels:
         kernel: str,
     ) -> None:
         self._volume = volume
-        self._xrays = list(xrays) if footprint_mm is None else [_around(x, volume, start, margin_mm) for x in xrays]
+        self._xrays = (
+            list(xrays) if footprint_mm is None else [cropped_around(x, volume, start, margin_mm) for x in xrays]
+        )
         self._footprint_mm = footprint_mm
         self._kernel = kernel
         # mm at the isocenter for one mm on the detector, by view
@@ -103,21 +105,3 @@ class Levels:
             direction = from_world @ axis
             crossed = max(crossed, float((size / direction.abs().clamp(min=1e-9)).min() * direction.norm()))
         return max(16, min(512, round(_SAMPLES_PER_VOXEL * crossed)))
-
-
-def _around(xray: XRay, volume: Volume, pose: Tensor, margin_mm: float) -> XRay:
-    """The part of an X-ray within ``margin_mm`` (at the isocenter) of the CT's box as projected at ``pose``."""
-    view = xray.view
-    pixels = view.project(volume.corners(), pose)
-    camera = se3.transform_points(view.camera_from_world(pose), volume.center[None])
-    magnified = margin_mm * view.sdd / max(1.0, float(camera[0, 2]))
-    low, high = pixels.amin(0), pixels.amax(0)
-    left = max(0, int(low[0] - magnified / view.spacing[1]))
-    top = max(0, int(low[1] - magnified / view.spacing[0]))
-    right = min(view.width, int(high[0] + magnified / view.spacing[1]) + 2)
-    bottom = min(view.height, int(high[1] + magnified / view.spacing[0]) + 2)
-    if right - left < 16 or bottom - top < 16:
-        return xray
-    cut = (slice(top, bottom), slice(left, right))
-    cropped = view.cropped(top, left, bottom - top, right - left)
-    return replace(xray, image=xray.image[cut], mask=xray.mask[cut], view=cropped)

@@ -16,7 +16,7 @@ from torch import Tensor
 from SphericalRegLib.similarity.manifolds import Manifold, Spherical
 from SphericalRegLib.similarity.residual import FixedImage, Residual, check_pair
 
-Encoder = Callable[[Tensor], Tensor]
+Encode = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class LearnedSimilarity:
         manifold: where features are compared.
     """
 
-    moving: Encoder = field(repr=False)
-    fixed: Encoder = field(repr=False)
+    moving: Encode = field(repr=False)
+    fixed: Encode = field(repr=False)
     manifold: Manifold = field(default_factory=Spherical)
 
     def fix(self, xray: Tensor, mask: Tensor) -> FixedImage:
@@ -51,7 +51,7 @@ class FixedLearned:
 
     points: Tensor  # (1 or B, D, h, w)
     support: Tensor
-    moving: Encoder = field(repr=False)
+    moving: Encode = field(repr=False)
     manifold: Manifold
 
     def residual(self, images: Tensor, jacobians: Tensor, weights: Tensor) -> Residual:

@@ -114,16 +114,20 @@ MANIFOLDS: dict[str, Manifold] = {
 def shortened(features: Tensor, longest: float) -> Tensor:
     """Vectors (B, C, ...) of lengths n brought to R tanh(n/R) < R, smooth at 0 and unchanged there to second order."""
     squared = features.square().sum(1, keepdim=True) / longest**2
-    small = squared < _SMALL
-    safe = torch.where(small, torch.ones_like(squared), squared).sqrt()
+    small, safe = _root(squared)
     series = 1 - squared / 3 + 2 * squared**2 / 15 - 17 * squared**3 / 315 + 62 * squared**4 / 2835
     return features * torch.where(small, series, safe.tanh() / safe)
 
 
+def _root(squared: Tensor) -> tuple[Tensor, Tensor]:
+    """Where a series must serve, and √s elsewhere; 1 there, whose derivative is finite."""
+    small = squared < _SMALL
+    return small, torch.where(small, torch.ones_like(squared), squared).sqrt()
+
+
 def _cos(squared: Tensor) -> Tensor:
     """cos √s, smooth at 0."""
-    small = squared < _SMALL
-    safe = torch.where(small, torch.ones_like(squared), squared).sqrt()
+    small, safe = _root(squared)
     return torch.where(
         small, 1 - squared / 2 * (1 - squared / 12 * (1 - squared / 30 * (1 - squared / 56))), safe.cos()
     )
@@ -131,24 +135,21 @@ def _cos(squared: Tensor) -> Tensor:
 
 def _sinc(squared: Tensor) -> Tensor:
     """sin √s / √s, smooth at 0."""
-    small = squared < _SMALL
-    safe = torch.where(small, torch.ones_like(squared), squared).sqrt()
+    small, safe = _root(squared)
     series = 1 - squared / 6 * (1 - squared / 20 * (1 - squared / 42 * (1 - squared / 72)))
     return torch.where(small, series, safe.sin() / safe)
 
 
 def _sinhc(squared: Tensor) -> Tensor:
     """sinh √s / √s, smooth at 0."""
-    small = squared < _SMALL
-    safe = torch.where(small, torch.ones_like(squared), squared).sqrt()
+    small, safe = _root(squared)
     series = 1 + squared / 6 * (1 + squared / 20 * (1 + squared / 42 * (1 + squared / 72)))
     return torch.where(small, series, safe.sinh() / safe)
 
 
 def _asinh_ratio(squared: Tensor) -> Tensor:
     """asinh √s / √s, smooth at 0."""
-    small = squared < _SMALL
-    safe = torch.where(small, torch.ones_like(squared), squared).sqrt()
+    small, safe = _root(squared)
     series = 1 - squared / 6 + 3 * squared**2 / 40 - 15 * squared**3 / 336 + 105 * squared**4 / 3456
     return torch.where(small, series, safe.asinh() / safe)
 

@@ -35,7 +35,8 @@ def step_loss(found: Residual, target: Tensor, damping: Tensor | float, length: 
     factor = torch.as_tensor(damping).to(found.values).expand(target.shape[0])
     step = damped_step(found.values, found.jacobian * scale[:, None], factor)
     wanted = target.to(step) / scale
-    return _length(step - wanted) / (wanted.norm(dim=-1) + _SHORT_STEP)
+    # vector_norm has derivative 0 at 0
+    return torch.linalg.vector_norm(step - wanted, dim=-1) / (wanted.norm(dim=-1) + _SHORT_STEP)
 
 
 def gradient_loss(
@@ -70,11 +71,6 @@ def gradient_of_distance(poses: Tensor, truth: Tensor, center: Tensor, distance:
         total = distance(se3.about(twists, poses.detach(), center), truth.detach()).sum()
         (gradient,) = torch.autograd.grad(total, twists)
     return gradient
-
-
-def _length(vectors: Tensor) -> Tensor:
-    """Norms (...) with derivative 0 at 0."""
-    return torch.linalg.vector_norm(vectors, dim=-1)
 
 
 def _unit(vectors: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -88,6 +87,4 @@ class PairSampler:
 
 def _uniform(extent: SearchRange, count: int, generator: torch.Generator) -> Tensor:
     """(count, 6) twists within a range."""
-    rotation = math.radians(extent.rotation_deg)
-    size = torch.tensor([rotation] * 3 + [extent.in_plane_mm] * 2 + [extent.depth_mm], dtype=torch.float64)
-    return (2 * torch.rand(count, 6, generator=generator, dtype=torch.float64) - 1) * size
+    return (2 * torch.rand(count, 6, generator=generator, dtype=torch.float64) - 1) * extent.twist

@@ -1,9 +1,8 @@
-"""What the studies of a single bone share: settings, starts, the part of an X-ray that matters, and pictures."""
+"""What the studies of a single bone share: starts, how far poses are apart, and pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -27,20 +26,6 @@ def near(pose: Tensor, center: Tensor, count: int, seed: int) -> Tensor:
     rotation = np.deg2rad(rng.uniform(-START_DEG, START_DEG, (count, 3)))
     twists = np.concatenate([rotation, rng.uniform(-START_MM, START_MM, (count, 3))], axis=1)
     return se3.about(torch.from_numpy(twists), pose.expand(count, 4, 4), center)
-
-
-def part(xray: XRay, volume: Volume, pose: Tensor, margin_mm: float) -> XRay:
-    """The part of an X-ray around a volume, with a margin in mm of the patient; the geometry stays exact."""
-    view = xray.view
-    depth = se3.transform_points(view.camera_from_world(pose), volume.center[None])[0, 2]
-    margin = margin_mm * float(view.intrinsics[0, 0].abs() / depth)
-    pixels = view.project(volume.corners(), pose)
-    left, top = (max(0, int(n)) for n in (pixels.amin(0) - margin).floor())
-    right, bottom = (int(n) for n in (pixels.amax(0) + margin).ceil())
-    rows, columns = slice(top, min(view.height, bottom)), slice(left, min(view.width, right))
-    image = np.ascontiguousarray(xray.image[rows, columns])
-    mask = np.ascontiguousarray(xray.mask[rows, columns])
-    return replace(xray, image=image, mask=mask, view=view.cropped(top, left, *image.shape))
 
 
 def difference(pose: Tensor, reference: Tensor, points: Tensor, center: Tensor, view: View) -> dict[str, float]:

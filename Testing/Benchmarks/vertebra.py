@@ -17,6 +17,7 @@ from SphericalRegLib.evaluation.metrics import mtre
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.carm import pose_from_preset
 from SphericalRegLib.geometry.view import View
+from SphericalRegLib.imaging.crop import cropped_around
 from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.degrade import random_degradations
 from SphericalRegLib.imaging.volume import to_volume
@@ -54,13 +55,21 @@ def main() -> None:
             degradations = replace(random_degradations(rng, alone, occluder=False), collimation=None)
             case = CaptureCase(index, view.camera_from_world(truth), start, degradations, index)
             whole = replace(simulated_xray(case, ct, alone), view=view)
-            xrays.append(one_bone.part(whole, volume, start, 25.0))
+            xrays.append(cropped_around(whole, volume, start, 25.0))
         results = {}
         for name, used in (("both", xrays), ("ap", xrays[:1]), ("lateral", xrays[1:])):
             result = results[name] = register(volume, used, start[None], settings)
             row = one_bone.difference(result.pose, truth, points, volume.center, used[0].view)
             start_mm = float(mtre(start, truth, points))
-            rows[name].append({**row, "start_mm": start_mm, "cost": result.cost, "seconds": result.seconds})
+            rows[name].append(
+                {
+                    **row,
+                    "start_mm": start_mm,
+                    "cost": result.cost,
+                    "seconds": result.seconds,
+                    "accepted": result.verdict.accepted,
+                }
+            )
         if arguments.pictures and index == 0:
             arguments.pictures.mkdir(parents=True, exist_ok=True)
             for name, xray in zip(("ap", "lateral"), xrays, strict=True):
@@ -73,6 +82,12 @@ def main() -> None:
             f"{one_bone.middle(found, 'rotation_deg')}°, in plane {one_bone.middle(found, 'in_plane_mm')} mm, depth "
             f"{one_bone.middle(found, 'depth_mm')} mm, {one_bone.middle(found, 'seconds')} s; starts off by "
             f"{one_bone.middle(found, 'start_mm')} mm, cost {one_bone.middle(found, 'cost')}"
+        )
+        off = [row for row in found if row["in_plane_mm"] > 2]
+        print(
+            f"  accepted {sum(row['accepted'] for row in found)}, of these off by more than 2 mm in plane "
+            f"{sum(row['accepted'] for row in off)} of {len(off)}; rejected below 1 mm "
+            f"{sum(row['mtre_mm'] < 1 and not row['accepted'] for row in found)}"
         )
     if arguments.json:
         print(json.dumps(rows))

@@ -21,6 +21,7 @@ from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.calibration_files import read_autoscoper
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.imaging.crop import cropped_around
 from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import XRay, read_xray
@@ -95,7 +96,7 @@ def main() -> None:
     files = [arguments.data / f"xr_rad_uln_cam0{n}_UND.0002.tif" for n in (1, 2)]
     whole = [read_xray(file, view, intensity="inverted") for file, view in zip(files, views, strict=True)]
     plausible = plausible_pose(volume, views)
-    xrays = [one_bone.part(xray, volume, plausible, 12.0) for xray in whole]
+    xrays = [cropped_around(xray, volume, plausible, 12.0) for xray in whole]
     began = time.perf_counter()
     best = found(volume, xrays, plausible)
     moved = one_bone.difference(plausible, best.pose, points, volume.center, views[0])

@@ -158,3 +158,19 @@ def test_the_demo_registers_the_sample_to_less_than_a_millimeter(
     assert result["start_errors"]["mtre_mm"] > 40
     assert result["mtre_mm"] < 1.0
     assert str(tmp_path / "demo" / "report.html") in capsys.readouterr().err
+
+
+def test_a_bone_alone_in_one_view_is_never_reported_without_a_caution_about_depth(
+    case: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels, names = (str(sample_path(f"pelvis_lumbar_3mm_labels.{end}")) for end in ("nii.gz", "json"))
+    bone = ["--labels", labels, "--label_names", names, "--bones", "sacrum", "--candidates", "1"]
+    arguments = ["register", "--ct", case.ct, "--xray", case.xray, *bone, "--start-pose", case.truth]
+    assert main([*arguments, "--output", str(tmp_path / "out")]) in (0, 3)
+    assert "does not fix the depth" in capsys.readouterr().err
+    assert "does not fix the depth" in (tmp_path / "out" / "report.html").read_text()
+    assert len(json.loads((tmp_path / "out" / "result.json").read_text())["cautions"]) == 1
+
+
+def test_a_whole_ct_needs_no_caution(registered: Path) -> None:
+    assert json.loads((registered / "result.json").read_text())["cautions"] == []

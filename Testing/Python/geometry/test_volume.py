@@ -113,3 +113,10 @@ def test_a_coarse_volume_is_made_once_but_gradients_always_reach_the_fine_one():
     for _ in range(2):
         (gradient,) = torch.autograd.grad(learned.coarsened((2, 2, 2)).density.sum(), learned.density)
         assert torch.allclose(gradient, torch.full_like(gradient, 1 / 8))
+
+
+def test_a_density_that_changed_in_place_is_averaged_again():
+    volume = a_volume((4, 6, 8))
+    before = volume.coarsened((2, 2, 2)).density.clone()
+    volume.density.mul_(3)
+    assert torch.allclose(volume.coarsened((2, 2, 2)).density, 3 * before)

@@ -1,0 +1,35 @@
+"""The part of an X-ray that shows a volume: a small bone then fills the pixels of every level."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from SphericalRegLib.geometry import se3
+from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.imaging.xray import XRay
+
+# Pixels: less than this is no picture, and the X-ray stays whole.
+_SMALLEST = 16
+
+
+def cropped_around(xray: XRay, volume: Volume, pose: Tensor, margin_mm: float) -> XRay:
+    """The part of an X-ray within ``margin_mm`` (at the isocenter) of the CT's box as projected at ``pose``.
+
+    The geometry stays exact. Where hardly anything would be left the X-ray is returned whole.
+    """
+    view = xray.view
+    pixels = view.project(volume.corners(), pose)
+    camera = se3.transform_points(view.camera_from_world(pose), volume.center[None])
+    magnified = margin_mm * view.sdd / max(1.0, float(camera[0, 2]))
+    low, high = pixels.amin(0), pixels.amax(0)
+    left = max(0, int(low[0] - magnified / view.spacing[1]))
+    top = max(0, int(low[1] - magnified / view.spacing[0]))
+    right = min(view.width, int(high[0] + magnified / view.spacing[1]) + 2)
+    bottom = min(view.height, int(high[1] + magnified / view.spacing[0]) + 2)
+    if right - left < _SMALLEST or bottom - top < _SMALLEST:
+        return xray
+    cut = (slice(top, bottom), slice(left, right))
+    cropped = view.cropped(top, left, bottom - top, right - left)
+    return replace(xray, image=xray.image[cut], mask=xray.mask[cut], view=cropped)
