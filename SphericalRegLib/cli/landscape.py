@@ -1,0 +1,209 @@
+"""``sphericalreg landscape``: how a similarity looks from around a pose."""
+
+from __future__ import annotations
+
+import json as json_text
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from SphericalRegLib.cli.console import Console
+from SphericalRegLib.cli.device import DeviceName, choose_device
+from SphericalRegLib.cli.inputs import IntensityName, Preset, read_starts, read_xrays
+from SphericalRegLib.errors import InputError
+from SphericalRegLib.evaluation.output_folder import whole_folder
+from SphericalRegLib.imaging.ct import MAX_VOXELS, read_ct
+from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.landscape import (
+    DISTANCES,
+    PARAMETERS,
+    SIMILARITIES,
+    Axis,
+    PoseCosts,
+    PoseDistances,
+    PoseGrid,
+    Survey,
+    image_costs,
+)
+from SphericalRegLib.landscape.files import write_csv, write_npz
+from SphericalRegLib.landscape.picture import draw
+from SphericalRegLib.landscape.report import as_json, as_text
+from SphericalRegLib.registration.levels import Levels
+from SphericalRegLib.registration.settings import bone_settings
+from SphericalRegLib.similarity import Similarity
+
+# As the paper's figures.
+_EXTENTS = {"rad": 1.0, "mm": 40.0}
+
+# With a footprint, X-rays are cut to where the bone may get: at least this far, for rotations move its ends.
+_LEAST_MARGIN_MM = 20.0
+
+
+def landscape(
+    ct: str,
+    xray: list[str],
+    output: str,
+    parameters: tuple[str, str] = ("rx", "ry"),
+    extent: tuple[float, float] | None = None,
+    steps: tuple[int, int] = (41, 41),
+    similarity: list[str] | None = None,
+    size: int = 64,
+    view: list[str] | None = None,
+    sdd: float | None = None,
+    sad: float | None = None,
+    spacing: tuple[float, float] | None = None,
+    frame: int | None = None,
+    channel: int | None = None,
+    intensity: IntensityName = "auto",
+    labels: str | None = None,
+    label_names: str | None = None,
+    bones: list[int | str] | None = None,
+    downsample: int = 1,
+    series: str | None = None,
+    ct_spacing: tuple[float, float, float] | None = None,
+    ct_axes: str = "LPS",
+    ct_rescale: tuple[float, float] | None = None,
+    ct_units: Literal["auto", "hu"] = "auto",
+    max_voxels: int = MAX_VOXELS,
+    start_pose: str | None = None,
+    preset: Preset | None = None,
+    angles: tuple[float, float] | None = None,
+    landmarks: list[str] | None = None,
+    footprint_mm: float | None = None,
+    kernel: str = "auto",
+    device: DeviceName = "auto",
+    json: bool = False,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> int:
+    """Compute the cost of similarities over two of the six pose parameters: pictures, tables, and the basin's width.
+
+    Research software, not a medical device. The parameters are a twist about the CT's isocenter in the camera's axes
+    (of the first X-ray): rotation rx, ry, rz in radians, shift tx, ty, tz in mm; x along columns, y along rows, z along
+    the beam. The middle is the start pose; to look around the true one, give it as --start_pose.
+
+    Args:
+        ct: CT in Hounsfield units: NRRD, NIfTI, MHA, or a folder with a DICOM series.
+        xray: one or several X-rays: DICOM, PNG, TIFF, NRRD, MHA.
+        output: folder for landscape.png, landscape.csv, landscape.npz and landscape.json.
+        parameters: which two: rx, ry, rz, tx, ty, tz.
+        extent: how far to either side, for each of the two: radians or mm; 1 rad and 40 mm by default.
+        steps: values of each of the two, both ends included; odd numbers have the pose itself among them.
+        similarity: one or several: ncc, gradient-ncc, local-ncc, tone-free; or distances to the pose in the middle:
+            se3, so4, so4-projected. All similarities by default.
+        size: pixels along the longer side of the X-ray.
+        view: calibration, where DICOM does not tell or for several X-rays: our JSON, or Autoscoper's text files.
+        sdd: source-to-detector distance in mm, instead of DICOM's.
+        sad: source-to-isocenter distance in mm, instead of DICOM's.
+        spacing: distance of pixel centers on the detector in mm, rows then columns, instead of DICOM's.
+        frame: of a multi-frame X-ray, counted from 0.
+        channel: of a color picture, counted from 0.
+        intensity: what the X-ray's values are: "intensity" (raw), "inverted" (bone dark), "attenuation" (bone bright).
+        labels: label map on the CT's grid.
+        label_names: JSON file with the labels' names.
+        bones: render only these bones, by name or number.
+        downsample: average the CT over that many voxels along each axis.
+        series: SeriesInstanceUID or its end, where the CT's folder holds several.
+        ct_spacing: voxel size of the CT along columns, rows and slices, mm, where its file does not tell (TIFF).
+        ct_axes: of a TIFF CT: the patient directions toward which columns, rows and pages lead.
+        ct_rescale: slope and intercept that turn the CT's values into HU, where its file does not say.
+        ct_units: "hu" takes values for Hounsfield units that do not look like them.
+        max_voxels: the most that a CT may have after downsampling.
+        start_pose: pose in the middle: .tfm, or a JSON file that holds one.
+        preset: view in the middle.
+        angles: C-arm angles in the middle, primary then secondary, degrees as DICOM defines them.
+        landmarks: landmarks that give the pose in the middle: a CSV (name,x,y,z,u,v) or JSON file for each X-ray, or
+            Slicer's .mrk.json of the CT and then of each X-ray.
+        footprint_mm: compare only what lies this close to the DRR, mm at the patient; 3 where bones are chosen.
+        kernel: of the renderer: auto, numba, torch.
+        device: what computes.
+        json: print the numbers as one line of JSON, last.
+        quiet: no messages.
+        verbose: more messages, and tracebacks.
+    """
+    console = Console(quiet, verbose)
+    target = choose_device(device)
+    first, second = (_axis(parameters[n], None if extent is None else extent[n], steps[n]) for n in range(2))
+    similarities, distances = _costs_by_name(similarity)
+    with whole_folder(output) as folder:
+        console.say("Reading ...")
+        scan = read_ct(
+            ct,
+            labels,
+            label_names,
+            max_voxels,
+            downsample=downsample,
+            series=series,
+            units=ct_units,
+            rescale=ct_rescale,
+            spacing=ct_spacing,
+            axes=ct_axes,
+        )
+        xrays = read_xrays(xray, view, frame, intensity, channel=channel, sdd=sdd, sad=sad, spacing=spacing)
+        volume = to_volume(scan, labels=bones).to(target)
+        starts, origin = read_starts(
+            xrays, volume, start_pose=start_pose, preset=preset, angles=angles, landmarks=landmarks
+        )
+        if len(starts) != 1:
+            raise InputError(
+                f"There are {len(starts)} poses to look around ({origin}): give one by --start_pose, --preset, "
+                "--angles or --landmarks."
+            )
+        console.detail(f"In the middle: {origin}. CT {tuple(volume.density.shape)}, {target}.")
+        camera = xrays[0].view
+        grid = PoseGrid(first, second, starts[0], volume.center, camera.camera_from_rig)
+        length = Levels(volume, xrays, grid.pose, None, 0.0, kernel).length
+        costs: list[PoseCosts] = []
+        if similarities:
+            costs.append(
+                image_costs(
+                    volume,
+                    xrays,
+                    grid.pose,
+                    similarities,
+                    size=size,
+                    footprint_mm=bone_settings().footprint_mm if bones and footprint_mm is None else footprint_mm,
+                    margin_mm=max([_LEAST_MARGIN_MM, *(axis.extent for axis in (first, second) if axis.unit == "mm")]),
+                    kernel=kernel,
+                )
+            )
+        if distances:
+            costs.append(PoseDistances(distances, grid.pose, camera, volume.center, length))
+        survey = Survey(grid, costs, length)
+        with console.bar("Landscape", len(grid), "pose") as bar:
+            for progress in survey:
+                bar.update(progress.done - bar.n)
+        found = survey.landscape()
+        numbers = as_json(found)
+        console.say("Drawing ...")
+        write_csv(folder / "landscape.csv", found)
+        write_npz(folder / "landscape.npz", found)
+        (folder / "landscape.png").write_bytes(draw(found))
+        (folder / "landscape.json").write_text(json_text.dumps(numbers, indent=1), encoding="utf-8")
+    console.say(f"Pictures: {Path(output).resolve() / 'landscape.png'}")
+    print(json_text.dumps(numbers) if json else as_text(found))
+    return 0
+
+
+def _axis(parameter: str, extent: float | None, steps: int) -> Axis:
+    """One of the two axes, with the usual extent where none is given."""
+    unit = PARAMETERS[parameter].unit if parameter in PARAMETERS else "rad"
+    return Axis(parameter, _EXTENTS[unit] if extent is None else extent, steps)
+
+
+def _costs_by_name(names: Sequence[str] | None) -> tuple[dict[str, Similarity], tuple[str, ...]]:
+    """Similarities, and names of distances: the one place where a name becomes what it stands for.
+
+    A trained model is a ``LearnedSimilarity`` and joins the similarities here.
+
+    Raises:
+        InputError: for a name of neither.
+    """
+    chosen = list(dict.fromkeys(SIMILARITIES if names is None else names))
+    for name in chosen:
+        if name not in SIMILARITIES and name not in DISTANCES:
+            raise InputError(f"There is no similarity {name!r}: choose among {', '.join([*SIMILARITIES, *DISTANCES])}.")
+    if not chosen:
+        raise InputError(f"--similarity names nothing: choose among {', '.join([*SIMILARITIES, *DISTANCES])}.")
+    similarities = {name: SIMILARITIES[name] for name in chosen if name in SIMILARITIES}
+    return similarities, tuple(name for name in chosen if name in DISTANCES)

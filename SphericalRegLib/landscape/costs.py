@@ -1,0 +1,228 @@
+"""What a landscape shows: costs of poses, from images or from the poses alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from SphericalRegLib.errors import InputError
+from SphericalRegLib.geometry import se3, so4
+from SphericalRegLib.geometry.view import View
+from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.imaging.xray import XRay
+from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
+from SphericalRegLib.optimization.objective import Objective
+from SphericalRegLib.registration.levels import Levels
+from SphericalRegLib.registration.settings import Stage
+from SphericalRegLib.registration.verdict import condition_number
+from SphericalRegLib.rendering import render
+from SphericalRegLib.similarity import NCC, GradientNCC, LocalNCC, Similarity, ToneFreeGradient
+from SphericalRegLib.similarity.weights import footprint
+
+#: Similarities of intensities by name, each as its class is by default.
+SIMILARITIES: dict[str, Similarity] = {
+    "ncc": NCC(),
+    "gradient-ncc": GradientNCC(),
+    "local-ncc": LocalNCC(),
+    "tone-free": ToneFreeGradient(),
+}
+
+#: Distances between poses by name.
+DISTANCES = ("se3", "so4", "so4-projected")
+
+
+class PoseCosts(Protocol):
+    """One or several costs of a pose, computed together."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """One for each cost."""
+        ...
+
+    @property
+    def pixels(self) -> int:
+        """How much one pose takes, in pixels of its images: batches are made no larger than memory allows."""
+        ...
+
+    def evaluate(self, poses: Tensor) -> Tensor:
+        """(S, B) float64 costs of poses (B, 4, 4) rig_from_world; NaN where there is nothing to compare."""
+        ...
+
+    def conditions(self, pose: Tensor) -> list[float | None]:
+        """Condition number of each cost's 6×6 Gauss-Newton Hessian at a pose (4, 4), its rotations scaled as in
+        registration; None where the cost is no sum of squares or there is nothing to compare."""
+        ...
+
+
+@dataclass(frozen=True)
+class ImageCosts:
+    """Costs of several similarities on the same DRRs, which are rendered once. Made by :func:`image_costs`.
+
+    All of a view's usable pixels count as much as they do at the first step of a registration; robust weights, which
+    would themselves depend on the pose, are left out.
+
+    Attributes:
+        objectives: by name, of one volume and the same views.
+    """
+
+    objectives: Mapping[str, Objective]
+
+    def __post_init__(self) -> None:
+        if not self.objectives:
+            raise InputError("There is no similarity to compute: name at least one.")
+        first = self._first
+        for name, other in self.objectives.items():
+            same = other.volume is first.volume and other.samples == first.samples
+            same = same and len(other.views) == len(first.views)
+            if not same or not all(_same_view(a.view, b.view) for a, b in zip(other.views, first.views, strict=True)):
+                raise InputError(f"Similarity {name!r} has another volume, resolution or view than the first.")
+
+    @property
+    def _first(self) -> Objective:
+        return next(iter(self.objectives.values()))
+
+    @property
+    def names(self) -> Sequence[str]:
+        """See :class:`PoseCosts`."""
+        return tuple(self.objectives)
+
+    @property
+    def pixels(self) -> int:
+        """See :class:`PoseCosts`."""
+        return sum(item.view.height * item.view.width for item in self._first.views)
+
+    @torch.no_grad()
+    def evaluate(self, poses: Tensor) -> Tensor:
+        """See :class:`PoseCosts`; NaN where the CT covers no usable pixel of some view."""
+        costs = torch.zeros(len(self.objectives), poses.shape[0], dtype=torch.float64)
+        first = self._first
+        for n, item in enumerate(first.views):
+            image = render(first.volume, item.view, poses, samples=first.samples, kernel=first.kernel).sum(1)
+            no_columns = image.new_zeros(image.shape[0], 0, *image.shape[1:])
+            for row, objective in enumerate(self.objectives.values()):
+                weight = _support(objective, n, image)
+                cost = objective.views[n].fixed.residual(image, no_columns, weight).cost
+                costs[row] += cost.cpu().double() / len(first.views)
+                costs[row, ~_seen(image, weight)] = torch.nan
+        return torch.where(torch.isfinite(costs), costs, torch.nan)
+
+    @torch.no_grad()
+    def conditions(self, pose: Tensor) -> list[float | None]:
+        """See :class:`PoseCosts`."""
+        seen = torch.isfinite(self.evaluate(pose[None]))[:, 0]
+        return [
+            condition_number(objective.linearize(pose[None]).hessian[0], objective.length) if there else None
+            for objective, there in zip(self.objectives.values(), seen.tolist(), strict=True)
+        ]
+
+
+def image_costs(
+    volume: Volume,
+    xrays: Sequence[XRay],
+    pose: Tensor,
+    similarities: Mapping[str, Similarity],
+    *,
+    size: int = 64,
+    footprint_mm: float | None = None,
+    margin_mm: float = 40.0,
+    kernel: str = "auto",
+) -> ImageCosts:
+    """The costs of a CT against X-rays, at one resolution, as a stage of a registration would compute them.
+
+    Args:
+        volume: the CT's attenuation.
+        xrays: the views, at least one.
+        pose: (4, 4) rig_from_world in the middle of the landscape: it sets how coarse the CT may be.
+        similarities: by name. A trained one joins here, as a ``LearnedSimilarity``.
+        size: pixels along the longer side of the X-rays.
+        footprint_mm: compare only what lies this close to the DRR, mm at the isocenter; for single bones.
+        margin_mm: with a footprint, how far the bone may get from its place at ``pose``.
+        kernel: of the renderer.
+
+    Raises:
+        InputError: without an X-ray or a similarity, or for a size below 8.
+    """
+    if not xrays:
+        raise InputError("There is no X-ray to compare with.")
+    if size < 8:
+        raise InputError(f"The size is {size} pixels: give at least 8, usually 64 to 256.")
+    levels = Levels(volume, xrays, pose, footprint_mm, margin_mm, kernel)
+    return ImageCosts(
+        {
+            name: levels.objective(Stage(name, size, similarity, LevenbergMarquardt()))
+            for name, similarity in similarities.items()
+        }
+    )
+
+
+@dataclass(frozen=True)
+class PoseDistances:
+    """Distances to one pose: what the landscape of a perfect similarity would look like (Chen and Kong, WACV 2026,
+    Figure 3).
+
+    Attributes:
+        names: some of :data:`DISTANCES`: ``se3``, ‖Log(A⁻¹B)‖ in radians, ``length`` mm counting as one; ``so4``,
+            ‖H_A − H_B‖, and ``so4-projected``, the same of the nearest rotations of four-space.
+        target: (4, 4) rig_from_world.
+        view: the camera, whose source-to-detector distance is the embedding's length f.
+        isocenter: (3,) world mm; translations are those of this point, from where it is at ``target``.
+        length: mm.
+
+    Raises:
+        InputError: for a name that is none of :data:`DISTANCES`.
+    """
+
+    names: tuple[str, ...]
+    target: Tensor
+    view: View
+    isocenter: Tensor
+    length: float = 100.0
+
+    def __post_init__(self) -> None:
+        for name in self.names:
+            if name not in DISTANCES:
+                raise InputError(f"There is no pose distance {name!r}: choose among {', '.join(DISTANCES)}.")
+
+    @property
+    def pixels(self) -> int:
+        """See :class:`PoseCosts`."""
+        return 64
+
+    def evaluate(self, poses: Tensor) -> Tensor:
+        """See :class:`PoseCosts`; never NaN."""
+        a, b = self.view.camera_from_world(poses), self.view.camera_from_world(self.target).expand_as(poses)
+        origin = se3.transform_points(b[0], self.isocenter[None])[0]
+        rows = []
+        for name in self.names:
+            if name == "se3":
+                rows.append(so4.geodesic_se3(a, b, self.isocenter, self.length))
+            else:
+                rows.append(so4.distance_so4(a, b, self.view.sdd, name == "so4-projected", self.isocenter, origin))
+        return torch.stack(rows)
+
+    def conditions(self, pose: Tensor) -> list[float | None]:
+        """See :class:`PoseCosts`: None, for a distance has a cone's tip at its minimum."""
+        return [None] * len(self.names)
+
+
+def _support(objective: Objective, view: int, image: Tensor) -> Tensor:
+    """(B, H, W) weights of one view, as ``Objective.linearize`` takes them at its first step."""
+    support = objective.views[view].fixed.support.to(image).expand_as(image)
+    return support * footprint(image, objective.footprint_radius) if objective.footprint_radius else support
+
+
+def _seen(image: Tensor, weight: Tensor) -> Tensor:
+    """(B,) whether a pixel that counts lies behind the CT."""
+    return ((image > 0) & (weight > 0)).flatten(1).any(-1).cpu()
+
+
+def _same_view(a: View, b: View) -> bool:
+    return (
+        (a.height, a.width) == (b.height, b.width)
+        and torch.equal(a.intrinsics, b.intrinsics)
+        and torch.equal(a.camera_from_rig, b.camera_from_rig)
+    )
