@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -27,7 +28,7 @@ class Volume:
     density: Tensor
     world_from_voxel: Tensor
     isocenter: Tensor | None = None
-    _coarse: dict[tuple[int, int, int], tuple[int, Volume]] = field(default_factory=dict, init=False, compare=False)
+    _kept: dict[Hashable, tuple[Hashable, Volume]] = field(default_factory=dict, init=False, compare=False)
 
     def __post_init__(self) -> None:
         matrix = torch.as_tensor(self.world_from_voxel, dtype=torch.float64)
@@ -80,11 +81,19 @@ class Volume:
             return self
         if self.density.requires_grad:
             return self._averaged(factors)
-        version, kept = self._coarse.get(factors, (-1, self))
-        if version != self.density._version:
-            version, kept = self.density._version, self._averaged(factors)
-            self._coarse[factors] = (version, kept)
-        return kept
+        return self.kept(factors, lambda: self._averaged(factors))
+
+    def kept(self, key: Hashable, make: Callable[[], Volume], state: Hashable = None) -> Volume:
+        """What ``make`` makes of this volume, kept with it for the next time under ``key``.
+
+        Made again when the density has changed in place, or ``state``, which is whatever else it depends on.
+        """
+        now = (self.density._version, state)
+        then, made = self._kept.get(key, (None, self))
+        if then != now:
+            made = make()
+            self._kept[key] = (now, made)
+        return made
 
     def _averaged(self, factors: tuple[int, int, int]) -> Volume:
         fi, fj, fk = factors

@@ -6,7 +6,7 @@ the midpoints of equal steps on exactly the part of the ray inside of the volume
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,14 +15,9 @@ from torch import Tensor
 from SphericalRegLib.errors import DeviceError, InputError
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
-from SphericalRegLib.rendering import numba_kernel, torch_kernel
 from SphericalRegLib.rendering.function import RenderFunction
-from SphericalRegLib.rendering.rays import Rays, cast_rays
-
-Kernel = Callable[[Tensor, Rays, int, bool], tuple[Tensor, "Tensor | None"]]
-
-#: Kernels by name. A kernel maps (density, rays, samples, jacobian?) to (images, Jacobians or None).
-KERNELS: dict[str, Kernel] = {"torch": torch_kernel.render, "numba": numba_kernel.render}
+from SphericalRegLib.rendering.projection import KERNELS, Projector, project
+from SphericalRegLib.rendering.rays import cast_rays
 
 
 def choose_kernel(name: str, device: torch.device) -> str:
@@ -58,24 +53,15 @@ def render(
         GeometryError: for poses or views that do not fit together.
         DeviceError: for a kernel that is not there.
     """
-    _check_samples(samples)
+    projector = _projector(volume, view, samples, kernel)
     density = volume.density
-    name = choose_kernel(kernel, density.device)
-    tracked = torch.is_grad_enabled() and (density.requires_grad or poses.requires_grad)
-    if not tracked and not _transformed(density, poses):
-        return KERNELS[name](density, cast_rays(volume, view, poses), samples, False)[0]
-
-    def linearized(values: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.no_grad():
-            image, jacobian = KERNELS[name](values.detach(), cast_rays(volume, view, at), samples, True)
-        assert jacobian is not None
-        return image, jacobian
-
-    def rendered(values: Tensor, at: Tensor) -> Tensor:
-        return torch_kernel.render(values, cast_rays(volume, view, at), samples, False)[0]
-
-    image: Tensor = RenderFunction.apply(density, poses, volume.center, linearized, rendered)[0]
-    return image
+    keep = torch.is_grad_enabled()
+    if (keep and poses.requires_grad) or _transformed(poses):
+        image: Tensor = RenderFunction.apply(density, poses, volume.center, projector)[0]
+        return image
+    if (keep and density.requires_grad) or _transformed(density):
+        return project(density, poses, projector, False)[0]
+    return projector.render(density, poses, False)[0]
 
 
 def linearize(
@@ -86,22 +72,23 @@ def linearize(
     The twist (rotation in radians, translation in mm) moves the pose as ``se3.about(twist, pose, volume.center)``:
     in the rig's axes, about the volume's isocenter. Arguments and errors are those of :func:`render`.
 
-    If the density requires a gradient, image and Jacobian carry it (both are linear in the volume; reference kernel).
+    If the density requires a gradient, image and Jacobian carry it, for both are linear in the volume. Poses are taken
+    as constants.
     """
-    _check_samples(samples)
+    projector = _projector(volume, view, samples, kernel)
     density = volume.density
-    rays = cast_rays(volume, view, poses)
-    name = choose_kernel(kernel, density.device)
-    if torch.is_grad_enabled() and density.requires_grad:
-        name = "torch"
-    image, jacobian = KERNELS[name](density, rays, samples, True)
-    assert jacobian is not None
+    if (torch.is_grad_enabled() and density.requires_grad) or _transformed(density):
+        image, jacobian = project(density, poses, projector, True)
+    else:
+        image, jacobian = projector.render(density, poses, True)
     return image, jacobian
 
 
-def _check_samples(samples: int) -> None:
+def _projector(volume: Volume, view: View | Sequence[View], samples: int, kernel: str) -> Projector:
     if samples < 1:
         raise InputError(f"A ray needs at least one sample, not {samples}.")
+    name = choose_kernel(kernel, volume.density.device)
+    return Projector(name, lambda poses: cast_rays(volume, view, poses), samples)
 
 
 def _transformed(*tensors: Tensor) -> bool:

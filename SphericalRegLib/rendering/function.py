@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from SphericalRegLib.geometry import se3
+from SphericalRegLib.rendering.projection import Projector, backproject, project
 
 
 def twist_of_tangent(tangent: Tensor, poses: Tensor, center: Tensor) -> Tensor:
@@ -36,20 +37,15 @@ def cotangent_of_gradient(gradient: Tensor, poses: Tensor, center: Tensor) -> Te
 
 
 class RenderFunction(torch.autograd.Function):
-    """images = f(density, poses, linearize); ``linearize(density, poses) -> (images, Jacobians)`` without gradients.
-
-    ``render_volume(density, poses)`` is the same image by the differentiable reference kernel: it carries gradients to
-    the volume, in which images are linear.
-    """
+    """(images, Jacobians) = f(density, poses, center, projector); only the images carry gradients."""
 
     @staticmethod
-    def forward(density: Tensor, poses: Tensor, center: Tensor, linearize: Any, _: Any) -> tuple[Tensor, Tensor]:
-        result: tuple[Tensor, Tensor] = linearize(density, poses)
-        return result
+    def forward(density: Tensor, poses: Tensor, center: Tensor, projector: Projector) -> tuple[Tensor, ...]:
+        return projector.render(density, poses, True)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-        density, poses, center, _, ctx.render_volume = inputs
+        density, poses, center, ctx.projector = inputs
         # an absent tangent stays absent: zeros would be rendered at full cost
         ctx.set_materialize_grads(False)
         ctx.mark_non_differentiable(output[1])
@@ -61,16 +57,14 @@ class RenderFunction(torch.autograd.Function):
         density, poses, center, jacobian = ctx.saved_tensors
         weight = cotangents[0]
         if weight is None:
-            return None, None, None, None, None
+            return None, None, None, None
         to_density = to_poses = None
         if ctx.needs_input_grad[0]:
-            with torch.enable_grad():
-                leaf = density.detach().requires_grad_()
-                (to_density,) = torch.autograd.grad(ctx.render_volume(leaf, poses), leaf, weight)
+            to_density = backproject(density, poses, ctx.projector, weight)
         if ctx.needs_input_grad[1]:
             gradient = torch.einsum("bchw,bcphw->bp", weight, jacobian).to(poses)
             to_poses = cotangent_of_gradient(gradient, poses, center.to(poses))
-        return to_density, to_poses, None, None, None
+        return to_density, to_poses, None, None
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor, None]:
@@ -81,7 +75,7 @@ class RenderFunction(torch.autograd.Function):
             twist = twist_of_tangent(to_poses, poses, center.to(poses)).to(jacobian)
             image = image + torch.einsum("bcphw,bp->bchw", jacobian, twist)
         if to_density is not None:
-            image = image + ctx.render_volume(to_density, poses)
+            image = image + project(to_density, poses, ctx.projector, False)[0]
         return image, None
 
     @staticmethod
@@ -91,8 +85,7 @@ class RenderFunction(torch.autograd.Function):
         density: Tensor,
         poses: Tensor,
         center: Tensor,
-        linear: Any,
-        volume: Any,
+        projector: Projector,
     ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
         if in_dims[0] is not None:
             images = [
@@ -100,13 +93,12 @@ class RenderFunction(torch.autograd.Function):
                     density.select(in_dims[0], i),
                     poses if in_dims[1] is None else poses.select(in_dims[1], i),
                     center,
-                    linear,
-                    volume,
+                    projector,
                 )
                 for i in range(info.batch_size)
             ]
             return (torch.stack([x[0] for x in images]), torch.stack([x[1] for x in images])), (0, 0)
         assert in_dims[1] is not None, "vmap without a mapped input"
         folded = poses.movedim(in_dims[1], 0)
-        image, jacobian = RenderFunction.apply(density, folded.flatten(0, 1), center, linear, volume)
+        image, jacobian = RenderFunction.apply(density, folded.flatten(0, 1), center, projector)
         return (image.unflatten(0, folded.shape[:2]), jacobian.unflatten(0, folded.shape[:2])), (0, 0)

@@ -25,7 +25,7 @@ ensure_cache_folder(__file__)
 
 _TINY = 1e-9
 # numba's default threading layer must not be entered from two threads at once.
-_LOCK = threading.Lock()
+LOCK = threading.Lock()
 # Layouts of a volume that are kept: a biplane system needs two.
 _KEPT_LAYOUTS = 2
 _layouts: dict[int, tuple[weakref.ref[Tensor], int, dict[tuple[int, ...], NDArray[np.floating]]]] = {}
@@ -37,28 +37,18 @@ def render(density: Tensor, rays: Rays, samples: int, jacobian: bool) -> tuple[T
     Raises:
         DeviceError: if the volume is not on the CPU or is too large for 32-bit indices.
     """
-    if density.device.type != "cpu":
-        raise DeviceError(f"The numba kernel runs on the CPU, the volume is on {density.device}: use kernel='torch'.")
-    if np.prod([n + 2 for n in density.shape[1:]]) >= 2**31:
-        raise DeviceError(
-            f"A volume of {tuple(density.shape[1:])} voxels is too large for the numba kernel: coarsen or crop the CT."
-        )
-    order = _memory_order(rays)
+    check_density(density)
+    order = memory_order(rays)
     batch, channels = rays.source.shape[0], density.shape[0]
     dtype = np.float64 if density.dtype == torch.float64 else np.float32
     image = np.empty((batch, channels, rays.height, rays.width), dtype)
     derivative = np.empty((batch, channels, 6, rays.height, rays.width) if jacobian else (1, 1, 6, 1, 1), dtype)
-    permutation = list(order)
-    with _LOCK:
+    with LOCK:
         flat, sizes = _laid_out(density, order)
         _sweep(
             flat,
             *sizes,
-            rays.source[:, permutation].numpy() + 1.0,
-            np.ascontiguousarray(rays.direction[:, permutation].numpy()),
-            np.ascontiguousarray(rays.rig_direction.numpy()),
-            rays.lever.numpy(),
-            np.ascontiguousarray(rays.voxel_from_rig[:, permutation].numpy()),
+            *in_memory_order(rays, order),
             samples,
             jacobian,
             numba.get_num_threads(),
@@ -76,7 +66,21 @@ def warm_up() -> None:
     render(torch.zeros(1, 2, 2, 2), rays, 1, True)
 
 
-def _memory_order(rays: Rays) -> tuple[int, int, int]:
+def check_density(density: Tensor) -> None:
+    """Refuse a volume (C, K, J, I) that the kernel cannot take.
+
+    Raises:
+        DeviceError: if it is not on the CPU or is too large for 32-bit indices.
+    """
+    if density.device.type != "cpu":
+        raise DeviceError(f"The numba kernel runs on the CPU, the volume is on {density.device}: use kernel='torch'.")
+    if np.prod([n + 2 for n in density.shape[1:]]) >= 2**31:
+        raise DeviceError(
+            f"A volume of {tuple(density.shape[1:])} voxels is too large for the numba kernel: coarsen or crop the CT."
+        )
+
+
+def memory_order(rays: Rays) -> tuple[int, int, int]:
     """Voxel axes from slowest to fastest in memory: neighboring columns of the image should share cache lines."""
     columns = rays.direction[0, :, 0].abs()
     rows = rays.direction[0, :, 1].abs().clone()
@@ -84,6 +88,18 @@ def _memory_order(rays: Rays) -> tuple[int, int, int]:
     rows[fastest] = -1
     middle = int(rows.argmax())
     return 3 - fastest - middle, middle, fastest
+
+
+def in_memory_order(rays: Rays, order: tuple[int, int, int]) -> tuple[NDArray[np.float64], ...]:
+    """What the sweep takes of the rays, voxel axes as in memory, shifted by the voxel that pads the volume."""
+    permutation = list(order)
+    return (
+        rays.source[:, permutation].numpy() + 1.0,
+        np.ascontiguousarray(rays.direction[:, permutation].numpy()),
+        np.ascontiguousarray(rays.rig_direction.numpy()),
+        rays.lever.numpy(),
+        np.ascontiguousarray(rays.voxel_from_rig[:, permutation].numpy()),
+    )
 
 
 def _laid_out(density: Tensor, order: tuple[int, int, int]) -> tuple[NDArray[np.floating], tuple[int, int, int]]:
@@ -111,7 +127,7 @@ def _laid_out(density: Tensor, order: tuple[int, int, int]) -> tuple[NDArray[np.
 
 
 @numba.njit(inline="always", error_model="numpy")
-def _clip(start, step, upper, lower_bound, upper_bound, near_axis, far_axis, axis):  # type: ignore[no-untyped-def]
+def clip(start, step, upper, lower_bound, upper_bound, near_axis, far_axis, axis):  # type: ignore[no-untyped-def]
     """Narrow the ray's interval by one pair of faces and remember which axis set each bound."""
     safe = step if abs(step) >= _TINY else _TINY
     first, second = (0.5 - start) / safe, (upper - start) / safe
@@ -190,9 +206,9 @@ def _sweep(  # type: ignore[no-untyped-def]
             d1 = p[1, 0] * u + p[1, 1] * v + p[1, 2]
             d2 = p[2, 0] * u + p[2, 1] * v + p[2, 2]
             u0, u1, near, far = 0.0, 1.0, -1, -1
-            u0, u1, near, far = _clip(s0, d0, n0 - 1.5, u0, u1, near, far, 0)
-            u0, u1, near, far = _clip(s1, d1, n1 - 1.5, u0, u1, near, far, 1)
-            u0, u1, near, far = _clip(s2, d2, n2 - 1.5, u0, u1, near, far, 2)
+            u0, u1, near, far = clip(s0, d0, n0 - 1.5, u0, u1, near, far, 0)
+            u0, u1, near, far = clip(s1, d1, n1 - 1.5, u0, u1, near, far, 1)
+            u0, u1, near, far = clip(s2, d2, n2 - 1.5, u0, u1, near, far, 2)
             if u1 <= u0:
                 for c in range(channels):
                     image[b, c, v, u] = 0

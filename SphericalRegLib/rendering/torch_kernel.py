@@ -29,20 +29,51 @@ def render(density: Tensor, rays: Rays, samples: int, jacobian: bool) -> tuple[T
         samples: midpoint samples along the clipped part of each ray.
         jacobian: whether to return ∂image/∂twist (rotation in radians, translation in mm, about the isocenter).
     """
-    padded = F.pad(density[None], (1,) * 6, mode="replicate")[0]
-    # Bound the memory of one block: per sample about 60 numbers live at once.
-    rows = max(1, int(2**21 // max(1, samples * rays.width)))
+    padded = _padded(density)
     images: list[Tensor] = []
     jacobians: list[Tensor] = []
     for b in range(rays.source.shape[0]):
         blocks = [
-            _render_rows(padded, rays, b, top, min(top + rows, rays.height), samples, jacobian)
-            for top in range(0, rays.height, rows)
+            _render_rows(padded, rays, b, top, bottom, samples, jacobian) for top, bottom in _blocks(rays, samples)
         ]
         images.append(torch.cat([block[0] for block in blocks], dim=-2))
         if jacobian:
             jacobians.append(torch.cat([block[1] for block in blocks if block[1] is not None], dim=-2))
     return torch.stack(images), torch.stack(jacobians) if jacobian else None
+
+
+def backproject(like: Tensor, rays: Rays, samples: int, images: Tensor, jacobians: Tensor | None) -> Tensor:
+    """(C, K, J, I): the transpose of :func:`render`, which is linear in the density.
+
+    Args:
+        like: (C, K, J, I) of the density's shape, dtype and device; its values do not matter.
+        rays, samples: as they were rendered.
+        images: cotangents (B, C, H, W) of the images.
+        jacobians: cotangents (B, C, 6, H, W) of the Jacobians, or None where only images were rendered.
+    """
+    gradient = torch.zeros_like(like)
+    for b in range(rays.source.shape[0]):
+        for top, bottom in _blocks(rays, samples):
+            # one block at a time, so that the graph of only one is ever held
+            with torch.enable_grad():
+                leaf = torch.zeros_like(like).requires_grad_()
+                drawn = _render_rows(_padded(leaf), rays, b, top, bottom, samples, jacobians is not None)
+                weights = [images[b, :, top:bottom]]
+                if jacobians is not None:
+                    weights.append(jacobians[b, :, :, top:bottom])
+                (part,) = torch.autograd.grad([d for d in drawn if d is not None], leaf, weights)
+            gradient += part
+    return gradient
+
+
+def _padded(density: Tensor) -> Tensor:
+    return F.pad(density[None], (1,) * 6, mode="replicate")[0]
+
+
+def _blocks(rays: Rays, samples: int) -> list[tuple[int, int]]:
+    """Rows [top, bottom) of each block, to bound its memory: per sample about 60 numbers live at once."""
+    rows = max(1, int(2**21 // max(1, samples * rays.width)))
+    return [(top, min(top + rows, rays.height)) for top in range(0, rays.height, rows)]
 
 
 def _render_rows(
