@@ -56,9 +56,9 @@ $(VENV)/.python:
 # torch first: what depends on it must find it there and not bring another build of it.
 $(VENV)/.runtime: $(VENV)/.python pyproject.toml constraints.txt
 	$(PIP) torch
-	$(PIP) --editable .
+	$(PIP) --editable ".[learned]"
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.runtime
-	$(PIP) --editable ".[test,evaluation]"
+	$(PIP) --editable ".[test,evaluation,learned]"
 	@touch $@

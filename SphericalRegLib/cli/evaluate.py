@@ -13,15 +13,18 @@ from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.capture import evaluate_capture
 from SphericalRegLib.evaluation.capture_report import CaptureRow
 from SphericalRegLib.evaluation.output_folder import whole_file
+from SphericalRegLib.evaluation.suites import suite_named
 from SphericalRegLib.imaging.ct import read_ct
+from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Settings
 
 
 def evaluate(
     ct: str,
-    suite: Literal["capture"] = "capture",
+    suite: Literal["capture", "blind", "wide", "agnostic"] = "capture",
     cases: int = 100,
     seed: int = 0,
+    model: str | None = None,
     labels: str | None = None,
     label_names: str | None = None,
     bones: list[int | str] | None = None,
@@ -37,14 +40,16 @@ def evaluate(
 ) -> int:
     """Register simulated X-rays from starts far off, and tell how often, how exactly and how fast it succeeds.
 
-    Research software, not a medical device. Capture: truths ±20°, ±50 mm in plane, ±60 mm in depth about AP; starts off
-    by ±20°, ±40 mm, ±80 mm; X-rays from the simulator with all degradations drawn at random, half with instruments.
+    Research software, not a medical device. X-rays come from the simulator with all degradations drawn at random, half
+    with instruments; truths lie ±20°, ±50 mm in plane, ±60 mm in depth about AP. Suites: capture and agnostic: starts
+    off by ±20°, ±40 mm, ±80 mm; wide: by ±45°, ±80 mm, ±150 mm; blind: no start, and ±100 mm in depth.
 
     Args:
         ct: CT in Hounsfield units: NRRD, NIfTI, MHA, or a folder with a DICOM series.
         suite: which study.
         cases: how many.
         seed: of the study; case i of a seed is always the same.
+        model: a trained one to register with; without it the search serves.
         labels: label map on the CT's grid.
         label_names: JSON file with the labels' names.
         bones: register only these, in X-rays of everything.
@@ -60,7 +65,9 @@ def evaluate(
     """
     console = Console(quiet, verbose)
     scan = read_ct(ct, labels, label_names, downsample=downsample)
-    settings = Settings(kernel=kernel, seed=seed)
+    study = suite_named(suite)
+    trained = None if model is None else load_model(model)
+    settings = Settings(kernel=kernel, seed=seed, range=study.search)
     if candidates is not None:
         settings = replace(settings, candidates=candidates)
     if seed < 0:
@@ -79,6 +86,8 @@ def evaluate(
                 scan,
                 cases,
                 seed,
+                suite=study,
+                model=trained,
                 settings=settings,
                 labels=bones,
                 progress=tell,

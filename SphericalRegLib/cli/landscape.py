@@ -28,10 +28,13 @@ from SphericalRegLib.landscape import (
 from SphericalRegLib.landscape.files import write_csv, write_npz
 from SphericalRegLib.landscape.picture import draw
 from SphericalRegLib.landscape.report import as_json, as_text
+from SphericalRegLib.networks.model import Model, load_model
+from SphericalRegLib.registration.learned import learned_similarity
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.settings import bone_settings
 from SphericalRegLib.similarity import Similarity
 
+_LEARNED = "learned"
 # As the paper's figures.
 _EXTENTS = {"rad": 1.0, "mm": 40.0}
 
@@ -69,6 +72,7 @@ def landscape(
     preset: Preset | None = None,
     angles: tuple[float, float] | None = None,
     landmarks: list[str] | None = None,
+    model: str | None = None,
     footprint_mm: float | None = None,
     kernel: str = "auto",
     device: DeviceName = "auto",
@@ -90,7 +94,7 @@ def landscape(
         extent: how far to either side, for each of the two: radians or mm; 1 rad and 40 mm by default.
         steps: values of each of the two, both ends included; odd numbers have the pose itself among them.
         similarity: one or several: ncc, gradient-ncc, local-ncc, tone-free; or distances to the pose in the middle:
-            se3, so4, so4-projected. All similarities by default.
+            se3, so4, so4-projected; learned: that of --model. All similarities by default.
         size: pixels along the longer side of the X-ray.
         view: calibration, where DICOM does not tell or for several X-rays: our JSON, or Autoscoper's text files.
         sdd: source-to-detector distance in mm, instead of DICOM's.
@@ -114,6 +118,7 @@ def landscape(
         angles: C-arm angles in the middle, primary then secondary, degrees as DICOM defines them.
         landmarks: landmarks that give the pose in the middle: a CSV (name,x,y,z,u,v) or JSON file for each X-ray, or
             Slicer's .mrk.json of the CT and then of each X-ray.
+        model: a trained model, for the learned similarity; it sees best at the size it was trained for.
         footprint_mm: compare only what lies this close to the DRR, mm at the patient; 3 where bones are chosen.
         kernel: of the renderer: auto, numba, torch.
         device: what computes.
@@ -124,7 +129,8 @@ def landscape(
     console = Console(quiet, verbose)
     target = choose_device(device)
     first, second = (_axis(parameters[n], None if extent is None else extent[n], steps[n]) for n in range(2))
-    similarities, distances = _costs_by_name(similarity)
+    trained = None if model is None else load_model(model).to(target)
+    similarities, distances = _costs_by_name(similarity, trained)
     with whole_folder(output) as folder:
         console.say("Reading ...")
         scan = read_ct(
@@ -191,19 +197,25 @@ def _axis(parameter: str, extent: float | None, steps: int) -> Axis:
     return Axis(parameter, _EXTENTS[unit] if extent is None else extent, steps)
 
 
-def _costs_by_name(names: Sequence[str] | None) -> tuple[dict[str, Similarity], tuple[str, ...]]:
+def _costs_by_name(names: Sequence[str] | None, model: Model | None) -> tuple[dict[str, Similarity], tuple[str, ...]]:
     """Similarities, and names of distances: the one place where a name becomes what it stands for.
 
-    A trained model is a ``LearnedSimilarity`` and joins the similarities here.
-
     Raises:
-        InputError: for a name of neither.
+        InputError: for a name of neither, or a learned similarity without a model that has one.
     """
-    chosen = list(dict.fromkeys(SIMILARITIES if names is None else names))
+    known: dict[str, Similarity] = dict(SIMILARITIES)
+    trained = None if model is None else learned_similarity(model)
+    if trained is not None:
+        known[_LEARNED] = trained
+    chosen = list(dict.fromkeys(known if names is None else names))
+    everything = ", ".join([*known, *DISTANCES])
     for name in chosen:
-        if name not in SIMILARITIES and name not in DISTANCES:
-            raise InputError(f"There is no similarity {name!r}: choose among {', '.join([*SIMILARITIES, *DISTANCES])}.")
+        if name == _LEARNED and trained is None:
+            remedy = "name one with --model" if model is None else f"{model.card.name!r} has no encoders"
+            raise InputError(f"The learned similarity needs a trained model: {remedy}.")
+        if name not in known and name not in DISTANCES:
+            raise InputError(f"There is no similarity {name!r}: choose among {everything}.")
     if not chosen:
-        raise InputError(f"--similarity names nothing: choose among {', '.join([*SIMILARITIES, *DISTANCES])}.")
-    similarities = {name: SIMILARITIES[name] for name in chosen if name in SIMILARITIES}
+        raise InputError(f"--similarity names nothing: choose among {everything}.")
+    similarities = {name: known[name] for name in chosen if name in known}
     return similarities, tuple(name for name in chosen if name in DISTANCES)

@@ -14,10 +14,12 @@ from SphericalRegLib.cli.arguments import flags, join_values, list_options, rais
 from SphericalRegLib.cli.demo import demo
 from SphericalRegLib.cli.evaluate import evaluate
 from SphericalRegLib.cli.info import info
+from SphericalRegLib.cli.landscape import landscape
 from SphericalRegLib.cli.register import register
 from SphericalRegLib.cli.remedies import in_options
 from SphericalRegLib.cli.render import render
 from SphericalRegLib.cli.simulate import simulate
+from SphericalRegLib.cli.train import train
 from SphericalRegLib.errors import SphericalRegError
 from SphericalRegLib.evaluation.outcome import DISCLAIMER
 
@@ -26,6 +28,8 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "simulate": simulate,
     "render": render,
     "evaluate": evaluate,
+    "landscape": landscape,
+    "train": train,
     "info": info,
     "demo": demo,
 }

@@ -21,7 +21,9 @@ from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import TONE_UNTOLD
 from SphericalRegLib.initialization.search import SearchRange
+from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Registration, Settings, bone_settings
+from SphericalRegLib.registration.learned import prepare
 from SphericalRegLib.rendering import linearize
 
 ACCEPTED, REJECTED = 0, 3
@@ -54,6 +56,7 @@ def register(
     preset: Preset | None = None,
     angles: tuple[float, float] | None = None,
     landmarks: list[str] | None = None,
+    model: str | None = None,
     search: SearchRange = _RANGE,
     candidates: int | None = None,
     footprint_mm: float | None = None,
@@ -94,6 +97,7 @@ def register(
         angles: C-arm angles to start from, primary then secondary, degrees as DICOM defines them.
         landmarks: landmarks to start from: a CSV (name,x,y,z,u,v) or JSON file for each X-ray, or Slicer's .mrk.json of
             the CT and then of each X-ray.
+        model: a model trained for this CT (sphericalreg train): it tells where to start from the X-ray alone.
         search: how far from the start the truth may lie.
         candidates: poses tried around each start; 1 trusts it.
         footprint_mm: compare only what lies this close to the DRR, mm at the patient; 3 where bones are chosen.
@@ -136,6 +140,15 @@ def register(
                 settings = replace(settings, range=search)
         if candidates is not None:
             settings = replace(settings, candidates=candidates)
+        notes: tuple[str, ...] = ()
+        if model is not None:
+            trained = load_model(model).to(target)
+            known = any(option is not None for option in (start_pose, preset, angles, landmarks))
+            prepared = prepare(trained, volume, xrays, starts if known else None, settings, fallback=starts)
+            starts, settings, notes = prepared.starts, prepared.settings, prepared.notes
+            origin = f"the model {trained.card.name!r}" + (f" and {origin}" if known else "")
+        else:
+            console.detail("No model: the poses around the start are searched (--model FILE, see sphericalreg train).")
         console.detail(f"Start: {origin}. CT {tuple(volume.density.shape)}, {target}.")
 
         # The first run on a machine compiles the kernels, which is no part of a registration's time.
@@ -164,6 +177,7 @@ def register(
             settings=_told(settings, origin, target),
             errors=errors,
             start_errors=start_errors,
+            notes=notes,
         )
         console.say("Writing the report ...")
         write_outputs(folder, outcome, volume, kernel)

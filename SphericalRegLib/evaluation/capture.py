@@ -1,4 +1,4 @@
-"""The capture study: how often and how exactly registration finds the pose from far off, and whether it knows."""
+"""The studies: how often and how exactly registration finds the pose, and whether it knows."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation import metrics
 from SphericalRegLib.evaluation.capture_report import CaptureReport, CaptureRow
 from SphericalRegLib.evaluation.cases import CaptureCase, bone_points, capture_view, draw_case, simulated_xray
+from SphericalRegLib.evaluation.suites import SUITES, Suite
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.networks.model import Model
 from SphericalRegLib.registration import Settings, register
+from SphericalRegLib.registration.learned import prepare
 
 
 def evaluate_capture(
@@ -30,25 +33,29 @@ def evaluate_capture(
     cases: int = 100,
     seed: int = 0,
     *,
+    suite: Suite = SUITES["capture"],
+    model: Model | None = None,
     settings: Settings | None = None,
     labels: Sequence[int | str] | None = None,
     progress: Callable[[CaptureRow], None] | None = None,
     workers: int = 1,
     device: torch.device | str = "cpu",
 ) -> CaptureReport:
-    """Register simulated X-rays of a CT from starts that are far off, and compare with the truth.
+    """Register simulated X-rays of a CT, and compare with the truth.
 
-    Truths lie ±20° about each axis, ±50 mm in plane and ±60 mm in depth around the AP view, starts ±20° about each
-    axis, ±40 mm in plane and ±80 mm in depth off the truth. The X-rays (256², 1.4 mm, 1000 mm from the source) come
-    from the simulator with all degradations drawn at random, every second one with an occluder, and are read from
-    DICOM files. Time is that of the registration from a read X-ray and a prepared volume to the result, with kernels
-    compiled; simulation and reading are left out.
+    Truths lie around the AP view, and starts around the truth, as the suite says; by default truths ±20° about each
+    axis, ±50 mm in plane and ±60 mm in depth, starts ±20° about each axis, ±40 mm in plane and ±80 mm in depth off the
+    truth. The X-rays (256², 1.4 mm, 1000 mm from the source) come from the simulator with all degradations drawn at
+    random, every second one with an occluder, and are read from DICOM files. Time is that of the registration from a
+    read X-ray and a prepared volume to the result, with kernels compiled; simulation and reading are left out.
 
     Args:
         ct: the CT, with labels where ``labels`` are chosen.
         cases: how many. Case i of a seed is always the same, whatever their number.
         seed: of the study.
-        settings: of the registration.
+        suite: the study; see :data:`~SphericalRegLib.evaluation.suites.SUITES`.
+        model: a trained one to register with, see :func:`~SphericalRegLib.registration.learned.prepare`.
+        settings: of the registration; by default those for the suite's range.
         labels: register only these bones, in X-rays of the whole CT; errors are then measured on them.
         progress: called with each row, in order.
         device: where to render and compare.
@@ -56,6 +63,7 @@ def evaluate_capture(
 
     Raises:
         InputError: for fewer than one case or worker, unknown labels, or a CT without bone.
+        CheckpointError: for a model of another CT.
     """
     if cases < 1 or workers < 1:
         raise InputError(f"cases={cases} and workers={workers} must both be 1 or more.")
@@ -65,7 +73,9 @@ def evaluate_capture(
         points=bone_points(ct, labels),
         view=capture_view(),
         seed=seed,
-        settings=settings or Settings(),
+        suite=suite,
+        settings=settings or Settings(range=suite.search),
+        model=model,
     )
     rows = []
     for row in _alone(bench, cases) if workers == 1 else _together(bench, cases, min(workers, cases)):
@@ -84,15 +94,22 @@ class _Bench:
     points: Tensor
     view: View
     seed: int
+    suite: Suite
     settings: Settings
+    model: Model | None
 
     def row(self, index: int) -> CaptureRow:
         """Simulate, register and judge one case."""
-        case = draw_case(index, self.seed, self.view, self.volume.center)
+        case = draw_case(index, self.seed, self.view, self.volume.center, self.suite)
         xray = simulated_xray(case, self.ct, self.view)
         started = time.perf_counter()
         try:
-            result = register(self.volume, [xray], case.start[None], self.settings)
+            starts, settings = case.start[None], self.settings
+            if self.model is not None:
+                given = None if self.suite.start is None else starts
+                prepared = prepare(self.model, self.volume, [xray], given, settings)
+                starts, settings = prepared.starts, prepared.settings
+            result = register(self.volume, [xray], starts, settings)
         except InputError as error:
             # No pose was found: a failure with the start's error, that the user was told of.
             return self._judged(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from SphericalRegLib.errors import InputError
+from SphericalRegLib.evaluation.suites import SUITES, Suite
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.carm import pose_from_preset
 from SphericalRegLib.geometry.view import View
@@ -21,10 +22,7 @@ from SphericalRegLib.imaging.dicom_writer import write_xray_dicom
 from SphericalRegLib.imaging.labels import select_labels
 from SphericalRegLib.imaging.simulate import simulate
 from SphericalRegLib.imaging.xray import XRay, read_xray
-
-# Half-widths of the uniform draws: degrees about, and mm along, the camera's x, y and z axes.
-TRUTH_DEG, TRUTH_MM = 20.0, (50.0, 50.0, 60.0)
-START_DEG, START_MM = 20.0, (40.0, 40.0, 80.0)
+from SphericalRegLib.initialization.search import SearchRange
 
 _BONE_HU = 250.0
 
@@ -59,24 +57,28 @@ def capture_view(pixels: int = 256) -> View:
     return View.from_spacing(256, 256, 1000.0, (1.4, 1.4), sad=700.0, name="capture").resized(pixels, pixels)
 
 
-def draw_case(index: int, seed: int, view: View, isocenter: Tensor) -> CaptureCase:
+def draw_case(index: int, seed: int, view: View, isocenter: Tensor, suite: Suite = SUITES["capture"]) -> CaptureCase:
     """Case ``index`` of a seed; it does not depend on how many others are drawn.
 
     The truth is off the AP view, and the start off the truth, by uniform rotations and translations about the
-    isocenter along the camera's axes. Every second case has an occluder.
+    isocenter along the camera's axes; without starts, the start is the AP view. Every second case has an occluder.
 
     Args:
         index: of the case, from 0.
         seed: of the study.
         view: the X-ray system, with a source-to-isocenter distance.
         isocenter: (3,) world mm, of the volume that is registered.
+        suite: the study.
+
+    Raises:
+        InputError: for a view without a source-to-isocenter distance.
     """
     if view.sad is None:
         raise InputError("The capture study places the anatomy at the isocenter: give a view with sad.")
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
     ap = pose_from_preset("AP", view.sad, isocenter)
-    truth = se3.about(_draw(rng, TRUTH_DEG, TRUTH_MM), ap, isocenter)
-    start = se3.about(_draw(rng, START_DEG, START_MM), truth, isocenter)
+    truth = se3.about(_draw(rng, suite.truth), ap, isocenter)
+    start = ap if suite.start is None else se3.about(_draw(rng, suite.start), truth, isocenter)
     degradations = random_degradations(rng, view, occluder=index % 2 == 1)
     return CaptureCase(index, truth, start, degradations, int(rng.integers(2**31)))
 
@@ -120,6 +122,8 @@ def bone_points(ct: CT, labels: Sequence[int | str] | None = None, count: int = 
     return torch.from_numpy(voxels @ ct.world_from_voxel[:3, :3].T + ct.world_from_voxel[:3, 3])
 
 
-def _draw(rng: np.random.Generator, degrees: float, mm: tuple[float, float, float]) -> Tensor:
-    rotation = np.deg2rad(rng.uniform(-degrees, degrees, 3))
-    return torch.from_numpy(np.concatenate([rotation, rng.uniform(-1, 1, 3) * mm]))
+def _draw(rng: np.random.Generator, extent: SearchRange) -> Tensor:
+    """(6,) a twist; the numbers come in the order and precision that seeds have always meant."""
+    rotation = np.deg2rad(rng.uniform(-extent.rotation_deg, extent.rotation_deg, 3))
+    shift = (extent.in_plane_mm, extent.in_plane_mm, extent.depth_mm)
+    return torch.from_numpy(np.concatenate([rotation, rng.uniform(-1, 1, 3) * shift]))

@@ -38,6 +38,7 @@ class Outcome:
         settings: what was chosen, by name.
         errors: of the result against the truth, by name and unit; None without a truth.
         start_errors: of the first start, likewise.
+        notes: what the user should know of how it was done, such as an X-ray unlike those a model was trained on.
     """
 
     result: Result
@@ -49,6 +50,7 @@ class Outcome:
     errors: Mapping[str, float] | None = None
     start_errors: Mapping[str, float] | None = None
     versions: Mapping[str, str] = field(default_factory=lambda: versions())
+    notes: tuple[str, ...] = ()
 
     @property
     def standard_deviations(self) -> tuple[list[float], list[float]]:
@@ -61,10 +63,11 @@ class Outcome:
         """What the verdict cannot judge, whatever it says."""
         if self.settings.get("footprint_mm") is not None and len(self.xrays) == 1:
             return (
+                *self.notes,
                 "One view does not fix the depth of a bone alone: accepted results were off by 10 mm and more, and the "
                 "depth uncertainty told here counts noise only. Add a second view.",
             )
-        return ()
+        return self.notes
 
     def to_json(self) -> str:
         """The text of ``result.json``; units stand in the names, numbers that are not finite become null."""

@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from SphericalRegLib.errors import InputError
+from SphericalRegLib.imaging.randomize_strong import exposure, instruments
+from SphericalRegLib.imaging.randomize_strong import uniform as _uniform
 
 Step = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -28,7 +30,7 @@ def randomize(
     Args:
         images: any device; random numbers are drawn on the CPU, so that a seed gives the same on all of them.
         generator: on the CPU; its state says what comes next, so that training can resume exactly.
-        steps: names from :data:`STEPS`; all of them by default.
+        steps: names from :data:`STEPS` and :data:`STRONGER`; all of the former by default.
         probability: of each step.
 
     Raises:
@@ -38,17 +40,13 @@ def randomize(
         raise InputError(f"Images to randomize are (B, H, W), not {tuple(images.shape)}.")
     if not torch.isfinite(images).all():
         raise InputError("An image to randomize holds NaN or infinity: the renderer or the reader went wrong.")
-    if unknown := sorted(set(steps or ()) - set(STEPS)):
-        raise InputError(f"There is no randomization {', '.join(unknown)}: choose from {', '.join(STEPS)}.")
+    table = STEPS | STRONGER
+    if unknown := sorted(set(steps or ()) - set(table)):
+        raise InputError(f"There is no randomization {', '.join(unknown)}: choose from {', '.join(table)}.")
     for name in STEPS if steps is None else steps:
         chosen = (torch.rand(len(images), 1, 1, generator=generator) < probability).to(images.device)
-        images = torch.where(chosen, STEPS[name](images, generator), images)
+        images = torch.where(chosen, table[name](images, generator), images)
     return images.clamp(0, 1)
-
-
-def _uniform(images: Tensor, generator: torch.Generator, low: float, high: float) -> Tensor:
-    """(B, 1, 1)"""
-    return (low + (high - low) * torch.rand(len(images), 1, 1, generator=generator)).to(images)
 
 
 def _peak(images: Tensor) -> Tensor:
@@ -121,3 +119,6 @@ STEPS: dict[str, Step] = {
     "sine": sine,
     "erasing": erasing,
 }
+
+#: Of the simulator, see :mod:`~SphericalRegLib.imaging.randomize_strong`.
+STRONGER: dict[str, Step] = {"exposure": exposure, "instruments": instruments}

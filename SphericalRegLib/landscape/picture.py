@@ -23,6 +23,7 @@ TITLES = {
     "gradient-ncc": "Gradient NCC",
     "local-ncc": "Local NCC",
     "tone-free": "Tone-free gradient",
+    "learned": "Learned similarity",
     "se3": "se(3) geodesic",
     "so4": "SO(4) distance",
     "so4-projected": "SO(4) distance, projected",

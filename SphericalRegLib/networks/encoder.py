@@ -1,7 +1,7 @@
 """A small CNN-Transformer encoder of images to feature maps (ξ of Chen and Kong, WACV 2026).
 
 Everything in it has forward-mode derivatives that can be differentiated again: attention is written out (torch's fused
-one has none), and positions enter through a depthwise convolution, so that any image size will do.
+one has none), and positions enter as waves over the image's width and height, so that any image size will do.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from SphericalRegLib.errors import InputError
 STRIDE = 8
 # Along the longer axis of the grid that attention looks at.
 _KEYS = 8
+# Wavelengths of positions along each axis: the image's size, a half, a quarter ...
+_WAVES = 4
 
 
 class Encoder(nn.Module):
@@ -52,7 +54,7 @@ class Encoder(nn.Module):
             nn.Conv2d(half, width, 3, stride=2, padding=1),
             nn.GroupNorm(4, width),
         )
-        self.position = nn.Conv2d(width, width, 5, padding=2, groups=width)
+        self.position = nn.Linear(4 * _WAVES, width)
         self.blocks = nn.ModuleList([_Block(width, heads) for _ in range(blocks)])
         self.norm = _LayerNorm(width)
         self.out = nn.Linear(width, channels)
@@ -66,13 +68,20 @@ class Encoder(nn.Module):
         if images.ndim != 4 or images.shape[1] != 1 or min(images.shape[-2:]) < STRIDE:
             raise InputError(f"An encoder takes images (B, 1, H, W) of at least {STRIDE}², not {tuple(images.shape)}.")
         maps = self.stem(images)
-        maps = maps + self.position(maps)
         height, width = maps.shape[-2:]
-        tokens = maps.flatten(2).transpose(1, 2)
+        tokens = maps.flatten(2).transpose(1, 2) + self.position(_waves(height, width).to(maps))
         for block in self.blocks:
             tokens = block(tokens, height, width)
         features: Tensor = self.out(self.norm(tokens)).transpose(1, 2).unflatten(2, (height, width))
         return features
+
+
+def _waves(height: int, width: int) -> Tensor:
+    """(height · width, 16) sines and cosines of positions: from the left and upper edges to the others are −1 to 1."""
+    rows, columns = ((2 * torch.arange(n) + 1) / n - 1 for n in (height, width))
+    grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=-1).reshape(-1, 2)
+    angles = (grid[:, :, None] * (0.5 * math.pi * 2.0 ** torch.arange(_WAVES))).flatten(1)
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
 class _LayerNorm(nn.Module):

@@ -139,6 +139,8 @@ class Registration:
             self._levels.length,
             self._settings.thresholds,
         )
+        if (doubt := self._second_opinion(pose)) is not None:
+            verdict = Verdict(False, (*verdict.reasons, doubt))
         if not self._finished:
             verdict = Verdict(False, ("Stopped before the end.", *verdict.reasons))
         return Result(
@@ -160,6 +162,20 @@ class Registration:
         assert objective is not None
         model, _ = objective.renew(objective.linearize(pose[None], jacobian=False))
         return float(model.cost[0])
+
+    def _second_opinion(self, pose: Tensor) -> str | None:
+        """What another similarity has against the pose."""
+        opinion = self._settings.opinion
+        if opinion is None:
+            return None
+        objective = self._levels.objective(opinion.stage)
+        cost = float(objective.linearize(pose[None], jacobian=False).cost[0])
+        if cost <= opinion.limit:
+            return None
+        return (
+            f"The learned similarity disagrees: its cost is {cost:.2f}, where right poses stay below "
+            f"{opinion.limit:.2f}. Wrong pose, or an X-ray unlike those the model was trained on."
+        )
 
     def _last_movement(self) -> float:
         """mm, over the last few iterations of the stage that the registration ended in."""

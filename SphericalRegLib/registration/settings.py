@@ -81,6 +81,19 @@ class Thresholds:
 
 
 @dataclass(frozen=True)
+class Opinion:
+    """A second judge of the result: another similarity, which took no part in its last stages.
+
+    Attributes:
+        stage: its similarity, and the size it looks at; nothing is optimized.
+        limit: of the cost; above, the result is refused.
+    """
+
+    stage: Stage
+    limit: float
+
+
+@dataclass(frozen=True)
 class Settings:
     """All choices of a registration; the defaults are the best measured ones.
 
@@ -92,6 +105,7 @@ class Settings:
         footprint_mm: at the isocenter: pixels farther than this from the DRR do not count. None: off for a whole CT.
         kernel: of the renderer.
         seed: of the candidates.
+        opinion: a second judge of the result, or None.
         retries: times that a stage's gate may send the search back, each time with four times the candidates.
     """
 
@@ -103,6 +117,7 @@ class Settings:
     kernel: str = "auto"
     seed: int = 0
     retries: int = 2
+    opinion: Opinion | None = None
 
     def __post_init__(self) -> None:
         if not self.stages:

@@ -1,4 +1,4 @@
-"""Trains a pair of encoders through the Levenberg-Marquardt step, resumable to the bit."""
+"""What all training has in common: steps of an optimizer that stop, resume to the bit, and never spoil the weights."""
 
 from __future__ import annotations
 
@@ -7,122 +7,119 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from SphericalRegLib.errors import CheckpointError, InputError, TrainingError
 from SphericalRegLib.networks.checkpoint import load_checkpoint, save_checkpoint
-from SphericalRegLib.networks.encoder import Encoder
-from SphericalRegLib.similarity.learned import LearnedSimilarity
-from SphericalRegLib.similarity.manifolds import MANIFOLDS
-from SphericalRegLib.training.losses import step_loss
-from SphericalRegLib.training.pairs import PairSampler
-
-KIND = "encoders"
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
-    """How encoders are trained.
+class Schedule:
+    """How an optimizer (AdamW) runs.
 
     Attributes:
         steps: of the optimizer.
-        batch: pairs a step.
+        batch: images or pairs a step.
         learning_rate: at its highest; it rises over the first 5 % of steps and falls as a cosine to 0.
-        manifold: where features are compared, by name.
-        shared: whether DRR and X-ray have one encoder.
-        channels, width, blocks: of each encoder.
-        length: mm that count as one radian.
-        seed: of weights and pairs.
+        weight_decay: of AdamW.
+        seed: of weights and images.
     """
 
     steps: int = 1500
     batch: int = 12
     learning_rate: float = 1e-3
-    manifold: str = "spherical"
-    shared: bool = False
-    channels: int = 16
-    width: int = 64
-    blocks: int = 2
-    length: float = 100.0
+    weight_decay: float = 1e-4
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}: train with 1 or more.")
+        if not 0 < self.learning_rate < float("inf"):
+            raise InputError(f"learning_rate is {self.learning_rate}: give a value above 0, 0.001 for instance.")
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 1."""
+        rise = max(1, self.steps // 20)
+        if step <= rise:
+            return self.learning_rate * step / rise
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, self.steps - rise)))
 
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """One step: its number (from 1), the loss, and seconds since this run began."""
+    """One step.
+
+    Attributes:
+        step: its number, from 1.
+        loss: mean over the batch.
+        seconds: since this run began.
+        notice: in words, what the user should know of; usually empty.
+    """
 
     step: int
     loss: float
     seconds: float
+    notice: str = ""
 
 
-class EncoderTrainer(nn.Module):
-    """Encoders ξm and ξf and the damping, and what trains them.
+class Trainer(nn.Module):
+    """Networks and what trains them; a subclass adds its networks and :meth:`batch_loss`, then calls :meth:`prepare`.
+
+    Images are drawn from a generator that each step seeds anew, so that a resumed run sees what an uncut one would. On
+    several processes (torchrun) each draws its own images, and gradients are averaged.
 
     Args:
-        sampler: of pairs.
-        settings: of training.
-
-    Raises:
-        InputError: for an unknown manifold.
+        kind: of checkpoint.
+        schedule: of the optimizer.
+        shape: further settings that a resumed run must share, for JSON.
     """
 
-    def __init__(self, sampler: PairSampler, settings: TrainingSettings) -> None:
+    def __init__(self, kind: str, schedule: Schedule, shape: dict[str, Any]) -> None:
         super().__init__()
-        if settings.manifold not in MANIFOLDS:
-            raise InputError(f"There is no manifold {settings.manifold!r}: choose from {', '.join(MANIFOLDS)}.")
-        self.sampler, self.settings = sampler, settings
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(settings.seed)
-            shape = {"channels": settings.channels, "width": settings.width, "blocks": settings.blocks}
-            self.moving = Encoder(**shape)
-            self.still = self.moving if settings.shared else Encoder(**shape)
-        self.log_damping = nn.Parameter(torch.tensor(math.log(0.1)))
-        self.to(sampler.volume.density.device)
-        self.optimizer = torch.optim.AdamW(self.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
-        self.generator = torch.Generator().manual_seed(settings.seed)
+        self.kind, self.schedule, self.shape = kind, schedule, shape
+        self.batch = schedule.batch
+        self.generator = torch.Generator()
         self.losses: list[float] = []
 
-    @property
-    def similarity(self) -> LearnedSimilarity:
-        """As trained so far."""
-        return LearnedSimilarity(self.moving, self.still, MANIFOLDS[self.settings.manifold])
+    def prepare(self, device: torch.device) -> None:
+        """Put all networks on a device, and make the optimizer for what they then hold."""
+        self.to(device)
+        self.optimizer = torch.optim.AdamW(
+            self.parameters(), lr=self.schedule.learning_rate, weight_decay=self.schedule.weight_decay
+        )
 
-    def loss(self) -> Tensor:
-        """Mean step loss of a fresh batch."""
-        pairs = self.sampler.draw(self.settings.batch, self.generator)
-        mask = torch.ones_like(pairs.drrs[0])
-        fixed = self.similarity.fix_batch(pairs.xrays.to(pairs.drrs), mask)
-        found = fixed.residual(pairs.drrs, pairs.jacobians, mask.expand_as(pairs.drrs))
-        return step_loss(found, pairs.twists.to(found.values), self.log_damping.exp(), self.settings.length).mean()
+    def batch_loss(self, count: int) -> Tensor:
+        """Mean loss of ``count`` fresh examples drawn from ``self.generator``."""
+        raise NotImplementedError
 
     def steps(self) -> Iterator[TrainingStep]:
         """Train from where it is to the end, one step at a time; stop whenever you like, and save.
 
+        A batch that does not fit into memory is halved, and the step says so.
+
         Raises:
-            TrainingError: if the loss is not finite; the weights are those before that step.
+            TrainingError: if the loss or its gradient is not finite, or memory is short even for one example; the
+                weights are those before that step.
         """
         began = time.perf_counter()
-        while len(self.losses) < self.settings.steps:
+        while len(self.losses) < self.schedule.steps:
             step = len(self.losses) + 1
             for group in self.optimizer.param_groups:
-                group["lr"] = self.settings.learning_rate * self._share(step)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss = self.loss()
-            value = float(loss.detach())
-            if math.isfinite(value):
-                loss.backward()
-                norm = float(nn.utils.clip_grad_norm_(self.parameters(), 1.0))
+                group["lr"] = self.schedule.rate(step)
+            value, norm, notice = self._gradients(step)
             if not math.isfinite(value) or not math.isfinite(norm):
                 raise TrainingError(
-                    f"The loss became {value} at step {step} (learning rate {self.settings.learning_rate:g}): train "
+                    f"The loss became {value} at step {step} (learning rate {self.schedule.learning_rate:g}): train "
                     "on from the last checkpoint with a smaller learning rate."
                 )
             self.optimizer.step()
             self.losses.append(value)
-            yield TrainingStep(step, value, time.perf_counter() - began)
+            yield TrainingStep(step, value, time.perf_counter() - began, notice)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Everything that training needs to go on exactly as if it had not stopped.
@@ -134,9 +131,10 @@ class EncoderTrainer(nn.Module):
         for name, parameter in self.named_parameters():
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{name}.{key}"] = value
-        tensors["generator"] = self.generator.get_state()
         tensors["losses"] = torch.tensor(self.losses, dtype=torch.float64)
-        save_checkpoint(path, KIND, _unshared(tensors), {"settings": asdict(self.settings)})
+        # a shared encoder's two names must not share memory, which safetensors refuses
+        apart = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+        save_checkpoint(path, self.kind, apart, {"settings": self._settings(), "batch": self.batch})
 
     def resume(self, path: str | os.PathLike[str]) -> None:
         """Take up training where :meth:`save` left it.
@@ -144,15 +142,11 @@ class EncoderTrainer(nn.Module):
         Raises:
             CheckpointError: for a file that cannot be used, or that was trained with other settings.
         """
-        tensors, header = load_checkpoint(path, KIND)
-        mine = asdict(self.settings)
-        theirs = header.get("settings", {})
+        tensors, header = load_checkpoint(path, self.kind)
+        mine, theirs = self._settings(), header.get("settings", {})
         if different := [f"{k} {theirs.get(k)!r} there, {mine[k]!r} here" for k in mine if theirs.get(k) != mine[k]]:
             raise CheckpointError(f"{path} was trained with other settings: {'; '.join(different)}.")
-        weights = {name: tensors.get(f"weights.{name}") for name in self.state_dict()}
-        if missing := [n for n, v in weights.items() if v is None or v.shape != self.state_dict()[n].shape]:
-            raise CheckpointError(f"{path} has another architecture: {missing[0]} does not fit.")
-        self.load_state_dict(weights)
+        self.load_weights({name[8:]: value for name, value in tensors.items() if name.startswith("weights.")}, path)
         for name, parameter in self.named_parameters():
             prefix = f"optimizer.{name}."
             state = {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
@@ -160,17 +154,69 @@ class EncoderTrainer(nn.Module):
                 self.optimizer.state[parameter] = {
                     key: value if key == "step" else value.to(parameter) for key, value in state.items()
                 }
-        self.generator.set_state(tensors["generator"])
+        self.batch = int(header.get("batch", self.schedule.batch))
         self.losses = tensors["losses"].tolist()
 
-    def _share(self, step: int) -> float:
-        """Of the highest learning rate."""
-        rise = max(1, self.settings.steps // 20)
-        if step <= rise:
-            return step / rise
-        return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, self.settings.steps - rise)))
+    def load_weights(self, weights: dict[str, Tensor], path: str | os.PathLike[str]) -> None:
+        """Weights by name, of a checkpoint or a model.
+
+        Raises:
+            CheckpointError: if one is missing or has another shape; the message names it.
+        """
+        for name, value in self.state_dict().items():
+            found = weights.get(name)
+            if found is None or found.shape != value.shape:
+                shape = "absent" if found is None else f"of shape {tuple(found.shape)}"
+                raise CheckpointError(
+                    f"{path} has another architecture: {name} is {shape} there, {tuple(value.shape)} here."
+                )
+        self.load_state_dict({name: weights[name] for name in self.state_dict()})
+
+    def _gradients(self, step: int) -> tuple[float, float, str]:
+        """Loss and norm of the gradient, which is left in the parameters, and what to tell."""
+        notice = ""
+        while True:
+            self.optimizer.zero_grad(set_to_none=True)
+            self.generator.manual_seed((self.schedule.seed * 1_000_003 + step) * _processes() + _rank())
+            try:
+                loss = self.batch_loss(self.batch)
+                value = float(loss.detach())
+                if not math.isfinite(value):
+                    return value, value, notice
+                loss.backward()
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                if not _is_memory(error):
+                    raise
+                if self.batch == 1:
+                    raise TrainingError(
+                        f"Memory is short even for a batch of 1 ({error}): train at a smaller size, or with a CT of "
+                        "fewer voxels (downsample)."
+                    ) from error
+                self.batch //= 2
+                notice = f"The batch did not fit into memory: {self.batch} a step from here on."
+                continue
+            self._average_over_processes()
+            norm = float(nn.utils.clip_grad_norm_(self.parameters(), 1.0))
+            return value, norm, notice
+
+    def _average_over_processes(self) -> None:
+        if _processes() > 1:
+            for parameter in self.parameters():
+                if parameter.grad is not None:
+                    dist.all_reduce(parameter.grad)
+                    parameter.grad /= _processes()
+
+    def _settings(self) -> dict[str, Any]:
+        return asdict(self.schedule) | self.shape
 
 
-def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Copies, so that a shared encoder's two names do not share memory, which safetensors refuses."""
-    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+def _processes() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def _rank() -> int:
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def _is_memory(error: Exception) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error) or "can't alloc" in str(error)

@@ -47,8 +47,11 @@ def pins() -> dict[str, str]:
 
 
 def test_every_imported_library_is_a_declared_dependency(project: dict[str, Any]) -> None:
-    extras = project["optional-dependencies"]["evaluation"]
-    declared = {canonicalize_name(Requirement(d).name) for d in project["dependencies"] + extras}
+    extras = project["optional-dependencies"]
+    declared = {
+        canonicalize_name(Requirement(d).name)
+        for d in project["dependencies"] + extras["evaluation"] + extras["learned"]
+    }
     distributions = importlib.metadata.packages_distributions()
     undeclared = {}
     for file in (ROOT / "SphericalRegLib").rglob("*.py"):
@@ -68,7 +71,8 @@ def test_constraints_lock_everything_that_the_project_and_its_tests_install(
     project: dict[str, Any], pins: dict[str, str]
 ) -> None:
     extras = project["optional-dependencies"]
-    waiting = [Requirement(text) for text in project["dependencies"] + extras["evaluation"] + extras["test"]]
+    groups = [project["dependencies"], extras["evaluation"], extras["learned"], extras["test"]]
+    waiting = [Requirement(text) for group in groups for text in group]
     seen: set[str] = set()
     while waiting:
         requirement = waiting.pop()
@@ -144,7 +148,7 @@ class TestMake:
         for stamp in (".python", ".runtime", ".test"):
             (tmp_path / stamp).touch()
             os.utime(tmp_path / stamp, (0, 0))
-        assert any("[test,evaluation]" in line for line in _dry_make("test", tmp_path))
+        assert any("[test,evaluation,learned]" in line for line in _dry_make("test", tmp_path))
 
 
 def _imported(file: Path) -> set[str]:

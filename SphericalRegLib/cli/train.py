@@ -1,0 +1,227 @@
+"""``sphericalreg train``: a model for one patient, or encoders for many."""
+
+from __future__ import annotations
+
+import json as json_text
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.distributed as dist
+
+from SphericalRegLib.cli.console import Console
+from SphericalRegLib.cli.device import DeviceName, choose_device
+from SphericalRegLib.cli.inputs import Preset
+from SphericalRegLib.errors import InputError
+from SphericalRegLib.imaging.ct import read_ct
+from SphericalRegLib.initialization.search import SearchRange
+from SphericalRegLib.networks.model import load_model
+from SphericalRegLib.training.curves import save_curves
+from SphericalRegLib.training.encoders import EncoderSettings
+from SphericalRegLib.training.plan import Plan
+from SphericalRegLib.training.run import TrainingRun
+from SphericalRegLib.training.validation import median
+
+_PLAN = Plan()
+
+
+def train(
+    ct: list[str],
+    output: str,
+    folder: str | None = None,
+    start: str | None = None,
+    downsample: int = 1,
+    preset: Preset = "AP",
+    sdd: float = _PLAN.sdd,
+    sad: float = _PLAN.sad,
+    detector_mm: float = _PLAN.detector_mm,
+    pixels: int = _PLAN.pixels,
+    encoder_pixels: int = _PLAN.encoder_pixels,
+    poses: SearchRange = _PLAN.truth,
+    reach: SearchRange = _PLAN.reach,
+    randomization: Literal["strong", "paper"] = "strong",
+    regressor_steps: int | None = None,
+    regressor_batch: int | None = None,
+    encoder_steps: int | None = None,
+    encoder_batch: int | None = None,
+    learning_rate: float | None = None,
+    backbone: str = _PLAN.backbone,
+    backbone_width: int = _PLAN.backbone_width,
+    encoder: EncoderSettings = _PLAN.encoder,
+    held_out: int = 24,
+    every: int = 500,
+    seed: int = 0,
+    device: DeviceName = "auto",
+    mixed: bool = False,
+    json: bool = False,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> int:
+    """Train a model for one CT: a pose regressor and a learned similarity; or, for several CTs, the similarity alone.
+
+    Research software, not a medical device. Stop it at any moment (Ctrl-C): the same command goes on where it stopped.
+    The folder beside the output keeps checkpoints, log.csv and curves.png; it may be deleted afterwards.
+
+    Args:
+        ct: one CT or several, in Hounsfield units: NRRD, NIfTI, MHA, or a folder with a DICOM series.
+        output: the model's file, .safetensors.
+        folder: for checkpoints and the log; OUTPUT.training by default.
+        start: a model to begin with (fine-tuning).
+        downsample: average the CT over that many voxels along each axis.
+        preset: the view in the middle of the poses.
+        sdd: source-to-detector distance, mm.
+        sad: source-to-isocenter distance, mm.
+        detector_mm: side of the detector, mm.
+        pixels: along each side of the images that the regressor sees.
+        encoder_pixels: along each side of the images that the encoders see.
+        poses: how far the poses of X-rays lie from the preset, to either side.
+        reach: how far starts may lie from the truth, for the similarity.
+        randomization: strong: with the simulator's degradations; paper: exactly the published steps.
+        regressor_steps: of the optimizer; 0: no regressor.
+        regressor_batch: X-rays a step.
+        encoder_steps: of the optimizer; 0: no similarity.
+        encoder_batch: pairs a step.
+        learning_rate: at its highest.
+        backbone: of the regressor: resnet18, convnext, swin, posenet.
+        backbone_width: channels of its first stage.
+        encoder: manifold, loss, unrolled steps, sharing and sizes of the encoders.
+        held_out: X-rays from the simulator, to validate on.
+        every: steps between checkpoints.
+        seed: of weights and images.
+        device: what computes.
+        mixed: half precision on CUDA.
+        json: print progress and, last, the figures as lines of JSON.
+        quiet: no messages.
+        verbose: more messages, and tracebacks.
+    """
+    console = Console(quiet or json, verbose)
+    if not output.endswith(".safetensors"):
+        raise InputError(f"The output {output} must end with .safetensors, which is what a model is.")
+    if every < 1 or held_out < 0:
+        raise InputError(f"every={every} must be 1 or more, held_out={held_out} 0 or more.")
+    plan = _plan(regressor_steps, regressor_batch, encoder_steps, encoder_batch, learning_rate, seed)
+    plan = replace(
+        plan,
+        sdd=sdd,
+        sad=sad,
+        detector_mm=detector_mm,
+        pixels=pixels,
+        encoder_pixels=encoder_pixels,
+        preset=preset,
+        truth=poses,
+        reach=reach,
+        randomization=randomization,
+        backbone=backbone,
+        backbone_width=backbone_width,
+        encoder=encoder,
+        mixed=mixed,
+    )
+    target, leader = _device(device)
+    console.say("Reading ...")
+    scans = [read_ct(path, downsample=downsample) for path in ct]
+    place = Path(folder if folder is not None else f"{output}.training")
+    begin = None if start is None else load_model(start)
+    console.say("Preparing held-out X-rays ...")
+    run = TrainingRun(
+        scans,
+        plan,
+        place,
+        device=target,
+        start=begin,
+        held_out=held_out if leader else 0,
+        every=every,
+        name=Path(output).stem,
+        writes=leader,
+    )
+    try:
+        _follow(run, console, json and leader)
+    except KeyboardInterrupt:
+        if leader:
+            run.save()
+            console.say(f"Stopped; the same command goes on from {place}.")
+        raise
+    if not leader:
+        return 0
+    console.say("Validating ...")
+    model = run.model()
+    model.save(output)
+    save_curves(place / "log.csv", place / "curves.png")
+    told = {"model": output, "bytes": Path(output).stat().st_size, "seconds": model.card.history["seconds"]}
+    for name, values in model.card.history.get("validation", {}).items():
+        told[name] = median(values) if isinstance(values, list) else values
+    if json:
+        print(json_text.dumps(told))
+    else:
+        for key, value in told.items():
+            console.say(f"{key}: {value}")
+    return 0
+
+
+def _plan(
+    regressor_steps: int | None,
+    regressor_batch: int | None,
+    encoder_steps: int | None,
+    encoder_batch: int | None,
+    learning_rate: float | None,
+    seed: int,
+) -> Plan:
+    """The default plan with these numbers in its schedules."""
+    schedules: dict[str, Any] = {}
+    for name, steps, batch in (
+        ("regressor", regressor_steps, regressor_batch),
+        ("encoders", encoder_steps, encoder_batch),
+    ):
+        usual = getattr(_PLAN, name)
+        if steps == 0:
+            schedules[name] = None
+            continue
+        schedules[name] = replace(
+            usual,
+            steps=usual.steps if steps is None else steps,
+            batch=usual.batch if batch is None else batch,
+            learning_rate=usual.learning_rate if learning_rate is None else learning_rate,
+            seed=seed,
+        )
+    return replace(_PLAN, **schedules)
+
+
+def _follow(run: TrainingRun, console: Console, as_json: bool) -> None:
+    """Train to the end, and tell how it goes."""
+    phase = ""
+    with console.bar("Training", None, "step") as bar:
+        for at in run:
+            if at.phase != phase:
+                phase = at.phase
+                bar.reset(total=at.steps)
+                bar.set_description(f"Training the {phase}")
+            bar.n = at.step
+            if at.notice:
+                console.say(at.notice)
+            if at.validation_mm is not None:
+                console.detail(f"{at.phase}, step {at.step}: held-out X-rays {at.validation_mm:.1f} mm")
+            if at.step % 10 == 0 or at.step == at.steps or at.validation_mm is not None:
+                left = "" if at.seconds_left is None else f", {_minutes(at.seconds_left)} left"
+                bar.set_postfix_str(f"loss {at.loss:.3f}{left}")
+                if as_json:
+                    print(json_text.dumps(asdict(at)), flush=True)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def _device(name: DeviceName) -> tuple[str, bool]:
+    """What computes, and whether this process is the one that writes; under torchrun each process has its own GPU."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world < 2:
+        return str(choose_device(name)), True
+    rank = int(os.environ.get("LOCAL_RANK", "0"))
+    kind = choose_device(name).type
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if kind == "cuda" else "gloo")
+    if kind == "cuda":
+        torch.cuda.set_device(rank)
+        return f"cuda:{rank}", dist.get_rank() == 0
+    return kind, dist.get_rank() == 0

@@ -1,0 +1,63 @@
+"""The studies: how far truths lie from the AP view, and how far starts lie from the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from SphericalRegLib.errors import InputError
+from SphericalRegLib.initialization.search import SearchRange
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One study; ranges are half widths of uniform draws about, and along, the camera's axes.
+
+    Attributes:
+        name: of the study.
+        truth: of the true poses around the AP view.
+        start: of the starts around the truth; None: registration is told nothing but that the view is about AP.
+        purpose: in words.
+    """
+
+    name: str
+    truth: SearchRange
+    start: SearchRange | None
+    purpose: str
+
+    @property
+    def search(self) -> SearchRange:
+        """How far from what registration starts from the truth may lie."""
+        return self.truth if self.start is None else self.start
+
+
+#: By name.
+SUITES: dict[str, Suite] = {
+    suite.name: suite
+    for suite in (
+        Suite(
+            "capture",
+            SearchRange(20, 50, 60),
+            SearchRange(20, 40, 80),
+            "how often and how exactly registration finds the pose from a start that is far off",
+        ),
+        Suite("blind", SearchRange(20, 50, 100), None, "with no start pose at all"),
+        Suite("wide", SearchRange(20, 50, 60), SearchRange(45, 80, 150), "from starts so far off that most are lost"),
+        Suite(
+            "agnostic",
+            SearchRange(20, 50, 60),
+            SearchRange(20, 40, 80),
+            "with a similarity that was trained on other patients",
+        ),
+    )
+}
+
+
+def suite_named(name: str) -> Suite:
+    """A study by its name.
+
+    Raises:
+        InputError: for one that there is not.
+    """
+    if name not in SUITES:
+        raise InputError(f"There is no suite {name!r}: choose from {', '.join(SUITES)}.")
+    return SUITES[name]

@@ -1,0 +1,140 @@
+"""Trains a pair of encoders ξm and ξf on what an optimizer makes of their similarity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from SphericalRegLib.errors import InputError
+from SphericalRegLib.geometry import se3, so4
+from SphericalRegLib.networks.encoder import Encoder
+from SphericalRegLib.optimization.unrolled import damped_step
+from SphericalRegLib.similarity.learned import LearnedSimilarity
+from SphericalRegLib.similarity.manifolds import MANIFOLDS
+from SphericalRegLib.similarity.residual import Residual
+from SphericalRegLib.training.losses import gradient_loss, gradient_of_distance, step_loss
+from SphericalRegLib.training.pairs import Pairs, PairSampler
+from SphericalRegLib.training.trainer import Schedule, Trainer
+
+#: What encoders can be trained for: the LM step, the gradient's directions, or the gradient as published, by either
+#: distance between poses.
+LOSSES = ("step", "gradient", "gradient se3", "gradient so4", "gradient so4 projected")
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """How encoders are made and compared.
+
+    Attributes:
+        manifold: where features are compared, by name.
+        loss: from :data:`LOSSES`.
+        unrolled: Levenberg-Marquardt steps that each pair takes; the loss is the mean over them.
+        shared: whether DRR and X-ray have one encoder.
+        channels, width, blocks: of each encoder.
+        length: mm that count as one radian.
+    """
+
+    manifold: str = "spherical"
+    loss: str = "step"
+    unrolled: int = 1
+    shared: bool = False
+    channels: int = 16
+    width: int = 64
+    blocks: int = 2
+    length: float = 100.0
+
+    def __post_init__(self) -> None:
+        if self.manifold not in MANIFOLDS:
+            raise InputError(f"There is no manifold {self.manifold!r}: choose from {', '.join(MANIFOLDS)}.")
+        if self.loss not in LOSSES:
+            raise InputError(f"There is no loss {self.loss!r}: choose from {', '.join(LOSSES)}.")
+        if self.unrolled < 1:
+            raise InputError(f"unrolled is {self.unrolled}: train through 1 step or more.")
+
+
+class EncoderTrainer(Trainer):
+    """Encoders and the damping of the step, and what trains them.
+
+    Args:
+        samplers: of pairs, one for each CT; each batch is of one CT, drawn at random.
+        schedule: of training.
+        settings: of the encoders.
+
+    Raises:
+        InputError: without a sampler.
+    """
+
+    def __init__(self, samplers: Sequence[PairSampler], schedule: Schedule, settings: EncoderSettings) -> None:
+        super().__init__("encoder training", schedule, asdict(settings))
+        if not samplers:
+            raise InputError("There is no CT to train on: give one or several.")
+        self.samplers, self.settings = list(samplers), settings
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(schedule.seed)
+            shape = {"channels": settings.channels, "width": settings.width, "blocks": settings.blocks}
+            self.moving = Encoder(**shape)
+            # from equal weights on, so that at the true pose features agree before anything was learned
+            self.still = self.moving if settings.shared else Encoder(**shape)
+            self.still.load_state_dict(self.moving.state_dict())
+        self.log_damping = nn.Parameter(torch.tensor(math.log(0.1)))
+        self.log_scale = nn.Parameter(torch.zeros(()))
+        self.prepare(samplers[0].xrays.volume.density.device)
+
+    @property
+    def similarity(self) -> LearnedSimilarity:
+        """As trained so far."""
+        return LearnedSimilarity(self.moving, self.still, MANIFOLDS[self.settings.manifold])
+
+    @property
+    def damping(self) -> float:
+        """λ, as trained so far."""
+        return float(self.log_damping.detach().exp())
+
+    def batch_loss(self, count: int) -> Tensor:
+        """See :class:`~SphericalRegLib.training.trainer.Trainer`."""
+        chosen = int(torch.randint(len(self.samplers), (), generator=self.generator))
+        sampler = self.samplers[chosen]
+        pairs = sampler.draw(count, self.generator)
+        center = sampler.xrays.volume.center
+        fixed = self.similarity.fix_batch(pairs.xrays.images.to(pairs.drrs), pairs.xrays.masks.to(pairs.drrs))
+        drrs, jacobians, poses = pairs.drrs, pairs.jacobians, pairs.poses
+        losses = []
+        for left in reversed(range(self.settings.unrolled)):
+            found = fixed.residual(drrs, jacobians, pairs.xrays.masks.to(drrs))
+            losses.append(self._loss(found, pairs, poses, sampler).mean())
+            if left:
+                # the step moves the pose; the image there is new data, not a function of the weights
+                poses = se3.about(self._step(found), poses, center)
+                drrs, jacobians = sampler.redraw(poses)
+        return torch.stack(losses).mean()
+
+    def _loss(self, found: Residual, pairs: Pairs, poses: Tensor, sampler: PairSampler) -> Tensor:
+        center = sampler.xrays.volume.center
+        if self.settings.loss == "step":
+            twists = se3.difference_about(pairs.xrays.poses, poses, center)
+            return step_loss(found, twists.to(found.values), self.log_damping.exp(), self.settings.length)
+        distance = _distance(self.settings.loss, self.settings.length, sampler.xrays.view.sdd)
+        target = gradient_of_distance(poses, pairs.xrays.poses, center, partial(distance, isocenter=center))
+        if self.settings.loss == "gradient":
+            return gradient_loss(found, target)
+        return gradient_loss(found, target, distance, self.log_scale.exp())
+
+    def _step(self, found: Residual) -> Tensor:
+        """(B, 6) twists of the damped step, without gradients."""
+        scale = torch.tensor([1.0] * 3 + [self.settings.length] * 3).to(found.values)
+        damping = self.log_damping.detach().exp().expand(found.values.shape[0])
+        with torch.no_grad():
+            step = damped_step(found.values, found.jacobian * scale[:, None], damping) * scale
+        return step.cpu().double()
+
+
+def _distance(loss: str, length: float, sdd: float) -> Callable[..., Tensor]:
+    """Between poses, that a loss by gradients follows."""
+    if "so4" in loss:
+        return partial(so4.distance_so4, f=sdd, projected=loss.endswith("projected"))
+    return partial(so4.geodesic_se3, length=length)

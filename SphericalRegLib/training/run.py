@@ -1,0 +1,332 @@
+"""A whole training: regressor, then encoders, with validation, checkpoints and a log; cancel it when you like."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import csv
+import datetime
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from SphericalRegLib import __version__
+from SphericalRegLib.errors import CheckpointError, InputError
+from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.imaging.ct import CT
+from SphericalRegLib.imaging.fingerprint import fingerprint
+from SphericalRegLib.imaging.randomize import STEPS, STRONGER
+from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.networks.checkpoint import previous
+from SphericalRegLib.networks.model import Model, ModelCard
+from SphericalRegLib.training.encoders import EncoderTrainer
+from SphericalRegLib.training.pairs import PairSampler
+from SphericalRegLib.training.plan import Plan, prepared_volume
+from SphericalRegLib.training.regressor import RegressorTrainer
+from SphericalRegLib.training.trainer import Trainer
+from SphericalRegLib.training.validation import Validation, median
+from SphericalRegLib.training.xrays import XRaySampler
+
+_PROBABILITY = {"strong": 0.25, "paper": 0.5}
+# Along each ray.
+_FEWEST_SAMPLES = 48
+_LOG_FIELDS = ("phase", "step", "loss", "learning_rate", "seconds", "validation_mm")
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """After one step.
+
+    Attributes:
+        phase: "regressor" or "encoders".
+        step, steps: of the phase.
+        done: share of the whole training, as its time goes.
+        loss: of the step.
+        seconds: that all runs of this training have taken so far.
+        seconds_left: at the present pace; None in the first steps of a phase.
+        validation_mm: median mTRE on held-out X-rays, where it was just measured.
+        notice: what the user should know of.
+    """
+
+    phase: str
+    step: int
+    steps: int
+    loss: float
+    seconds: float
+    seconds_left: float | None
+    validation_mm: float | None
+    notice: str
+
+
+class TrainingRun:
+    """Trains a model of one CT (patient-specific), or encoders on several (patient-agnostic).
+
+    Iterate it; stop whenever you like: what was done is in ``folder``, and a run of the same plan there goes on as if
+    it had never stopped. When the iterator ends, ask for the :meth:`model`.
+
+    Args:
+        cts: one or several.
+        plan: of the training. With several CTs there is no regressor: a pose is that of one patient.
+        folder: for checkpoints, log.csv and plan.json; made if it is not there.
+        device: that trains.
+        start: a model whose weights to begin with (fine-tuning).
+        held_out: X-rays to validate on.
+        every: steps between validations and checkpoints.
+        name: of the model.
+        writes: whether this process keeps checkpoints and the log; of several, one does.
+
+    Raises:
+        InputError: for no CT, one without bone or with NaN, or a plan that cannot be.
+        CheckpointError: if the folder holds another training, or ``start`` another architecture.
+        GeometryError: later, from iterating, if the ranges leave the CT outside of the beam.
+    """
+
+    def __init__(
+        self,
+        cts: Sequence[CT],
+        plan: Plan,
+        folder: str | os.PathLike[str],
+        *,
+        device: str = "cpu",
+        start: Model | None = None,
+        held_out: int = 12,
+        every: int = 500,
+        name: str = "model",
+        writes: bool = True,
+    ) -> None:
+        if not cts:
+            raise InputError("There is no CT to train on: name one or several with --ct.")
+        self.plan, self.name, self.every, self._writes = plan, name, every, writes
+        self.folder = Path(folder)
+        self._volumes = [to_volume(ct) for ct in cts]
+        self._fine_tuned = None if start is None else start.card.name
+        self._trainers: dict[str, Trainer] = {}
+        if plan.regressor is not None and len(cts) == 1:
+            self._trainers["regressor"] = RegressorTrainer(
+                self._sampler(self._volumes[0], plan.pixels, device),
+                plan.regressor,
+                plan.backbone,
+                plan.backbone_width,
+                plan.encoder.length,
+                plan.mixed,
+            )
+        if plan.encoders is not None:
+            size = plan.encoder_pixels
+            pairs = [PairSampler(self._sampler(volume, size, device), plan.reach) for volume in self._volumes]
+            self._trainers["encoders"] = EncoderTrainer(pairs, plan.encoders, plan.encoder)
+        if not self._trainers:
+            raise InputError("Several CTs have no regressor in common: train encoders, or a regressor on one CT.")
+        if start is not None:
+            self._begin_with(start)
+        self._open_folder()
+        self._validation = Validation(cts[0], plan, held_out) if held_out else None
+        self._seconds = dict.fromkeys(self._trainers, 0.0)
+        for phase, trainer in self._trainers.items():
+            if (path := self._checkpoint(phase)).exists() or previous(path).exists():
+                trainer.resume(path)
+        self._read_log()
+
+    def __iter__(self) -> Iterator[TrainingProgress]:
+        for phase, trainer in self._trainers.items():
+            before = self._seconds[phase]
+            done_before = len(trainer.losses)
+            with self._log() as log:
+                for at in trainer.steps():
+                    last = at.step == trainer.schedule.steps
+                    self._seconds[phase] = before + at.seconds
+                    found = None
+                    if self._writes and (at.step % self.every == 0 or last):
+                        trainer.save(self._checkpoint(phase))
+                        found = self._validated(phase)
+                    here = at.step - done_before
+                    left = at.seconds / here * (trainer.schedule.steps - at.step) if here >= 10 or last else None
+                    if log is not None and (at.step % 10 == 0 or last or found is not None):
+                        row = (phase, at.step, at.loss, trainer.schedule.rate(at.step), self._seconds[phase], found)
+                        log.writerow(["" if cell is None else cell for cell in row])
+                    yield TrainingProgress(
+                        phase,
+                        at.step,
+                        trainer.schedule.steps,
+                        at.loss,
+                        sum(self._seconds.values()),
+                        left,
+                        found,
+                        at.notice,
+                    )
+
+    def save(self) -> None:
+        """Keep what was done since the last checkpoint; after stopping in mid-run.
+
+        Raises:
+            CheckpointError: where it cannot be written.
+        """
+        for phase, trainer in self._trainers.items():
+            if trainer.losses:
+                trainer.save(self._checkpoint(phase))
+
+    def model(self) -> Model:
+        """As trained so far, validated, on the CPU."""
+        made = self._model()
+        if self._validation is not None:
+            errors: dict[str, object] = {"held_out": len(self._validation.start_mm())}
+            if made.regressor is not None:
+                errors["regressed_mtre_mm"] = self._validation.regressed_mm(made)
+            if made.moving is not None:
+                errors["start_mtre_mm"] = self._validation.start_mm()
+                errors["aligned_mtre_mm"] = self._validation.aligned_mm(made)
+                errors["cost_at_truth"], errors["cost_at_start"] = self._validation.costs(made)
+            made.card.history["validation"] = errors
+        return made
+
+    def _model(self) -> Model:
+        plan, view = self.plan, self.plan.view()
+        regressor, encoders = self._trainers.get("regressor"), self._trainers.get("encoders")
+        volume = self._volumes[0]
+        nominal = plan.nominal(volume.center)
+        nominal[:3, 3] += nominal[:3, :3] @ volume.center
+        assert isinstance(regressor, RegressorTrainer | None)
+        assert isinstance(encoders, EncoderTrainer | None)
+        card = ModelCard(
+            name=self.name,
+            created=datetime.date.today().isoformat(),
+            version=__version__,
+            intrinsics=view.intrinsics.tolist(),
+            height=view.height,
+            width=view.width,
+            sdd=plan.sdd,
+            sad=plan.sad,
+            nominal=nominal.tolist(),
+            truth=asdict(plan.truth),
+            reach=asdict(plan.reach),
+            encoder_pixels=plan.encoder_pixels,
+            manifold=plan.encoder.manifold,
+            damping=0.1 if encoders is None else encoders.damping,
+            length=plan.encoder.length,
+            fingerprint=fingerprint(volume) if len(self._volumes) == 1 else None,
+            intensities={"randomization": plan.randomization, "probability": _PROBABILITY[plan.randomization]},
+            history={
+                "plan": plan.described(),
+                "fine_tuned_from": self._fine_tuned,
+                "cts": len(self._volumes),
+                "steps": {phase: len(trainer.losses) for phase, trainer in self._trainers.items()},
+                "loss": {phase: _mean_of_last(trainer.losses) for phase, trainer in self._trainers.items()},
+                "seconds": dict(self._seconds),
+            },
+        )
+        return Model(
+            card,
+            regressor=None if regressor is None else copy.deepcopy(regressor.regressor),
+            moving=None if encoders is None else copy.deepcopy(encoders.moving),
+            fixed=None if encoders is None else copy.deepcopy(encoders.still),
+        ).to("cpu")
+
+    def _sampler(self, whole: Volume, pixels: int, device: str) -> XRaySampler:
+        plan = self.plan
+        volume = prepared_volume(whole, plan, pixels).to(device)
+        steps = tuple(STEPS) if plan.randomization == "paper" else (*STEPS, *STRONGER)
+        return XRaySampler(
+            volume,
+            plan.view(pixels),
+            plan.nominal(volume.center),
+            plan.truth,
+            samples=max(_FEWEST_SAMPLES, pixels),
+            randomization=steps,
+            probability=_PROBABILITY[plan.randomization],
+        )
+
+    def _begin_with(self, start: Model) -> None:
+        """Put a model's weights into the networks that are trained."""
+        parts: dict[str, dict[str, Any]] = {"regressor": {}, "encoders": {}}
+        if start.regressor is not None:
+            parts["regressor"] = {f"regressor.{k}": v for k, v in start.regressor.state_dict().items()}
+        if start.moving is not None and start.fixed is not None:
+            for name, encoder in (("moving", start.moving), ("still", start.fixed)):
+                parts["encoders"] |= {f"{name}.{k}": v for k, v in encoder.state_dict().items()}
+        for phase, trainer in self._trainers.items():
+            if parts[phase]:
+                trainer.load_weights(trainer.state_dict() | parts[phase], f"The model {start.card.name!r}")
+
+    def _open_folder(self) -> None:
+        """Make the folder, or see that it holds a run of the same plan."""
+        told = {
+            "plan": self.plan.described(),
+            "fine_tuned_from": self._fine_tuned,
+            "cts": [list(fingerprint(volume).density) for volume in self._volumes],
+        }
+        text = json.dumps(told, indent=1)
+        path = self.folder / "plan.json"
+        if not self._writes:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                path.write_text(text, encoding="utf-8")
+                return
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise CheckpointError(
+                f"The training folder {self.folder} cannot be used ({error}): name another."
+            ) from error
+        here = json.loads(text)
+        if different := [key for key in here if found.get(key) != here[key]]:
+            raise CheckpointError(
+                f"{self.folder} holds another training (its {', '.join(different)} differ): name another folder, or "
+                "delete it to begin anew."
+            )
+
+    def _checkpoint(self, phase: str) -> Path:
+        return self.folder / f"{phase}.safetensors"
+
+    @contextlib.contextmanager
+    def _log(self) -> Iterator[Any]:
+        """A CSV writer at the end of the log, each line of which is kept at once; None where nothing is written."""
+        if not self._writes:
+            yield None
+            return
+        path = self.folder / "log.csv"
+        fresh = not path.exists()
+        try:
+            with path.open("a", encoding="utf-8", newline="", buffering=1) as file:
+                writer = csv.writer(file, lineterminator="\n")
+                if fresh:
+                    writer.writerow(_LOG_FIELDS)
+                yield writer
+        except OSError as error:
+            raise CheckpointError(
+                f"The training log {path} cannot be written ({error}): free some space; the last checkpoint is kept."
+            ) from error
+
+    def _read_log(self) -> None:
+        """Time spent so far; lines after the last checkpoint are dropped: those steps are done again."""
+        path = self.folder / "log.csv"
+        if not self._writes or not path.exists():
+            return
+        kept = []
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                trainer = self._trainers.get(row["phase"])
+                if trainer is not None and int(row["step"]) <= len(trainer.losses):
+                    kept.append(row)
+                    self._seconds[row["phase"]] = float(row["seconds"])
+        partial = path.with_suffix(".part")
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, _LOG_FIELDS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(kept)
+        partial.replace(path)
+
+    def _validated(self, phase: str) -> float | None:
+        if self._validation is None:
+            return None
+        made = self._model()
+        return median(
+            self._validation.regressed_mm(made) if phase == "regressor" else self._validation.aligned_mm(made)
+        )
+
+
+def _mean_of_last(losses: Sequence[float], count: int = 100) -> float | None:
+    recent = losses[-count:]
+    return sum(recent) / len(recent) if recent else None

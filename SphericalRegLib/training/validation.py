@@ -1,0 +1,105 @@
+"""Held-out X-rays from the simulator, and how far networks end from their truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from SphericalRegLib.errors import GeometryError
+from SphericalRegLib.evaluation import metrics
+from SphericalRegLib.evaluation.cases import bone_points, draw_case, simulated_xray
+from SphericalRegLib.evaluation.suites import Suite
+from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.imaging.ct import CT
+from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.imaging.xray import XRay
+from SphericalRegLib.initialization.regressed import regressed_poses
+from SphericalRegLib.networks.model import Model
+from SphericalRegLib.registration.learned import learned_stage
+from SphericalRegLib.registration.levels import Levels
+from SphericalRegLib.registration.pipeline import register
+from SphericalRegLib.registration.settings import Settings
+from SphericalRegLib.training.plan import Plan
+
+#: Of the studies' seeds, none: validation never sees a case that is evaluated.
+SEED = 770_000
+_PIXELS = 256
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One X-ray, its truth, and a start as far off as the encoders are to reach."""
+
+    xray: XRay
+    truth: Tensor
+    start: Tensor
+
+
+class Validation:
+    """Simulated X-rays of one CT, made once.
+
+    Args:
+        ct: the CT.
+        plan: of the training.
+        count: X-rays.
+
+    Raises:
+        InputError: for a CT without bone.
+    """
+
+    def __init__(self, ct: CT, plan: Plan, count: int = 12) -> None:
+        self.volume: Volume = to_volume(ct)
+        self._points = bone_points(ct)
+        self._cases: list[HeldOut] = []
+        suite = Suite("validation", plan.truth, plan.reach, "to watch training")
+        view = plan.view().resized(_PIXELS, _PIXELS)
+        for index in range(count):
+            case = draw_case(index, SEED, view, self.volume.center, suite)
+            self._cases.append(HeldOut(simulated_xray(case, ct, view), case.truth, case.start))
+
+    def regressed_mm(self, model: Model) -> list[float]:
+        """mTRE of the regressor alone, by X-ray."""
+        return [self._error(regressed_poses(model, self.volume, [c.xray])[0].pose, c) for c in self._cases]
+
+    def aligned_mm(self, model: Model) -> list[float]:
+        """mTRE where Levenberg-Marquardt ends under the learned similarity, from the wide starts."""
+        stage = learned_stage(model)
+        assert stage is not None
+        settings = Settings(stages=(stage,), candidates=1, retries=0)
+        found = []
+        for case in self._cases:
+            try:
+                pose = register(self.volume, [case.xray], case.start[None], settings).pose
+            except GeometryError:
+                # it left the beam: no better than where it began
+                pose = case.start
+            found.append(self._error(pose, case))
+        return found
+
+    def costs(self, model: Model) -> tuple[list[float], list[float]]:
+        """The learned cost of each X-ray at its truth, and at its wide start; a verdict's limit lies between."""
+        stage = learned_stage(model)
+        assert stage is not None
+        at_truth, at_start = [], []
+        for case in self._cases:
+            levels = Levels(self.volume, [case.xray], case.truth, None, 0.0, "auto")
+            both = torch.stack([case.truth, case.start])
+            right, wrong = levels.objective(stage).linearize(both, jacobian=False).cost.tolist()
+            at_truth.append(right)
+            at_start.append(wrong)
+        return at_truth, at_start
+
+    def start_mm(self) -> list[float]:
+        """mTRE of the wide starts."""
+        return [self._error(case.start, case) for case in self._cases]
+
+    def _error(self, pose: Tensor, case: HeldOut) -> float:
+        return float(metrics.mtre(pose, case.truth, self._points))
+
+
+def median(values: Sequence[float]) -> float:
+    """Of at least one number."""
+    return float(torch.tensor(values, dtype=torch.float64).quantile(0.5))
