@@ -21,6 +21,8 @@ from SphericalRegLib.similarity.manifolds import MANIFOLDS
 # What regressed poses leave to be found: several times their usual error.
 _LEFT = SearchRange(8.0, 15.0, 50.0)
 _CANDIDATES = 4
+# Of these: perspective makes poses from the opposite side some three times as rough as the others.
+_STRAYED = 4.0
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Prepared:
     """What to register with.
 
     Attributes:
-        starts: (S, 4, 4) rig_from_world: the regressed ones first, then the given ones.
+        starts: (S, 4, 4) rig_from_world: the regressed ones first, then the given ones. Without a given one, those from
+            the opposite side stand between.
         settings: with the learned stage in front, where the model has encoders.
         regressed: what the model said of each view.
         notes: in words, for the user.
@@ -54,7 +57,7 @@ def prepare(
         model: with a regressor, encoders, or both.
         volume: the CT.
         xrays: the views.
-        given: (S, 4, 4) poses that the user knows, or None.
+        given: (S, 4, 4) poses that the user knows, or None: then the side that the beam came from is not known either.
         settings: without a model.
         fallback: (S, 4, 4) poses to search around as well, where the X-ray looks like none the model knows.
 
@@ -67,10 +70,12 @@ def prepare(
     starts = torch.empty(0, 4, 4, dtype=torch.float64) if given is None else given.reshape(-1, 4, 4)
     if model.regressor is not None or given is None:
         regressed = regressed_poses(model, volume, xrays)
-        starts = torch.cat([torch.stack([one.pose for one in regressed]), starts])
+        both = [one.pose for one in regressed] + ([] if given is not None else [one.opposite for one in regressed])
+        starts = torch.cat([torch.stack(both), starts])
         doubtful = [one.inside for one in regressed if one.inside < 0.5]
         if not doubtful:
-            settings = replace(settings, candidates=_CANDIDATES, range=_LEFT)
+            limits = replace(settings.thresholds, strayed=_STRAYED)
+            settings = replace(settings, candidates=_CANDIDATES, range=_LEFT, thresholds=limits)
         else:
             # searched as if there were no model, from its guess and from whatever else is known
             starts = starts if fallback is None else torch.cat([starts, fallback.reshape(-1, 4, 4)])

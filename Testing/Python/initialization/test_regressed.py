@@ -35,7 +35,7 @@ class Says(nn.Module):
 
     def forward(self, images: torch.Tensor) -> Prediction:
         self.seen.append(images)
-        return Prediction(self.twists, self.inside)
+        return Prediction(self.twists.expand(len(images), 6), self.inside.expand(len(images)))
 
 
 @pytest.fixture
@@ -99,10 +99,24 @@ def test_the_image_is_put_onto_the_models_pixels_and_standardized(volume):
     wide = View.from_spacing(100, 120, 1200.0, (6.0, 6.0), principal_point=(70.0, 40.0))
     regressed_poses(Model(card_for(volume), regressor), volume, [xray(wide)])
     (seen,) = regressor.seen
-    assert seen.shape == (1, 1, 32, 32)
+    assert seen.shape == (2, 1, 32, 32)
+    torch.testing.assert_close(seen[1], seen[0].flip(-1), rtol=0, atol=1e-4)
     counted = seen[seen != 0]
     assert float(counted.mean()) == pytest.approx(0, abs=1e-4)
     assert float(counted.std()) == pytest.approx(1, abs=0.01)
+
+
+def test_the_pose_from_the_opposite_side_shows_the_patient_mirrored(volume):
+    view = VIEW.resized(64, 64)
+    found = regressed_poses(Model(card_for(volume), Says()), volume, [xray(view)])[0]
+    isocenter = [se3.transform_points(pose, volume.center[None])[0] for pose in (found.pose, found.opposite)]
+    torch.testing.assert_close(isocenter[1], isocenter[0] * torch.tensor([-1.0, 1.0, 1.0], dtype=torch.float64))
+    # in the isocenter's plane across the beam, where there is no perspective, points are exactly mirrored
+    across = se3.transform_points(se3.inverse(found.pose), isocenter[0] + torch.eye(3, dtype=torch.float64)[:2] * 30)
+    one, other = (view.project(across, pose) for pose in (found.pose, found.opposite))
+    mirrored = torch.stack([2 * view.intrinsics[0, 2] - one[:, 0], one[:, 1]], dim=1)
+    torch.testing.assert_close(other, mirrored)
+    assert float(torch.linalg.det(found.opposite[:3, :3])) == pytest.approx(1)
 
 
 def test_a_network_gone_astray_stays_near_its_range(volume):

@@ -39,7 +39,7 @@ class Oracle(nn.Module):
         self.said = Prediction(twist[None].float(), torch.tensor([log_odds]))
 
     def forward(self, images: torch.Tensor) -> Prediction:
-        return self.said
+        return Prediction(self.said.twists.expand(len(images), 6), self.said.inside.expand(len(images)))
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +80,10 @@ def test_it_starts_where_the_regressor_says_and_ends_at_the_truth(bench):
     volume, xray, case = bench
     settings = Settings(range=SUITE.search)
     prepared = prepare(model_for(volume, case), volume, [xray], None, settings)
-    assert prepared.starts.shape == (1, 4, 4)
+    assert prepared.starts.shape == (2, 4, 4)
     assert prepared.notes == ()
     assert prepared.settings.range.rotation_deg < settings.range.rotation_deg
-    off = se3.difference_about(prepared.starts, case.truth[None], volume.center)[0]
+    off = se3.difference_about(prepared.starts[:1], case.truth[None], volume.center)[0]
     assert 4 < float(torch.rad2deg(off[:3].norm())) < 8
     result = register(volume, [xray], prepared.starts, prepared.settings)
     left = se3.difference_about(result.pose[None], case.truth[None], volume.center)[0]
@@ -105,7 +105,7 @@ def test_an_x_ray_from_outside_of_the_range_is_told_and_searched_as_without_a_mo
     doubtful = model_for(volume, case, log_odds=-3.0)
     prepared = prepare(doubtful, volume, [xray], None, settings, fallback=case.start[None])
     assert prepared.settings == settings
-    assert torch.equal(prepared.starts[1], case.start)
+    assert torch.equal(prepared.starts[2], case.start)
     assert "outside of the poses that the model 'oracle' was trained" in prepared.notes[0]
     assert "±20°, ±50 mm in plane, ±100 mm in depth" in prepared.notes[0]
 

@@ -1,0 +1,73 @@
+"""Whether a model's regressor knows an X-ray from outside of the poses it was trained for.
+
+    python Testing/Benchmarks/outside.py --model Resources/SampleData/pelvis_lumbar_3mm_model.safetensors
+
+Simulated X-rays: of poses within the declared range, of poses beyond it (1.5 to 2 half widths along or about some
+axis), and from the opposite side (PA).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from SphericalRegLib.evaluation.cases import CaptureCase, capture_view, simulated_xray
+from SphericalRegLib.evaluation.statistics import wilson_interval
+from SphericalRegLib.geometry import se3
+from SphericalRegLib.geometry.carm import pose_from_preset
+from SphericalRegLib.imaging.ct import read_ct
+from SphericalRegLib.imaging.degrade import random_degradations
+from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.initialization.regressed import regressed_poses
+from SphericalRegLib.initialization.search import SearchRange
+from SphericalRegLib.networks.model import load_model
+from SphericalRegLib.sample import sample_path
+
+KINDS = ("within", "beyond", "opposite")
+
+
+def twist(kind: str, rng: np.random.Generator, widths: Tensor) -> Tensor:
+    """(6,) off the view of the kind."""
+    drawn = rng.uniform(-1, 1, 6)
+    if kind == "beyond":
+        drawn *= rng.uniform(1.5, 2.0) / np.abs(drawn).max()
+    return torch.from_numpy(drawn) * widths
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ct", default=str(sample_path("pelvis_lumbar_3mm.nii.gz")))
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--cases", type=int, default=40, help="of each kind")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    ct, view, model = read_ct(options.ct), capture_view(), load_model(options.model)
+    volume = to_volume(ct)
+    widths = SearchRange(**model.card.truth).twist
+    told = {}
+    for number, kind in enumerate(KINDS):
+        inside = 0
+        for index in range(options.cases):
+            rng = np.random.default_rng([options.seed, number, index])
+            nominal = pose_from_preset("PA" if kind == "opposite" else "AP", 700.0, volume.center)
+            truth = se3.about(twist(kind, rng, widths), nominal, volume.center)
+            degradations = random_degradations(rng, view, occluder=index % 2 == 1)
+            case = CaptureCase(index, truth, truth, degradations, int(rng.integers(2**31)))
+            said = regressed_poses(model, volume, [simulated_xray(case, ct, view)])[0]
+            inside += said.inside >= 0.5
+        low, high = wilson_interval(inside, options.cases)
+        told[kind] = {"taken_for_inside": inside / options.cases, "wilson95": [round(low, 3), round(high, 3)]}
+    if options.json:
+        print(json.dumps({"cases_each": options.cases, "seed": options.seed, **told}))
+        return
+    for kind, found in told.items():
+        print(f"{kind:9} taken for inside: {found['taken_for_inside']:.0%} ({found['wilson95']})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""Levenberg-Marquardt against Adam and gradient descent, by iteration and by second (the paper's Figure 4, right).
+
+    python Testing/Benchmarks/paper_optimizers.py --picture optimizers.png
+    python Testing/Benchmarks/paper_optimizers.py --similarity learned --model MODEL.safetensors --picture learned.png
+
+All minimize one and the same cost from the same starts, without robust weights, pruning or a stop: Adam and gradient
+descent for all iterations, Levenberg-Marquardt until no step helps any more. Each shows the best pose by cost so far.
+The learning rates of Adam and gradient descent are the best of several on other cases of the same kind
+(--tuning-cases). Seconds are of the processor, on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from paper_setting import COLORS, Case, Study, medians, new_figure, one_thread, parser, save, say, study, summary, told
+
+from SphericalRegLib.errors import InputError
+from SphericalRegLib.evaluation.suites import SUITES
+from SphericalRegLib.networks.model import load_model
+from SphericalRegLib.optimization.first_order import SGD, Adam
+from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
+from SphericalRegLib.optimization.problem import Optimizer
+from SphericalRegLib.registration.learned import learned_similarity
+from SphericalRegLib.registration.levels import Levels
+from SphericalRegLib.registration.settings import Stage
+from SphericalRegLib.similarity import GradientNCC, ToneFreeGradient
+
+Array = NDArray[np.float64]
+
+#: Cases to choose learning rates on are of a seed that is none of a study's.
+TUNING_SEED = 660_000
+#: Of Adam, mm a step; of gradient descent, mm² per unit of cost.
+RATES = {"Adam": (1.0, 2.0, 4.0, 8.0), "gradient descent": (20.0, 80.0, 320.0, 1280.0)}
+SHOWN = (0, 5, 10, 20, 50, 100)
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Errors of all cases along the way.
+
+    Attributes:
+        errors_mm: (cases, iterations + 1) mTRE; the last one is kept where an optimizer ended early.
+        seconds: (cases, iterations + 1) processor time.
+    """
+
+    errors_mm: Array
+    seconds: Array
+
+    def at(self, times: Array) -> Array:
+        """(cases, T) errors at processor times: of the last iteration that was finished by then."""
+        return np.stack(
+            [
+                errors[np.searchsorted(ends, times, side="right") - 1]
+                for errors, ends in zip(self.errors_mm, self.seconds, strict=True)
+            ]
+        )
+
+
+def follow(made: Study, stage: Stage, optimizer: Optimizer, iterations: int) -> Paths:
+    """Every case with one optimizer."""
+    errors, seconds = zip(*(_one(made, case, stage, optimizer, iterations) for case in made.cases), strict=True)
+    return Paths(np.array(errors), np.array(seconds))
+
+
+def _one(
+    made: Study, case: Case, stage: Stage, optimizer: Optimizer, iterations: int
+) -> tuple[list[float], list[float]]:
+    objective = Levels(made.volume, [case.xray], case.start, None, 0.0, "auto").objective(stage)
+    errors, seconds = [], []
+    spent, began = 0.0, time.process_time()
+    for step in optimizer.steps(objective, case.start[None]):
+        spent += time.process_time() - began
+        errors.append(made.error_mm(step.poses[0], case))
+        seconds.append(spent)
+        began = time.process_time()
+    short = iterations + 1 - len(errors)
+    # before the first linearization there is the start
+    return errors + errors[-1:] * short, [0.0, *seconds[1:]] + [seconds[-1]] * short
+
+
+def optimizers(stage: Stage, iterations: int) -> dict[str, Any]:
+    """By name, none of which stops by itself."""
+    damping = stage.optimizer.damping if isinstance(stage.optimizer, LevenbergMarquardt) else 1e-3
+    return {
+        "Levenberg-Marquardt": LevenbergMarquardt(iterations, damping, tolerance=0.0, relative_tolerance=0.0),
+        "Adam": Adam(iterations, patience=iterations + 1),
+        "gradient descent": SGD(iterations, patience=iterations + 1),
+    }
+
+
+def tuned(made: Study, stage: Stage, iterations: int) -> dict[str, Any]:
+    """The optimizers with the learning rates that end nearest to the truth, by the median."""
+    found = optimizers(stage, iterations)
+    for name, rates in RATES.items():
+        medians_mm = {}
+        for rate in rates:
+            paths = follow(made, stage, replace(found[name], learning_rate=rate), iterations)
+            medians_mm[rate] = float(np.median(paths.errors_mm[:, -1]))
+        best = min(rates, key=lambda rate: medians_mm[rate])
+        found[name] = replace(found[name], learning_rate=best)
+        say(f"{name}: median mTRE by learning rate {', '.join(f'{r:g}: {m:.1f} mm' for r, m in medians_mm.items())}")
+    return found
+
+
+def chosen_stage(name: str, pixels: int, model_path: str | None) -> Stage:
+    """What is minimized, and at which size.
+
+    Raises:
+        InputError: for the learned similarity without a model that has one.
+    """
+    if name != "learned":
+        similarity = GradientNCC(1.0) if name == "gradient-ncc" else ToneFreeGradient(0.7)
+        return Stage(name, pixels, similarity, LevenbergMarquardt())
+    if model_path is None:
+        raise InputError("The learned similarity needs a trained model: name it by --model.")
+    model = load_model(model_path)
+    learned = learned_similarity(model)
+    if learned is None:
+        raise InputError(f"The model {model_path} has no encoders: give one that was trained with them.")
+    return Stage(name, model.card.encoder_pixels, learned, LevenbergMarquardt(damping=model.card.damping))
+
+
+def draw(found: dict[str, Paths], title: str, path: str) -> None:
+    """Medians over the cases, by iteration and by second."""
+    figure = new_figure(9.6, 3.9)
+    by_iteration, by_second = figure.subplots(1, 2, sharey=True)
+    most = min(float(paths.seconds[:, -1].max()) for paths in found.values())
+    longest = max(float(np.median(paths.seconds[:, -1])) for paths in found.values())
+    times = np.linspace(0, max(longest, most), 300)
+    for color, (name, paths) in zip(COLORS, found.items(), strict=False):
+        for axes, places, errors in (
+            (by_iteration, np.arange(paths.errors_mm.shape[1]), paths.errors_mm),
+            (by_second, times, paths.at(times)),
+        ):
+            middle, low, high = medians(errors)
+            axes.plot(places, middle, color=color, label=name)
+            axes.fill_between(places, low, high, color=color, alpha=0.15, linewidth=0)
+    by_iteration.set(xlabel="iterations", ylabel="median mTRE, mm", ylim=(0, None), xlim=(0, None))
+    by_second.set(xlabel="processor seconds a case, one core", xlim=(0, times[-1]))
+    by_iteration.legend(fontsize="small")
+    cases = len(next(iter(found.values())).errors_mm)
+    figure.suptitle(f"{title}; {cases} simulated X-rays, bands: 95 % bootstrap of the median", fontsize="medium")
+    save(figure, path)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _options().parse_args(arguments)
+    one_thread()
+    suite = SUITES[options.suite]
+    stage = chosen_stage(options.similarity, options.pixels, options.model)
+    tuning = study(options.ct, suite, options.tuning_cases, TUNING_SEED + options.seed)
+    # kernels are compiled before anything is timed
+    follow(replace(tuning, cases=tuning.cases[:1]), stage, optimizers(stage, 2)["Adam"], 2)
+    chosen = tuned(tuning, stage, options.iterations)
+    made = study(options.ct, suite, options.cases, options.seed)
+    found = {name: follow(made, stage, one, options.iterations) for name, one in chosen.items()}
+    rows = []
+    for name, paths in found.items():
+        by_iteration = {
+            n: summary(paths.errors_mm[:, n].tolist(), options.within) for n in SHOWN if n <= options.iterations
+        }
+        ends = summary(paths.errors_mm[:, -1].tolist(), options.within)
+        rows.append(
+            {
+                "optimizer": name,
+                "learning_rate": getattr(chosen[name], "learning_rate", None),
+                "end": ends,
+                "by_iteration": by_iteration,
+                "iterations_to_plateau": plateau(np.median(paths.errors_mm, axis=0)),
+                "median_ms_an_iteration": round(1e3 * _pace(paths), 1),
+            }
+        )
+    for row in rows:
+        say(
+            f"\n{row['optimizer']}: {told(row['end'])} after {options.iterations}; median flat from iteration "
+            f"{row['iterations_to_plateau']}; {row['median_ms_an_iteration']} ms an iteration"
+        )
+        for n, part in row["by_iteration"].items():
+            say(f"  after {n:3d}: {told(part)}")
+    title = f"{options.similarity}, {stage.size} pixels"
+    if options.picture:
+        draw(found, title, options.picture)
+    if options.json:
+        shared = {"suite": options.suite, "similarity": options.similarity, "pixels": stage.size}
+        print(json.dumps({**shared, "iterations": options.iterations, "seed": options.seed, "optimizers": rows}))
+
+
+def plateau(medians_mm: Array, share: float = 0.05) -> int:
+    """From which iteration on the median stays within a share of the whole descent of its last value."""
+    rest = np.abs(medians_mm - medians_mm[-1]) > share * max(abs(medians_mm[0] - medians_mm[-1]), 1e-9)
+    return int(np.flatnonzero(rest)[-1]) + 1 if rest.any() else 0
+
+
+def _pace(paths: Paths) -> float:
+    """Median seconds between iterations that took place."""
+    between = np.diff(paths.seconds, axis=1)
+    return float(np.median(between[between > 0]))
+
+
+def _options() -> argparse.ArgumentParser:
+    made = parser(__doc__, cases=24)
+    made.add_argument("--suite", default="capture", choices=[n for n, suite in SUITES.items() if suite.start])
+    made.add_argument("--similarity", default="gradient-ncc", choices=["gradient-ncc", "tone-free", "learned"])
+    made.add_argument("--model", help="for the learned similarity")
+    made.add_argument("--pixels", type=int, default=64, help="of the X-rays (default: 64); a model sets its own")
+    made.add_argument("--iterations", "--steps", type=int, default=100)
+    made.add_argument("--within", type=float, default=10.0, help="mm that count as found (default: 10)")
+    made.add_argument("--tuning-cases", type=int, default=6)
+    return made
+
+
+if __name__ == "__main__":
+    main()
