@@ -14,7 +14,6 @@ from SphericalRegLib.geometry import carm
 from SphericalRegLib.geometry.calibration_files import read_autoscoper, read_json
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
-from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.xray import XRay, read_xray
 from SphericalRegLib.initialization.given import start_poses
@@ -110,17 +109,6 @@ def read_starts(
     elif preset is not None:
         origin = f"{preset} (--preset)"
     return start_poses(xrays, volume.center, pose=pose, preset=preset, angles=angles), origin
-
-
-def describe_ct(ct: CT, volume: Volume, bones: Sequence[int | str] | None) -> dict[str, Any]:
-    """What the report tells about the CT."""
-    return {
-        "path": ct.path,
-        "voxels_ijk": list(ct.hu.shape[::-1]),
-        "spacing_ijk_mm": [round(float(s), 4) for s in ct.spacing],
-        "used_voxels_ijk": list(volume.density.shape[:0:-1]),
-        "bones": "all" if bones is None else [str(bone) for bone in bones],
-    }
 
 
 def _origin_without_choice(xray: XRay) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
-
-import torch
+from typing import Literal
 
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
-from SphericalRegLib.cli.inputs import IntensityName, Preset, describe_ct, read_starts, read_xrays
+from SphericalRegLib.cli.inputs import IntensityName, Preset, read_starts, read_xrays
 from SphericalRegLib.evaluation.cases import bone_points
+from SphericalRegLib.evaluation.description import describe_ct, describe_settings
 from SphericalRegLib.evaluation.outcome import Outcome
 from SphericalRegLib.evaluation.output_folder import whole_folder
 from SphericalRegLib.evaluation.pose_errors import pose_errors
@@ -148,7 +147,7 @@ def register(
             starts, settings, notes = prepared.starts, prepared.settings, prepared.notes
             origin = f"the model {trained.card.name!r}" + (f" and {origin}" if known else "")
         else:
-            console.detail("No model: the poses around the start are searched (--model FILE, see sphericalreg train).")
+            console.say("No model (--model): poses around the start are searched.")
         console.detail(f"Start: {origin}. CT {tuple(volume.density.shape)}, {target}.")
 
         # The first run on a machine compiles the kernels, which is no part of a registration's time.
@@ -174,7 +173,7 @@ def register(
             starts=starts,
             isocenter=volume.center,
             ct=describe_ct(scan, volume, bones),
-            settings=_told(settings, origin, target),
+            settings=describe_settings(settings, origin, target),
             errors=errors,
             start_errors=start_errors,
             notes=notes,
@@ -193,23 +192,3 @@ def register(
         console.say("  The X-ray's file does not tell whether bone is bright or dark in it: see --intensity.")
     console.say(f"Report: {report}")
     return ACCEPTED if verdict.accepted else REJECTED
-
-
-def _told(settings: Settings, origin: str, device: torch.device) -> dict[str, Any]:
-    """The settings as the report tells them."""
-    reach = settings.range
-    return {
-        "start": origin,
-        "search_rotation_deg": reach.rotation_deg,
-        "search_in_plane_mm": reach.in_plane_mm,
-        "search_depth_mm": reach.depth_mm,
-        "candidates": settings.candidates,
-        "footprint_mm": settings.footprint_mm,
-        "stages": [
-            f"{s.name}: {s.size} px, {type(s.similarity).__name__}, {type(s.optimizer).__name__}, best {s.keep}"
-            for s in settings.stages
-        ],
-        "kernel": settings.kernel,
-        "seed": settings.seed,
-        "device": str(device),
-    }

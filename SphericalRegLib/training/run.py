@@ -20,7 +20,6 @@ from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.imaging.fingerprint import fingerprint
 from SphericalRegLib.imaging.randomize import STEPS, STRONGER
 from SphericalRegLib.imaging.volume import to_volume
-from SphericalRegLib.networks.checkpoint import previous
 from SphericalRegLib.networks.model import Model, ModelCard
 from SphericalRegLib.training.encoders import EncoderTrainer
 from SphericalRegLib.training.pairs import PairSampler
@@ -43,7 +42,7 @@ class TrainingProgress:
     Attributes:
         phase: "regressor" or "encoders".
         step, steps: of the phase.
-        done: share of the whole training, as its time goes.
+        done: share of the whole training; phases count alike.
         loss: of the step.
         seconds: that all runs of this training have taken so far.
         seconds_left: at the present pace; None in the first steps of a phase.
@@ -54,6 +53,7 @@ class TrainingProgress:
     phase: str
     step: int
     steps: int
+    done: float
     loss: float
     seconds: float
     seconds_left: float | None
@@ -125,12 +125,12 @@ class TrainingRun:
         self._validation = Validation(cts[0], plan, held_out) if held_out else None
         self._seconds = dict.fromkeys(self._trainers, 0.0)
         for phase, trainer in self._trainers.items():
-            if (path := self._checkpoint(phase)).exists() or previous(path).exists():
+            if (path := self._checkpoint(phase)).exists():
                 trainer.resume(path)
         self._read_log()
 
     def __iter__(self) -> Iterator[TrainingProgress]:
-        for phase, trainer in self._trainers.items():
+        for number, (phase, trainer) in enumerate(self._trainers.items()):
             before = self._seconds[phase]
             done_before = len(trainer.losses)
             with self._log() as log:
@@ -150,6 +150,7 @@ class TrainingRun:
                         phase,
                         at.step,
                         trainer.schedule.steps,
+                        (number + at.step / trainer.schedule.steps) / len(self._trainers),
                         at.loss,
                         sum(self._seconds.values()),
                         left,

@@ -74,6 +74,7 @@ def test_a_model_tells_what_it_is_for_and_how_it_was_validated(sample_ct, tmp_pa
         ("encoders", 4),
     }
     assert found[-1].seconds_left == 0
+    assert [at.done for at in found] == [0.25, 0.5, 0.875, 1.0]
     model = run.model()
     assert model.card.history["validation"]["regressed_mtre_mm"] == [pytest.approx(found[1].validation_mm)]
     assert model.card.history["validation"]["aligned_mtre_mm"] == [pytest.approx(found[3].validation_mm)]

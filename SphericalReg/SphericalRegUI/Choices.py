@@ -1,0 +1,156 @@
+"""What the panel's combo boxes offer: the engine's names, with the words a user reads."""
+
+from enum import Enum
+
+from slicer.i18n import tr as _
+
+
+class Method(Enum):
+    """Ways to register; values are those of ``SphericalRegLib.control.methods``."""
+
+    AUTOMATIC = "automatic"
+    CURRENT_POSE = "current pose"
+    LANDMARKS = "landmarks"
+    SEARCH = "search"
+
+    def label(self):
+        """For the combo box."""
+        return {
+            Method.AUTOMATIC: _("Automatic"),
+            Method.CURRENT_POSE: _("From current pose"),
+            Method.LANDMARKS: _("From landmarks"),
+            Method.SEARCH: _("Search"),
+        }[self]
+
+    def hint(self):
+        """What it needs and how far it goes, in one line."""
+        return {
+            Method.AUTOMATIC: _(
+                "Starts from the model, or else the chosen view; searches ±20°, 40 mm, 80 mm in depth."
+            ),
+            Method.CURRENT_POSE: _("Starts from the pose below, which must be within about 5° and 10 mm."),
+            Method.LANDMARKS: _("Starts from at least 4 landmarks that are placed in the CT and in the X-ray."),
+            Method.SEARCH: _("Searches widely around the chosen view: ±35°, 80 mm, 150 mm in depth. Takes longer."),
+        }[self]
+
+
+class Preset(Enum):
+    """Views to start from; values are those of ``SphericalRegLib.control.starts``."""
+
+    AUTOMATIC = "automatic"
+    AP = "AP"
+    PA = "PA"
+    LEFT_LATERAL = "left lateral"
+    RIGHT_LATERAL = "right lateral"
+    ANGLES = "angles"
+
+    def label(self):
+        """For the combo box."""
+        return {
+            Preset.AUTOMATIC: _("Automatic"),
+            Preset.AP: _("AP (from front to back)"),
+            Preset.PA: _("PA (from back to front)"),
+            Preset.LEFT_LATERAL: _("Left lateral"),
+            Preset.RIGHT_LATERAL: _("Right lateral"),
+            Preset.ANGLES: _("The C-arm's angles, as above"),
+        }[self]
+
+
+class Tone(Enum):
+    """What an X-ray's values are; values are those of ``SphericalRegLib.imaging.tone``."""
+
+    ATTENUATION = "attenuation"
+    INVERTED = "inverted"
+    INTENSITY = "intensity"
+
+    def label(self):
+        """For the combo box."""
+        return {
+            Tone.ATTENUATION: _("Bone is bright"),
+            Tone.INVERTED: _("Bone is dark"),
+            Tone.INTENSITY: _("Raw intensity (bone is dark)"),
+        }[self]
+
+
+class Similarity(Enum):
+    """At the last stage; values are those of ``SphericalRegLib.control.methods``."""
+
+    DEFAULT = "default"
+    TONE_FREE = "tone-free gradient"
+    GRADIENT_NCC = "gradient NCC"
+    LOCAL_NCC = "local NCC"
+    NCC = "NCC"
+
+    def label(self):
+        """For the combo box."""
+        return _("Default") if self is Similarity.DEFAULT else self.value[0].upper() + self.value[1:]
+
+
+class Optimizer(Enum):
+    """At the last stage; values are those of ``SphericalRegLib.control.methods``."""
+
+    DEFAULT = "default"
+    LEVENBERG_MARQUARDT = "Levenberg-Marquardt"
+    ADAM = "Adam"
+    GRADIENT_DESCENT = "gradient descent"
+    LBFGS = "L-BFGS"
+
+    def label(self):
+        """For the combo box."""
+        return _("Default") if self is Optimizer.DEFAULT else self.value[0].upper() + self.value[1:]
+
+
+class Levels(Enum):
+    """Resolution of the last stage; values are those of ``SphericalRegLib.control.methods``."""
+
+    DEFAULT = "default"
+    FAST = "fast"
+    FINE = "fine"
+
+    def label(self):
+        """For the combo box."""
+        return {
+            Levels.DEFAULT: _("Default"),
+            Levels.FAST: _("Fast (96 pixels)"),
+            Levels.FINE: _("Fine (256 pixels)"),
+        }[self]
+
+
+class OverlayMode(Enum):
+    """How the DRR is shown over the X-ray; values are those of ``SphericalRegLib.scene.overlay``."""
+
+    OPACITY = "opacity"
+    CHECKERBOARD = "checkerboard"
+    EDGES = "edges"
+    DIFFERENCE = "difference"
+
+    def label(self):
+        """For the combo box."""
+        return {
+            OverlayMode.OPACITY: _("Opacity"),
+            OverlayMode.CHECKERBOARD: _("Checkerboard"),
+            OverlayMode.EDGES: _("Edges"),
+            OverlayMode.DIFFERENCE: _("Difference"),
+        }[self]
+
+
+class PoseParameter(Enum):
+    """Of a landscape; values are those of ``SphericalRegLib.landscape``."""
+
+    RX = "rx"
+    RY = "ry"
+    RZ = "rz"
+    TX = "tx"
+    TY = "ty"
+    TZ = "tz"
+
+    def label(self):
+        """For the combo box."""
+        return {
+            PoseParameter.RX: _("Rotation about x (°)"),
+            PoseParameter.RY: _("Rotation about y (°)"),
+            PoseParameter.RZ: _("Rotation about the beam (°)"),
+            PoseParameter.TX: _("Shift along x (mm)"),
+            PoseParameter.TY: _("Shift along y (mm)"),
+            PoseParameter.TZ: _("Shift along the beam (mm)"),
+        }[self]

@@ -1,0 +1,48 @@
+"""The DICOM header behind an image in the scene."""
+
+import pathlib
+
+import slicer
+
+
+def headerFile(volumeNode):
+    """The file of the frame that a volume shows: from the DICOM database, else that it was read from; or None."""
+    from SphericalRegLib.scene.xray import dicom_instance_uids, frame_number
+
+    uids = dicom_instance_uids(volumeNode)
+    if uids:
+        frame = frame_number(volumeNode) or 0
+        uid = uids[frame] if len(uids) > frame else uids[0]
+        database = slicer.dicomDatabase
+        path = database.fileForInstance(uid) if database is not None and database.isOpen else ""
+        if path:
+            return pathlib.Path(path)
+    storage = volumeNode.GetStorageNode()
+    name = storage.GetFileName() if storage is not None else None
+    return pathlib.Path(name) if name else None
+
+
+def readHeader(volumeNode):
+    """(dataset without pixels, frame), or None where no DICOM file is behind the image."""
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+
+    from SphericalRegLib.scene.xray import frame_number
+
+    path = headerFile(volumeNode)
+    if path is None or not path.is_file():
+        return None
+    try:
+        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+    except InvalidDicomError:
+        return None
+    several = int(dataset.get("NumberOfFrames") or 1) > 1
+    frame = (frame_number(volumeNode) or 0) if several else 0
+    return dataset, frame
+
+
+def toneOf(dataset):
+    """What the header says the values are, after the modality's rescaling as Slicer applies it."""
+    from SphericalRegLib.imaging.xray_dicom import tone_from_tags
+
+    return tone_from_tags(dataset)[0]

@@ -1,0 +1,139 @@
+"""Section Landscape: the cost of similarities over two pose parameters."""
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from SphericalRegUI.Feedback import ERROR_STYLE, reported, say
+
+
+class LandscapeSection:
+    """
+    :param ui: the panel's widgets by name.
+    :param parameters: returns the parameter node's wrapper, or None while there is none.
+    :param session: what computes.
+    :param ensurePackages: installs what is missing; whether all is there then.
+    """
+
+    def __init__(self, ui, parameters, session, ensurePackages):
+        self.ui = ui
+        self._parameters = parameters
+        self._session = session
+        self._ensurePackages = ensurePackages
+        self._shown = None
+        ui.computeButton.connect("clicked()", lambda: self.compute())
+        ui.cancelLandscapeButton.connect("clicked()", lambda: session.survey.cancel())
+        ui.exportTableButton.connect("clicked()", lambda: self.exportTable())
+        ui.exportPictureButton.connect("clicked()", lambda: self.exportPicture())
+        ui.shownSimilarityComboBox.connect("currentIndexChanged(int)", self._onSimilarityChosen)
+        ui.landscapeSelector.addAttribute("vtkMRMLTableNode", "SphericalReg.Landscape")
+        session.survey.listen(self._onEvent)
+
+    def update(self, missing):
+        """Enable what can be done; ``missing`` is what the inputs lack, in words."""
+        parameters = self._parameters()
+        missing = list(missing)
+        if parameters.currentResult is None and parameters.currentPose is None:
+            missing.append(_("Register first, or choose a current pose."))
+        if parameters.firstParameter == parameters.secondParameter:
+            missing.append(_("Choose two different parameters."))
+        compared = ("surveyNCC", "surveyGradientNCC", "surveyLocalNCC", "surveyToneFree")
+        if not any(getattr(parameters, name) for name in compared):
+            missing.append(_("Check at least one similarity."))
+        busy = self._session.survey.state.busy
+        self.ui.computeButton.enabled = not missing and not busy
+        self.ui.computeButton.toolTip = "\n".join(missing)
+        table = parameters.currentLandscape
+        self.ui.exportTableButton.enabled = table is not None
+        self.ui.exportPictureButton.enabled = table is not None
+        identity = None if table is None else table.GetID()
+        if identity != self._shown:
+            self._shown = identity
+            self._listSimilarities(table)
+
+    def forget(self):
+        """Nothing is shown any more: the scene was closed."""
+        self._shown = None
+
+    def compute(self):
+        """Begin, once the packages are there."""
+        if not self._ensurePackages():
+            return
+        say(self.ui.landscapeStatusLabel, "")
+        with reported(self.ui.landscapeStatusLabel):
+            self._session.computeLandscape(self._parameters(), _("Landscape"))
+
+    def exportTable(self):
+        """Ask for a file and write the table."""
+        path = qt.QFileDialog.getSaveFileName(
+            slicer.util.mainWindow(), _("Export the table"), "landscape.csv", "CSV (*.csv)"
+        )
+        if not path:
+            return
+        with reported(self.ui.landscapeStatusLabel):
+            from SphericalRegLib.errors import InputError
+
+            if not slicer.util.exportNode(self._parameters().currentLandscape, path):
+                raise InputError(_("{path} cannot be written: choose another place.").format(path=path))
+            say(self.ui.landscapeStatusLabel, _("Written: {path}").format(path=path))
+
+    def exportPicture(self):
+        """Ask for a file and write a picture of the first 3D view."""
+        path = qt.QFileDialog.getSaveFileName(
+            slicer.util.mainWindow(), _("Export a picture of the 3D view"), "landscape.png", "PNG (*.png)"
+        )
+        if not path:
+            return
+        with reported(self.ui.landscapeStatusLabel):
+            import ScreenCapture
+
+            viewNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLViewNode")
+            if viewNode is None or slicer.app.layoutManager() is None:
+                say(self.ui.landscapeStatusLabel, _("There is no 3D view to take a picture of."), ERROR_STYLE)
+                return
+            logic = ScreenCapture.ScreenCaptureLogic()
+            logic.captureImageFromView(logic.viewFromNode(viewNode), path)
+            say(self.ui.landscapeStatusLabel, _("Written: {path}").format(path=path))
+
+    def _listSimilarities(self, table):
+        box = self.ui.shownSimilarityComboBox
+        blocked = box.blockSignals(True)
+        box.clear()
+        if table is not None:
+            with reported(self.ui.landscapeStatusLabel):
+                from SphericalRegLib.scene.landscape import landscape_nodes
+
+                for name in landscape_nodes(table).surfaces:
+                    box.addItem(name)
+        box.blockSignals(blocked)
+        box.enabled = box.count > 0
+
+    def _onSimilarityChosen(self, index):
+        parameters = self._parameters()
+        if parameters is None or parameters.currentLandscape is None or index < 0:
+            return
+        with reported(self.ui.landscapeStatusLabel):
+            from SphericalRegLib.scene.landscape import show_landscape
+
+            show_landscape(parameters.currentLandscape, self.ui.shownSimilarityComboBox.itemText(index))
+
+    def _onEvent(self, event):
+        from SphericalRegLib.control import Cancelled, Failed, Finished, Progressed, StateChanged
+        from SphericalRegLib.control.state import State
+
+        bar, label = self.ui.landscapeProgressBar, self.ui.landscapeStatusLabel
+        if isinstance(event, Progressed):
+            bar.setRange(0, event.step.total)
+            bar.setValue(event.step.done)
+        elif isinstance(event, Finished):
+            say(label, "")
+        elif isinstance(event, Cancelled):
+            say(label, _("Cancelled. Nothing was changed."))
+        elif isinstance(event, Failed):
+            say(label, event.failure.text, ERROR_STYLE)
+        elif isinstance(event, StateChanged):
+            self.ui.cancelLandscapeButton.enabled = event.after in (State.PREPARING, State.RUNNING)
+            self.ui.computeButton.enabled = not event.after.busy
+            bar.setVisible(event.after.busy)
+            if event.after is State.PREPARING:
+                bar.setRange(0, 0)

@@ -1,0 +1,191 @@
+"""Section Model: which trained model, what it is for, its training, and what computes."""
+
+import os
+import pathlib
+import shutil
+import sys
+
+from slicer.i18n import tr as _
+
+from SphericalRegUI.Curve import Curve
+from SphericalRegUI.Feedback import ERROR_STYLE, reported, say, showPath
+
+
+class ModelSection:
+    """
+    :param ui: the panel's widgets by name.
+    :param parameters: returns the parameter node's wrapper, or None while there is none.
+    :param session: what trains.
+    :param ensurePackages: installs what is missing; whether all is there then.
+    """
+
+    def __init__(self, ui, parameters, session, ensurePackages):
+        self.ui = ui
+        self._ensurePackages = ensurePackages
+        self._curve = Curve(ui.trainingCurveLabel)
+        self._parameters = parameters
+        self._session = session
+        self._cards = []
+        self._listed = None
+        ui.modelFolderPathLineEdit.connect("currentPathChanged(QString)", self._onFolderChosen)
+        ui.modelComboBox.connect("currentIndexChanged(int)", self._onModelChosen)
+        ui.deviceComboBox.connect("currentIndexChanged(int)", self._onDeviceChosen)
+        ui.trainButton.connect("clicked()", lambda: self.train(None))
+        ui.fineTuneButton.connect("clicked()", lambda: self.train(self._parameters().modelFile))
+        ui.cancelTrainingButton.connect("clicked()", lambda: session.training.cancel())
+        session.training.listen(self._onTrainingEvent)
+
+    def update(self):
+        """List models and devices, and say what can be done with them."""
+        self._listModels()
+        self._listDevices()
+        self._enable()
+
+    def _listModels(self):
+        from SphericalRegLib.control.models import find_models
+
+        parameters = self._parameters()
+        folder = parameters.modelFolder
+        showPath(self.ui.modelFolderPathLineEdit, folder)
+        files = tuple(sorted(pathlib.Path(folder).glob("*.safetensors"))) if folder else ()
+        state = (folder, parameters.modelFile, files)
+        if state == self._listed:
+            return
+        self._listed = state
+        self._cards = find_models([folder]) if folder else []
+        box = self.ui.modelComboBox
+        blocked = box.blockSignals(True)
+        box.clear()
+        box.addItem(_("No model"), "")
+        for card in self._cards:
+            box.addItem(card.name, str(card.path))
+        box.setCurrentIndex(max(0, box.findData(parameters.modelFile)))
+        box.blockSignals(blocked)
+        self._describe()
+
+    def _describe(self):
+        chosen = self._parameters().modelFile
+        card = next((one for one in self._cards if str(one.path) == chosen), None)
+        if card is not None:
+            words = card.text
+        elif chosen:
+            words = _("There is no model {path}: choose another one, or none.").format(path=chosen)
+        else:
+            words = _("No model is chosen: registration works without one.")
+        say(self.ui.modelLabel, words)
+
+    def _listDevices(self):
+        """Devices are known once torch is imported; it is not imported for this list alone."""
+        box, parameters = self.ui.deviceComboBox, self._parameters()
+        found = {"auto": _("Automatic")}
+        if "torch" in sys.modules:
+            from SphericalRegLib.cli.device import available_devices
+
+            found |= {name: f"{name}: {words}" for name, words in available_devices().items()}
+            say(self.ui.deviceLabel, "")
+        else:
+            found[parameters.device] = found.get(parameters.device, parameters.device)
+            say(self.ui.deviceLabel, _("Devices are listed after the first registration."))
+        if [box.itemData(index) for index in range(box.count)] == list(found):
+            return
+        blocked = box.blockSignals(True)
+        box.clear()
+        for name, words in found.items():
+            box.addItem(words, name)
+        box.setCurrentIndex(max(0, box.findData(parameters.device)))
+        box.blockSignals(blocked)
+
+    def _enable(self):
+        parameters, running = self._parameters(), self._session.training.state.busy
+        can = not running and parameters.ctVolume is not None
+        self.ui.trainButton.enabled = can
+        self.ui.fineTuneButton.enabled = can and bool(parameters.modelFile)
+        self.ui.cancelTrainingButton.enabled = running
+
+    def _onFolderChosen(self, path):
+        if self._parameters() is not None:
+            self._parameters().modelFolder = path
+
+    def _onModelChosen(self, index):
+        if self._parameters() is not None:
+            self._parameters().modelFile = self.ui.modelComboBox.itemData(index) or ""
+            self._describe()
+
+    def _onDeviceChosen(self, index):
+        if self._parameters() is not None:
+            self._parameters().device = self.ui.deviceComboBox.itemData(index) or "auto"
+
+    def train(self, startFrom):
+        """Train for the chosen CT in a process of its own; ``startFrom`` is the model to fine-tune, or None."""
+        if not self._ensurePackages():
+            return
+        self._curve.clear()
+        with reported(self.ui.trainingLabel):
+            from SphericalRegLib.control.models import training_arguments
+            from SphericalRegLib.errors import InputError
+
+            parameters = self._parameters()
+            if not parameters.modelFolder:
+                raise InputError(_("Choose a folder for the model first."))
+            folder = pathlib.Path(parameters.modelFolder)
+            ct = _savedFile(parameters.ctVolume)
+            output = folder / f"{pathlib.Path(ct).name.split('.')[0]}.safetensors"
+            python = shutil.which("PythonSlicer") or sys.executable
+            arguments = training_arguments(python, ct, str(output), startFrom or None, parameters.device)
+            import SphericalRegLib
+
+            library = str(pathlib.Path(SphericalRegLib.__file__).parents[1])
+            path = os.pathsep.join(part for part in (library, os.environ.get("PYTHONPATH", "")) if part)
+            self._session.train(arguments, {"PYTHONPATH": path})
+
+    def _onTrainingEvent(self, event):
+        from SphericalRegLib.control import Cancelled, Failed, Finished, Progressed, StateChanged
+
+        bar, label = self.ui.trainingProgressBar, self.ui.trainingLabel
+        if isinstance(event, Progressed):
+            self._showProgress(event.step)
+        elif isinstance(event, Finished):
+            say(label, _("The model is trained: choose it above."))
+            self._listed = None
+        elif isinstance(event, Cancelled):
+            say(label, _("Training was cancelled. Train again to go on from its last checkpoint."))
+        elif isinstance(event, Failed):
+            say(label, event.failure.text, ERROR_STYLE)
+        elif isinstance(event, StateChanged):
+            bar.setVisible(event.after.busy)
+            if not event.before.busy:
+                # until the first news
+                bar.setRange(0, 0)
+                say(label, _("Preparing …"))
+            if self._parameters() is not None:
+                self.update()
+
+    def _showProgress(self, lines):
+        from SphericalRegLib.control.models import training_news
+
+        news = training_news(lines)
+        if news.done is not None:
+            self.ui.trainingProgressBar.setRange(0, 1000)
+            self.ui.trainingProgressBar.setValue(int(1000 * news.done))
+        if news.losses:
+            self._curve.add(news.losses)
+        if news.text:
+            say(self.ui.trainingLabel, news.text)
+
+
+def _savedFile(volumeNode):
+    """The file that holds a volume as it is now.
+
+    :raises InputError: where there is none: training reads files.
+    """
+    from SphericalRegLib.errors import InputError
+
+    storage = volumeNode.GetStorageNode()
+    name = storage.GetFileName() if storage is not None else None
+    if not name or volumeNode.GetModifiedSinceRead() or volumeNode.GetParentTransformNode() is not None:
+        raise InputError(
+            _("Training reads the CT from a file: harden its transform, save '{name}', then train.").format(
+                name=volumeNode.GetName()
+            )
+        )
+    return name

@@ -1,0 +1,114 @@
+"""Everything that the panel remembers, saved with the scene."""
+
+from typing import Annotated
+
+from slicer import (
+    vtkMRMLLinearTransformNode,
+    vtkMRMLMarkupsFiducialNode,
+    vtkMRMLScalarVolumeNode,
+    vtkMRMLSegmentationNode,
+    vtkMRMLTableNode,
+)
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper, parameterPack
+
+from SphericalRegUI.Choices import Levels, Method, Optimizer, OverlayMode, PoseParameter, Preset, Similarity, Tone
+
+
+@parameterPack
+class ViewGeometry:
+    """
+    The geometry of one X-ray as typed; 0 is an empty field where 0 makes no sense.
+
+    sdd - Source-to-detector distance, mm.
+    sad - Source-to-isocenter distance, mm.
+    rowSpacing, columnSpacing - Distance of pixel centers on the detector, mm.
+    offCenterColumns, offCenterRows - From the image's middle to where the central ray hits, pixels.
+    primaryAngle, secondaryAngle - The C-arm's DICOM positioner angles, degrees.
+    rotation - Of the stored image about the beam, degrees.
+    mirrored - Whether the stored image is a mirror image of what the source sees.
+    anglesKnown - Whether the angles mean something.
+    tone - What the image's values are.
+    """
+
+    sdd: Annotated[float, WithinRange(0.0, 10000.0)] = 0.0
+    sad: Annotated[float, WithinRange(0.0, 10000.0)] = 0.0
+    rowSpacing: Annotated[float, WithinRange(0.0, 100.0)] = 0.0
+    columnSpacing: Annotated[float, WithinRange(0.0, 100.0)] = 0.0
+    offCenterColumns: Annotated[float, WithinRange(-10000.0, 10000.0)] = 0.0
+    offCenterRows: Annotated[float, WithinRange(-10000.0, 10000.0)] = 0.0
+    primaryAngle: Annotated[float, WithinRange(-360.0, 360.0)] = 0.0
+    secondaryAngle: Annotated[float, WithinRange(-90.0, 90.0)] = 0.0
+    rotation: Annotated[float, WithinRange(-360.0, 360.0)] = 0.0
+    mirrored: bool = False
+    anglesKnown: bool = False
+    tone: Tone = Tone.ATTENUATION
+
+
+@parameterNodeWrapper
+class SphericalRegParameterNode:
+    """
+    The parameters needed by the module.
+
+    ctVolume - The CT, in Hounsfield units.
+    segmentation, segments - Bones; where segments (by ID) are named, only these are rendered.
+    xray1Volume, xray2Volume - One or two X-rays.
+    geometry1, geometry2 - Their geometry.
+    calibrationFile - A file with the geometry of all views, in place of the fields.
+    preset - The view to start from.
+    ctLandmarks, xray1Landmarks, xray2Landmarks - Landmarks of the same names.
+    truth - The true pose, for evaluation.
+    modelFile, modelFolder - The trained model that the automatic method starts from, and where models lie.
+    device - What computes: auto, cpu, cuda, mps.
+    method - Where the search begins and how far it goes.
+    currentPose - The pose to start from, to be dragged by hand.
+    liveRendering - Whether the DRR follows while the current pose is dragged.
+    similarity, optimizer, levels, iterations, seed - Advanced choices.
+    currentResult - The result that is shown.
+    overlayMode, overlayOpacity - How.
+    firstParameter … landscapeSize - Of a landscape.
+    currentLandscape - The landscape that is shown.
+    """
+
+    ctVolume: vtkMRMLScalarVolumeNode
+    segmentation: vtkMRMLSegmentationNode
+    segments: list[str]
+    xray1Volume: vtkMRMLScalarVolumeNode
+    xray2Volume: vtkMRMLScalarVolumeNode
+    geometry1: ViewGeometry
+    geometry2: ViewGeometry
+    calibrationFile: str = ""
+    preset: Preset = Preset.AUTOMATIC
+    ctLandmarks: vtkMRMLMarkupsFiducialNode
+    xray1Landmarks: vtkMRMLMarkupsFiducialNode
+    xray2Landmarks: vtkMRMLMarkupsFiducialNode
+    truth: vtkMRMLLinearTransformNode
+
+    modelFile: str = ""
+    modelFolder: str = ""
+    device: str = "auto"
+
+    method: Method = Method.AUTOMATIC
+    currentPose: vtkMRMLLinearTransformNode
+    liveRendering: bool = True
+    similarity: Similarity = Similarity.DEFAULT
+    optimizer: Optimizer = Optimizer.DEFAULT
+    levels: Levels = Levels.DEFAULT
+    iterations: Annotated[int, WithinRange(0, 1000)] = 0
+    seed: Annotated[int, WithinRange(0, 1000000)] = 0
+
+    currentResult: vtkMRMLLinearTransformNode
+    overlayMode: OverlayMode = OverlayMode.OPACITY
+    overlayOpacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
+
+    firstParameter: PoseParameter = PoseParameter.TX
+    firstExtent: Annotated[float, WithinRange(0.1, 500.0)] = 30.0
+    firstSteps: Annotated[int, WithinRange(3, 201)] = 31
+    secondParameter: PoseParameter = PoseParameter.RZ
+    secondExtent: Annotated[float, WithinRange(0.1, 500.0)] = 15.0
+    secondSteps: Annotated[int, WithinRange(3, 201)] = 31
+    surveyNCC: bool = True
+    surveyGradientNCC: bool = False
+    surveyLocalNCC: bool = False
+    surveyToneFree: bool = True
+    landscapeSize: Annotated[int, WithinRange(8, 512)] = 64
+    currentLandscape: vtkMRMLTableNode

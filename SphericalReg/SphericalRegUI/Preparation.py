@@ -1,0 +1,264 @@
+"""From the nodes and numbers of the panel to what the engine takes. No Qt; the engine is imported when it is needed."""
+
+import pathlib
+
+
+class Snapshot:
+    """The choices at the moment when Register was pressed: what is changed afterwards belongs to the next run.
+
+    :param parameters: the parameter node, or anything with its fields.
+    """
+
+    _NODES = (
+        "ctVolume", "segmentation", "xray1Volume", "xray2Volume", "ctLandmarks", "xray1Landmarks", "xray2Landmarks",
+        "truth", "currentPose",
+    )  # fmt: skip
+
+    def __init__(self, parameters):
+        for name in self._NODES:
+            setattr(self, name, getattr(parameters, name))
+        self.segments = list(parameters.segments) if parameters.segmentation else []
+        self.fields = [viewFields(parameters.geometry1), viewFields(parameters.geometry2)]
+        self.tones = [parameters.geometry1.tone.value, parameters.geometry2.tone.value]
+        self.calibrationFile = calibrationPath(parameters)
+        self.preset = parameters.preset.value
+        self.method = parameters.method.value
+        self.device = parameters.device
+        self.modelFile = parameters.modelFile
+        self.advanced = {
+            "similarity": parameters.similarity.value,
+            "optimizer": parameters.optimizer.value,
+            "levels": parameters.levels.value,
+            "iterations": parameters.iterations,
+            "seed": parameters.seed,
+        }
+
+    @property
+    def xrayVolumes(self):
+        """One or two volume nodes."""
+        return [node for node in (self.xray1Volume, self.xray2Volume) if node is not None]
+
+    @property
+    def nodesInUse(self):
+        """Nodes whose removal stops a run."""
+        return [node for node in (getattr(self, name) for name in self._NODES) if node is not None]
+
+
+def calibrationPath(parameters):
+    """The calibration file, or None where none was chosen."""
+    return pathlib.Path(parameters.calibrationFile) if parameters.calibrationFile else None
+
+
+def viewFields(geometry):
+    """The engine's ``ViewFields`` of a geometry as typed."""
+    from SphericalRegLib.control.geometry_fields import ViewFields
+
+    return ViewFields(
+        sdd=geometry.sdd,
+        sad=geometry.sad,
+        row_mm=geometry.rowSpacing,
+        column_mm=geometry.columnSpacing,
+        off_center=(geometry.offCenterColumns, geometry.offCenterRows),
+        primary_deg=geometry.primaryAngle,
+        secondary_deg=geometry.secondaryAngle,
+        rotation_deg=geometry.rotation,
+        mirrored=geometry.mirrored,
+        angles_known=geometry.anglesKnown,
+    )
+
+
+def fillGeometry(geometry, fields):
+    """Type ``ViewFields`` into a geometry."""
+    geometry.sdd, geometry.sad = fields.sdd, fields.sad
+    geometry.rowSpacing, geometry.columnSpacing = fields.row_mm, fields.column_mm
+    geometry.offCenterColumns, geometry.offCenterRows = fields.off_center
+    geometry.primaryAngle, geometry.secondaryAngle = fields.primary_deg, fields.secondary_deg
+    geometry.rotation = fields.rotation_deg
+    geometry.mirrored, geometry.anglesKnown = fields.mirrored, fields.angles_known
+
+
+def imageSize(volumeNode):
+    """(rows, columns) of an image node, or None where it has no pixels."""
+    if volumeNode is None or volumeNode.GetImageData() is None:
+        return None
+    columns, rows, _slices = volumeNode.GetImageData().GetDimensions()
+    return rows, columns
+
+
+class Preparation:
+    """Converts, and keeps the converted CT until it or what was chosen of it changes."""
+
+    def __init__(self):
+        self._key = None
+        self._kept = None
+
+    def forget(self):
+        """Let the converted CT go: the scene was closed."""
+        self._key = self._kept = None
+
+    def scanAndVolume(self, snapshot):
+        """(CT, attenuation on the chosen device)."""
+        from SphericalRegLib.cli.device import choose_device
+        from SphericalRegLib.imaging.volume import to_volume
+        from SphericalRegLib.scene.ct import ct_from_volume
+
+        key = _identity(snapshot)
+        if key != self._key:
+            chosen = snapshot.segments or None
+            scan = ct_from_volume(snapshot.ctVolume, snapshot.segmentation, chosen)
+            labels = sorted(scan.label_names) if chosen else None
+            volume = to_volume(scan, labels=labels).to(choose_device(snapshot.device))
+            self._key, self._kept = key, (scan, volume)
+        return self._kept
+
+    def xrays(self, snapshot):
+        """The X-rays with their views in one rig."""
+        from SphericalRegLib.control.geometry_fields import nominal, views_of
+        from SphericalRegLib.errors import InputError
+        from SphericalRegLib.scene.xray import xray_from_volume
+
+        volumes = snapshot.xrayVolumes
+        if not volumes:
+            raise InputError("There is no X-ray: choose one under Inputs.")
+        if snapshot.xray1Volume is None:
+            raise InputError("X-ray 2 is chosen and X-ray 1 is not: choose the first one first.")
+        if snapshot.calibrationFile is not None:
+            views = self._calibrated(snapshot.calibrationFile, len(volumes))
+            geometries = [None] * len(volumes)
+        else:
+            fields = snapshot.fields[: len(volumes)]
+            sizes = [imageSize(node) or (0, 0) for node in volumes]
+            views = views_of(fields, sizes, [node.GetName() for node in volumes])
+            geometries = [nominal(one, view) for one, view in zip(fields, views, strict=True)]
+        return [
+            xray_from_volume(node, view, tone, geometry=geometry)
+            for node, view, tone, geometry in zip(
+                volumes, views, snapshot.tones[: len(volumes)], geometries, strict=True
+            )
+        ]
+
+    def _calibrated(self, path, count):
+        from SphericalRegLib.errors import InputError
+        from SphericalRegLib.geometry.calibration_files import read_autoscoper, read_json
+
+        views = read_json(path).views if path.suffix.lower() == ".json" else [read_autoscoper(path)]
+        if len(views) != count:
+            raise InputError(
+                f"{path.name} holds {len(views)} views for {count} X-rays: choose a file with one for each, or none."
+            )
+        return views
+
+    def landmarks(self, snapshot):
+        """({name: world mm}, for each view {name: pixel})."""
+        from SphericalRegLib.scene.landmarks import landmarks_from_markups, pixels_from_markups
+
+        points = landmarks_from_markups(snapshot.ctLandmarks) if snapshot.ctLandmarks else {}
+        images = snapshot.xrayVolumes
+        marked = (snapshot.xray1Landmarks, snapshot.xray2Landmarks)[: len(images)]
+        pixels = [
+            pixels_from_markups(marks, image) if marks else {} for marks, image in zip(marked, images, strict=True)
+        ]
+        return points, pixels
+
+    def matchedLandmarks(self, snapshot):
+        """As :meth:`landmarks`; names in an X-ray that the CT lacks are an error here, before any work is spent."""
+        from SphericalRegLib.initialization.landmarks import match_by_name
+
+        points, pixels = self.landmarks(snapshot)
+        for seen in pixels:
+            match_by_name(points, seen)
+        return points, pixels
+
+    def pose(self, node):
+        """(4, 4) rig_from_world of a transform node, or None."""
+        from SphericalRegLib.scene.poses import pose_from_transform
+
+        return None if node is None else pose_from_transform(node)
+
+    def starts(self, snapshot, volume, xrays, method=None):
+        """(poses, in words where they come from)."""
+        from SphericalRegLib.control.starts import starts_for
+
+        points, pixels = self.landmarks(snapshot)
+        return starts_for(
+            method or snapshot.method,
+            volume,
+            xrays,
+            preset=snapshot.preset,
+            current=self.pose(snapshot.currentPose),
+            points=points,
+            pixels=pixels,
+        )
+
+    def inputs(self, snapshot):
+        """All that a registration job takes."""
+        from SphericalRegLib.control.methods import Advanced, settings_for
+        from SphericalRegLib.control.models import with_model
+        from SphericalRegLib.control.registration_job import Inputs
+
+        scan, volume = self.scanAndVolume(snapshot)
+        xrays = self.xrays(snapshot)
+        starts, origin = self.starts(snapshot, volume, xrays)
+        bones = bool(snapshot.segments)
+        settings = settings_for(snapshot.method, bones, Advanced(**snapshot.advanced))
+        notes = ()
+        if snapshot.modelFile and snapshot.method == "automatic":
+            known = snapshot.preset != "automatic"
+            starts, settings, origin, notes = with_model(snapshot.modelFile, volume, xrays, starts, known, settings)
+        return Inputs(
+            scan=scan,
+            volume=volume,
+            xrays=xrays,
+            starts=starts,
+            origin=origin,
+            settings=settings,
+            bones=sorted(scan.label_names.values()) if bones else None,
+            truth=self.pose(snapshot.truth),
+            points=self._targets(snapshot, scan),
+            notes=notes,
+        )
+
+    def _targets(self, snapshot, scan):
+        """(N, 3) points at which errors against the truth are told: those of bones, else landmarks, else the CT."""
+        import numpy as np
+        import torch
+
+        from SphericalRegLib.errors import InputError
+
+        if snapshot.truth is None or scan.labels is not None:
+            return None
+        points, _pixels = self.landmarks(snapshot)
+        if not points:
+            raise InputError(
+                "A true pose is chosen, but no points to tell errors at: choose bones or landmarks in the CT, or no "
+                "true pose."
+            )
+        return torch.from_numpy(np.array(list(points.values())))
+
+
+def _identity(snapshot):
+    """What the converted CT depends on."""
+    ct, segmentation = snapshot.ctVolume, snapshot.segmentation
+    if ct is None:
+        from SphericalRegLib.errors import InputError
+
+        raise InputError("There is no CT: choose one under Inputs.")
+
+    def stamp(node):
+        if node is None:
+            return None
+        parent = node.GetParentTransformNode()
+        image = node.GetImageData() if node.IsA("vtkMRMLVolumeNode") else node.GetSegmentation()
+        return node.GetID(), node.GetMTime(), image.GetMTime() if image else 0, _chainTime(parent)
+
+    return stamp(ct), stamp(segmentation), tuple(snapshot.segments), snapshot.device
+
+
+def _chainTime(transformNode):
+    """The latest change of a transform and of all that it hangs under."""
+    latest = 0
+    while transformNode is not None:
+        transform = transformNode.GetTransformToParent()
+        latest = max(latest, transformNode.GetMTime(), transform.GetMTime() if transform else 0)
+        transformNode = transformNode.GetParentTransformNode()
+    return latest

@@ -1,0 +1,129 @@
+"""Section Register: the method, the pose by hand, Register and Cancel, progress."""
+
+import slicer
+from slicer.i18n import tr as _
+from slicer.util import VTKObservationMixin
+
+from SphericalRegUI.Choices import Method
+from SphericalRegUI.Feedback import ERROR_STYLE, reported, say
+
+
+class RegisterSection(VTKObservationMixin):
+    """
+    :param ui: the panel's widgets by name.
+    :param parameters: returns the parameter node's wrapper, or None while there is none.
+    :param session: what registers.
+    :param ensurePackages: installs what is missing; whether all is there then.
+    """
+
+    def __init__(self, ui, parameters, session, ensurePackages):
+        VTKObservationMixin.__init__(self)
+        self.ui = ui
+        self._parameters = parameters
+        self._session = session
+        self._ensurePackages = ensurePackages
+        self._observed = None
+        ui.registerButton.connect("clicked()", lambda: self.register())
+        ui.cancelButton.connect("clicked()", lambda: session.registration.cancel())
+        ui.placeButton.connect("clicked()", lambda: self.placeCArm())
+        session.registration.listen(self._onEvent)
+        session.onMessage = lambda text: say(ui.registerStatusLabel, text, ERROR_STYLE)
+
+    def update(self, missing):
+        """Enable what can be done; ``missing`` is what the inputs lack, in words."""
+        parameters = self._parameters()
+        say(self.ui.methodLabel, parameters.method.hint())
+        missing = [*missing, *self._missingOfMethod(parameters)]
+        busy = self._session.registration.state.busy
+        self.ui.registerButton.enabled = not missing and not busy
+        self.ui.registerButton.toolTip = "\n".join(missing) if missing else _("Find the pose of the C-arm.")
+        self.ui.placeButton.enabled = not busy and parameters.ctVolume is not None
+        if missing and not busy and not self.ui.registerStatusLabel.text:
+            say(self.ui.registerStatusLabel, _("To register: {what}").format(what=missing[0]))
+        elif not missing and self.ui.registerStatusLabel.text.startswith(_("To register: {what}").format(what="")):
+            say(self.ui.registerStatusLabel, "")
+        self._observePose(parameters.currentPose)
+
+    def _missingOfMethod(self, parameters):
+        if parameters.method is Method.CURRENT_POSE and parameters.currentPose is None:
+            return [_("Choose the current pose, or place a C-arm.")]
+        if parameters.method is Method.LANDMARKS and parameters.ctLandmarks is None:
+            return [_("Choose the landmarks in the CT, under Inputs.")]
+        return []
+
+    def register(self):
+        """Begin, once the packages are there."""
+        label = self.ui.registerStatusLabel
+        if not self._ensurePackages():
+            say(label, _("Packages are missing, so nothing can be registered: see the top of this panel."), ERROR_STYLE)
+            return
+        say(label, "")
+        with reported(label):
+            self._session.register(self._parameters(), _("Registration"))
+
+    def placeCArm(self):
+        """Put a C-arm at the chosen view into the scene."""
+        label = self.ui.registerStatusLabel
+        if not self._ensurePackages():
+            return
+        say(label, "")
+        with reported(label):
+            node = self._session.placeCArm(self._parameters(), _("C-arm"))
+            node.CreateDefaultDisplayNodes()
+            node.GetDisplayNode().SetEditorVisibility(True)
+            say(label, _("Drag the handles of '{name}' in the 3D view.").format(name=node.GetName()))
+
+    def stopObserving(self):
+        """Forget the pose that was watched."""
+        self.removeObservers()
+        self._observed = None
+
+    def _observePose(self, node):
+        if node is self._observed:
+            return
+        self.stopObserving()
+        self._observed = node
+        if node is not None:
+            self.addObserver(node, slicer.vtkMRMLTransformNode.TransformModifiedEvent, self._onPoseMoved)
+
+    def _onPoseMoved(self, caller, event):
+        parameters = self._parameters()
+        if parameters is not None and not self._missingPackages():
+            with reported(self.ui.registerStatusLabel):
+                self._session.poseMoved(parameters, caller)
+
+    def _missingPackages(self):
+        from SphericalRegLib.control.packages import missing_packages
+
+        return missing_packages(["torch", "numba"])
+
+    def _onEvent(self, event):
+        from SphericalRegLib.control import Cancelled, Failed, Finished, Progressed, StateChanged
+        from SphericalRegLib.control.state import State
+
+        label, bar = self.ui.registerStatusLabel, self.ui.registerProgressBar
+        if isinstance(event, Progressed):
+            step = event.step
+            bar.setRange(0, step.levels)
+            bar.setValue(step.level + 1)
+            say(
+                label,
+                _("{stage} pixels, iteration {iteration}: cost {cost}").format(
+                    stage=step.stage, iteration=step.iteration, cost=f"{step.cost:.3f}"
+                ),
+            )
+        elif isinstance(event, Finished):
+            say(label, "")
+        elif isinstance(event, Cancelled):
+            say(label, _("Cancelled. Nothing was changed."))
+        elif isinstance(event, Failed):
+            say(label, event.failure.text, ERROR_STYLE)
+        elif isinstance(event, StateChanged):
+            self.ui.cancelButton.enabled = event.after in (State.PREPARING, State.RUNNING)
+            self.ui.registerButton.enabled = not event.after.busy
+            bar.setVisible(event.after.busy)
+            if event.after is State.PREPARING:
+                bar.setRange(0, 0)
+                say(label, _("Preparing …"))
+            elif event.after is State.CANCELLING:
+                say(label, _("Cancelling …"))

@@ -1,0 +1,67 @@
+"""The sample that comes with the extension, loaded from its own files: no network."""
+
+import json
+import logging
+import pathlib
+
+import slicer
+from slicer.i18n import tr as _
+
+CATEGORY = "SphericalReg"
+SAMPLE_NAME = "SphericalRegPelvis"
+_NAME = "pelvis_lumbar_3mm"
+_FILES = (f"{_NAME}.nii.gz", f"{_NAME}_ap.dcm", f"{_NAME}_labels.nii.gz")
+
+
+def registerSampleData(iconsFolder):
+    """Offer the sample in Slicer's module Sample Data."""
+    import SampleData
+
+    from SphericalRegLib.sample import sample_path
+
+    logic = SampleData.SampleDataLogic
+    if hasattr(logic, "registerCustomSampleDataCategory"):  # Slicer 5.10 lacks it
+        logic.registerCustomSampleDataCategory(CATEGORY, title=_("SphericalReg"))
+    logic.registerCustomSampleDataSource(
+        category=CATEGORY,
+        sampleName=SAMPLE_NAME,
+        uris=[pathlib.Path(sample_path(name)).as_uri() for name in _FILES],
+        fileNames=list(_FILES),
+        nodeNames=["Pelvis CT", "Pelvis X-ray AP", "Pelvis bones"],
+        loadFileTypes=["VolumeFile", "VolumeFile", "SegmentationFile"],
+        thumbnailFileName=str(pathlib.Path(iconsFolder) / f"{SAMPLE_NAME}.png"),
+        customDownloader=lambda source: loadSample(),
+    )
+
+
+def loadSample():
+    """Load CT, X-ray and bones; returns their nodes in this order."""
+    from SphericalRegLib.sample import sample_path
+
+    ct = slicer.util.loadVolume(str(sample_path(_FILES[0])), {"name": "Pelvis CT"})
+    xray = slicer.util.loadVolume(str(sample_path(_FILES[1])), {"name": "Pelvis X-ray AP", "singleFile": True})
+    bones = slicer.util.loadSegmentation(str(sample_path(_FILES[2])), {"name": "Pelvis bones"})
+    _nameSegments(bones, json.loads(sample_path(f"{_NAME}_labels.json").read_text(encoding="utf-8")))
+    bones.GetDisplayNode().SetVisibility(False)
+    return [ct, xray, bones]
+
+
+def loadTruth(scene):
+    """A transform with the sample X-ray's true pose."""
+    from SphericalRegLib.imaging.pose_file import read_pose
+    from SphericalRegLib.sample import sample_path
+    from SphericalRegLib.scene.poses import transform_from_pose
+
+    return transform_from_pose(scene, read_pose(sample_path(f"{_NAME}_ap_truth.json")), _("Pelvis true pose"))
+
+
+def _nameSegments(segmentationNode, names):
+    """Give segments their bones' names by the label that each had in the file."""
+    segmentation = segmentationNode.GetSegmentation()
+    for index in range(segmentation.GetNumberOfSegments()):
+        segment = segmentation.GetNthSegment(index)
+        name = names.get(str(segment.GetLabelValue()))
+        if name is None:
+            logging.warning("The sample's label %d has no name", segment.GetLabelValue())
+        else:
+            segment.SetName(name)

@@ -1,0 +1,335 @@
+"""What the panel sets going: registrations, live DRRs, landscapes, training. Scene and engine, but no Qt.
+
+The scheduler is injected, so that all of this runs in a test without an event loop.
+"""
+
+from SphericalRegUI.Preparation import Preparation, Snapshot
+
+
+class Session:
+    """Runs jobs on what the parameter node holds and puts their results into the scene.
+
+    :param scene: the MRML scene.
+    :param schedule: calls a function later, soon.
+    :param scheduleSlowly: calls a function later, after a pause; for jobs that wait for another process.
+    """
+
+    def __init__(self, scene, schedule, scheduleSlowly):
+        from SphericalRegLib.control import Controller, LatestWins
+
+        self.scene = scene
+        self.registration = Controller(schedule)
+        self.survey = Controller(schedule)
+        self.training = Controller(scheduleSlowly)
+        self.preparation = Preparation()
+        self._drawLatest = LatestWins(schedule, self._draw, self._onDrawFailed)
+        self._snapshot = None
+        self._preview = None
+        self._live = None
+        self._liveKey = None
+        self._edgesShown = False
+        self._staleBones = set()
+        self._registered = {}
+        self._surveyed = []
+        self.onDrawn = lambda poseNode: None
+        self.onMessage = lambda text: None
+        self.registration.listen(self._onRegistrationEvent)
+        self.survey.listen(self._onSurveyEvent)
+
+    @property
+    def busy(self):
+        """Whether any run is under way."""
+        return any(one.state.busy for one in (self.registration, self.survey, self.training))
+
+    @property
+    def preview(self):
+        """The C-arm that moves while a registration runs, or None."""
+        return self._preview
+
+    # Registration
+
+    def register(self, parameters, name):
+        """Begin a registration of what the parameter node holds; the new result will have that name.
+
+        The converted inputs are made within the run's first call, so the panel can say "preparing" before it blocks.
+        """
+        snapshot = Snapshot(parameters)
+
+        def engine():
+            from SphericalRegLib.control.registration_job import RegistrationJob
+
+            self._landmarks = self.preparation.matchedLandmarks(snapshot)
+            self._inputs = self.preparation.inputs(snapshot)
+            return RegistrationJob(self._inputs)
+
+        run = self.registration.start(engine)
+        self._snapshot, self._name, self._parameters = snapshot, name, parameters
+        return run
+
+    def _onRegistrationEvent(self, event):
+        from SphericalRegLib.control import Cancelled, Failed, Finished, Progressed
+
+        try:
+            if isinstance(event, Progressed):
+                self._showProgress(event.step)
+            elif isinstance(event, Finished):
+                self._keep(event.result)
+            elif isinstance(event, Cancelled | Failed):
+                self._dropPreview()
+        except Exception as error:
+            self._onDrawFailed(error)
+            raise
+
+    def _showProgress(self, step):
+        """Move the C-arm of the run in the scene to the best pose so far, and its DRR with it."""
+        from SphericalRegLib.scene.poses import set_pose
+
+        if self._preview is None:
+            self._preview = self._addCArm(step.pose)
+        else:
+            set_pose(self._preview, step.pose)
+        self._prepareLive(self._inputs.volume, [one.view for one in self._inputs.xrays])
+        self._drawLatest.ask(self._preview)
+
+    def _addCArm(self, pose):
+        from SphericalRegLib.scene.carm import add_carm
+
+        ct, images = self._snapshot.ctVolume, self._snapshot.xrayVolumes
+        return add_carm(self.scene, self._inputs.xrays, pose, self._name, ct_node=ct, xray_nodes=images)
+
+    def _keep(self, registered):
+        """Make the run's C-arm the bearer of its result."""
+        from SphericalRegLib.scene.carm import remove_carm, set_drr
+        from SphericalRegLib.scene.results import record_result
+
+        self._drawLatest.cancel()
+        node, self._preview = self._preview or self._addCArm(registered.outcome.result.pose), None
+        try:
+            points, marked = self._landmarks
+            record_result(
+                node,
+                registered.outcome,
+                points=points or None,
+                marked=marked,
+                truth=self._inputs.truth,
+            )
+            for index, (drr, bone) in enumerate(zip(registered.drrs, registered.bones, strict=True)):
+                set_drr(node, index, drr, bone)
+        except Exception:
+            remove_carm(node)
+            raise
+        self._staleBones.discard(node.GetID())
+        self._registered[node.GetID()] = registered
+        self._parameters.currentResult = node
+        self.onDrawn(node)
+
+    def _dropPreview(self):
+        from SphericalRegLib.scene.carm import remove_carm
+
+        self._drawLatest.cancel()
+        node, self._preview = self._preview, None
+        if node is not None and self.scene.IsNodePresent(node):
+            remove_carm(node)
+
+    # The pose by hand
+
+    def placeCArm(self, parameters, name):
+        """Put a C-arm at the chosen view into the scene and make it the current pose; returns its node."""
+        from SphericalRegLib.scene.carm import add_carm
+
+        snapshot = Snapshot(parameters)
+        _scan, volume = self.preparation.scanAndVolume(snapshot)
+        xrays = self.preparation.xrays(snapshot)
+        poses, _words = self.preparation.starts(snapshot, volume, xrays, method="search")
+        node = add_carm(self.scene, xrays, poses[0], name, ct_node=snapshot.ctVolume, xray_nodes=snapshot.xrayVolumes)
+        parameters.currentPose = node
+        self.poseMoved(parameters, node)
+        return node
+
+    def poseMoved(self, parameters, node):
+        """A pose was dragged: render its DRR soon, unless something runs or it is no C-arm with a CT."""
+        if node is None or not parameters.liveRendering or self.registration.state.busy:
+            return
+        if not self._isCArm(node):
+            return
+        if self._prepareLiveOf(parameters, node):
+            self._drawLatest.ask(node)
+
+    def overlayChosen(self, parameters, node):
+        """Another overlay is about to be shown: edges need the bones' DRR at the pose where the C-arm is now."""
+        self._edgesShown = parameters.overlayMode.value == "edges"
+        if self._edgesShown and node.GetID() in self._staleBones:
+            self.poseMoved(parameters, node)
+
+    def _isCArm(self, node):
+        from SphericalRegLib.errors import SphericalRegError
+        from SphericalRegLib.scene.carm import view_count
+
+        try:
+            return view_count(node) > 0
+        except SphericalRegError:
+            return False
+
+    def _prepareLiveOf(self, parameters, node):
+        from SphericalRegLib.scene.carm import carm_nodes, views
+
+        snapshot = Snapshot(parameters)
+        ct = carm_nodes(node).ct
+        # the DRR of a C-arm is that of its own CT; another one may be chosen by now
+        if ct is None or snapshot.ctVolume is None or ct.GetID() != snapshot.ctVolume.GetID():
+            return False
+        _scan, volume = self.preparation.scanAndVolume(snapshot)
+        self._prepareLive(volume, views(node))
+        return True
+
+    def _prepareLive(self, volume, views):
+        from SphericalRegLib.control.live_drr import LiveDRR
+
+        key = (id(volume), *(view.intrinsics.tolist() for view in views))
+        if key != self._liveKey:
+            self._live, self._liveKey = LiveDRR(volume, views), key
+
+    def _draw(self, node):
+        from SphericalRegLib.scene.carm import set_drr
+        from SphericalRegLib.scene.overlay import refresh_overlay
+        from SphericalRegLib.scene.poses import pose_from_transform
+
+        # deleted between the request and its turn
+        if self._live is None or not self.scene.IsNodePresent(node):
+            return
+        pose = pose_from_transform(node)
+        drrs = self._live.render(pose)
+        # twice the work, so only where the bones' edges are what is shown
+        bones = self._live.render_bones(pose) if self._edgesShown else [None] * len(drrs)
+        for index, (drr, bone) in enumerate(zip(drrs, bones, strict=True)):
+            set_drr(node, index, drr, bone)
+            refresh_overlay(node, index)
+        if self._edgesShown:
+            self._staleBones.discard(node.GetID())
+        else:
+            self._staleBones.add(node.GetID())
+        self.onDrawn(node)
+
+    def _onDrawFailed(self, error):
+        from SphericalRegLib.control.failure import failure_of
+
+        self.onMessage(failure_of(error).text)
+
+    # Landscape
+
+    def computeLandscape(self, parameters, name):
+        """Begin a landscape about the current result, or else the current pose."""
+        snapshot = Snapshot(parameters)
+        similarities = [
+            key
+            for key, wanted in (
+                ("ncc", parameters.surveyNCC),
+                ("gradient-ncc", parameters.surveyGradientNCC),
+                ("local-ncc", parameters.surveyLocalNCC),
+                ("tone-free", parameters.surveyToneFree),
+            )
+            if wanted
+        ]
+        axes = [
+            (parameters.firstParameter.value, parameters.firstExtent, parameters.firstSteps),
+            (parameters.secondParameter.value, parameters.secondExtent, parameters.secondSteps),
+        ]
+        middle, size = parameters.currentResult or parameters.currentPose, parameters.landscapeSize
+
+        def engine():
+            from SphericalRegLib.control.landscape_job import LandscapeJob, axis
+            from SphericalRegLib.errors import InputError
+
+            if middle is None:
+                raise InputError("There is no pose in the middle: register first, or choose a current pose.")
+            _scan, volume = self.preparation.scanAndVolume(snapshot)
+            first, second = (axis(*one) for one in axes)
+            xrays = self.preparation.xrays(snapshot)
+            return LandscapeJob(volume, xrays, self.preparation.pose(middle), first, second, similarities, size)
+
+        run = self.survey.start(engine)
+        self._surveyed, self._surveyParameters, self._surveyName = [middle, *snapshot.nodesInUse], parameters, name
+        return run
+
+    def _onSurveyEvent(self, event):
+        from SphericalRegLib.control import Finished
+
+        if not isinstance(event, Finished):
+            return
+        from SphericalRegLib.control.landscape_job import display_axis
+        from SphericalRegLib.scene.landscape import Axis, add_landscape
+
+        found = event.result
+        x, y = (Axis(*display_axis(one)) for one in (found.first, found.second))
+        # rows of the surface are y
+        values = {name: grid.T for name, grid in zip(found.names, found.values, strict=True)}
+        self._surveyParameters.currentLandscape = add_landscape(
+            self.scene, x, y, values, self._surveyName, current=(0.0, 0.0)
+        )
+
+    # Training
+
+    def train(self, arguments, environment):
+        """Begin a training as a child process; cancelling it ends the process and its children."""
+        from SphericalRegLib.control.child_process import ProcessJob, start_process
+
+        return self.training.start(
+            lambda: ProcessJob(arguments, lambda given: start_process(given, environment=environment))
+        )
+
+    # Results and nodes
+
+    def canReport(self, node):
+        """Whether the pictures of a result are still at hand: they are not saved with the scene."""
+        return node is not None and node.GetID() in self._registered
+
+    def writeReport(self, node, folder):
+        """Write result.json, pose.tfm, pictures and report.html of a result."""
+        from SphericalRegLib.errors import InputError
+        from SphericalRegLib.evaluation.output_folder import whole_folder
+        from SphericalRegLib.evaluation.report import write_outputs
+
+        if not self.canReport(node):
+            raise InputError("The report's pictures are not saved with the scene: register again, then write it.")
+        registered = self._registered[node.GetID()]
+        with whole_folder(folder) as stage:
+            write_outputs(stage, registered.outcome, registered.volume)
+
+    def removeResult(self, node):
+        """Remove a result with everything that belongs to it."""
+        from SphericalRegLib.scene.carm import remove_carm
+
+        self._registered.pop(node.GetID(), None)
+        remove_carm(node)
+
+    def nodeRemoved(self, node):
+        """A node leaves the scene: what works on it is stopped. Returns in words what was stopped, or None."""
+        stopped = None
+        if self.registration.state.busy and self._snapshot is not None:
+            used = [*self._snapshot.nodesInUse, self._preview]
+            if any(one is not None and one.GetID() == node.GetID() for one in used):
+                stopped = node.GetName()
+                if self._preview is not None and self._preview.GetID() == node.GetID():
+                    self._preview = None
+                self.registration.abandon()
+        if self.survey.state.busy and any(one is not None and one.GetID() == node.GetID() for one in self._surveyed):
+            stopped = node.GetName()
+            self.survey.abandon()
+        self._registered.pop(node.GetID(), None)
+        return stopped
+
+    def sceneCloses(self):
+        """The scene is about to be closed: stop what works on it, at once, and keep nothing of it."""
+        self._drawLatest.cancel()
+        # closing removes the nodes
+        self._preview = None
+        self.registration.abandon()
+        self.survey.abandon()
+        self.preparation.forget()
+        self._live = self._liveKey = None
+        self._registered = {}
+
+    def close(self):
+        """The panel goes: stop everything, child processes too."""
+        self.sceneCloses()
+        self.training.abandon()

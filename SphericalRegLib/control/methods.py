@@ -1,0 +1,130 @@
+"""The ways to register that a panel offers, as settings of the engine; and what "Advanced" changes in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from SphericalRegLib.errors import InputError
+
+if TYPE_CHECKING:
+    from SphericalRegLib.registration.settings import Settings, Stage
+
+#: Presets, in the order in which a panel lists them.
+METHODS = ("automatic", "current pose", "landmarks", "search")
+
+#: What "Advanced" may put in place of the last stage's similarity and optimizer; the first keeps what is measured best.
+SIMILARITIES = ("default", "tone-free gradient", "gradient NCC", "local NCC", "NCC")
+OPTIMIZERS = ("default", "Levenberg-Marquardt", "Adam", "gradient descent", "L-BFGS")
+LEVELS = ("default", "fast", "fine")
+
+# (degrees, mm in plane, mm in depth) to either side of the start, and candidates
+_REACH = {
+    "automatic": ((20.0, 40.0, 80.0), 16),
+    "current pose": ((5.0, 10.0, 20.0), 4),
+    "landmarks": ((8.0, 15.0, 40.0), 8),
+    "search": ((35.0, 80.0, 150.0), 96),
+}
+_BONE_REACH = {
+    "automatic": ((10.0, 10.0, 10.0), 24),
+    "current pose": ((4.0, 5.0, 10.0), 8),
+    "landmarks": ((6.0, 8.0, 10.0), 16),
+    "search": ((20.0, 30.0, 60.0), 96),
+}
+
+
+@dataclass(frozen=True)
+class Advanced:
+    """What the section "Advanced" holds.
+
+    Attributes:
+        similarity: one of :data:`SIMILARITIES`, at the last stage. The verdict stands on the stage before, whose limit
+            was measured, and on it only.
+        optimizer: one of :data:`OPTIMIZERS`, at the last stage.
+        levels: one of :data:`LEVELS`: "fast" ends at 96 pixels, "fine" at 256.
+        iterations: at most so many at the last stage; 0 keeps the number measured best.
+        seed: of the candidates.
+    """
+
+    similarity: str = "default"
+    optimizer: str = "default"
+    levels: str = "default"
+    iterations: int = 0
+    seed: int = 0
+
+
+def settings_for(method: str, bones: bool, advanced: Advanced | None = None, kernel: str = "auto") -> Settings:
+    """The settings of a method.
+
+    Args:
+        method: one of :data:`METHODS`.
+        bones: whether only chosen bones are rendered.
+        advanced: what the user changed.
+        kernel: of the renderer.
+
+    Raises:
+        InputError: for a name that there is not, or a number of iterations below 0.
+    """
+    from SphericalRegLib.initialization.search import SearchRange
+    from SphericalRegLib.registration import Settings, bone_settings
+
+    chosen = advanced or Advanced()
+    if method not in METHODS:
+        raise InputError(f"There is no method {method!r}: choose one of {', '.join(METHODS)}.")
+    (rotation, in_plane, depth), candidates = (_BONE_REACH if bones else _REACH)[method]
+    base = bone_settings(kernel=kernel, seed=chosen.seed) if bones else Settings(kernel=kernel, seed=chosen.seed)
+    last = _last_stage(base.stages[-1], chosen)
+    return replace(
+        base,
+        stages=(*base.stages[:-1], last),
+        range=SearchRange(rotation, in_plane, depth),
+        candidates=candidates,
+    )
+
+
+def _last_stage(stage: Stage, chosen: Advanced) -> Stage:
+    sizes = {"default": stage.size, "fast": 96, "fine": 256}
+    if chosen.levels not in sizes:
+        raise InputError(f"There are no levels {chosen.levels!r}: choose one of {', '.join(LEVELS)}.")
+    if chosen.iterations < 0:
+        raise InputError(f"The number of iterations is {chosen.iterations}: give 0 for the default, or more.")
+    optimizer: Any = _optimizer(chosen.optimizer, stage.optimizer)
+    if chosen.iterations:
+        optimizer = replace(optimizer, iterations=chosen.iterations)
+    return replace(
+        stage,
+        size=sizes[chosen.levels],
+        similarity=_similarity(chosen.similarity, stage.similarity),
+        optimizer=optimizer,
+    )
+
+
+def _similarity(name: str, default: Any) -> Any:
+    from SphericalRegLib.similarity import NCC, GradientNCC, LocalNCC, ToneFreeGradient
+
+    choices = {
+        "default": default,
+        "tone-free gradient": ToneFreeGradient(0.7),
+        "gradient NCC": GradientNCC(1.0),
+        "local NCC": LocalNCC((4.0,)),
+        "NCC": NCC(),
+    }
+    if name not in choices:
+        raise InputError(f"There is no similarity {name!r}: choose one of {', '.join(SIMILARITIES)}.")
+    return choices[name]
+
+
+def _optimizer(name: str, default: Any) -> Any:
+    from SphericalRegLib.optimization.first_order import LBFGS, SGD, Adam
+    from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
+
+    choices = {
+        "default": default,
+        "Levenberg-Marquardt": LevenbergMarquardt(iterations=20, tolerance=0.03, renewal=1),
+        "Adam": Adam(iterations=60, learning_rate=0.5, renewal=10),
+        "gradient descent": SGD(iterations=60, renewal=10),
+        "L-BFGS": LBFGS(iterations=30, renewal=10),
+    }
+    if name not in choices:
+        raise InputError(f"There is no optimizer {name!r}: choose one of {', '.join(OPTIMIZERS)}.")
+    return choices[name]

@@ -1,0 +1,206 @@
+"""Trained models and their training, as a panel sees them: the one place where it meets ``networks`` and ``training``.
+
+Checkpoints are described by their headers, which are read without torch.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from SphericalRegLib.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from SphericalRegLib.geometry.volume import Volume
+    from SphericalRegLib.imaging.xray import XRay
+    from SphericalRegLib.registration.settings import Settings
+
+# Bytes: the header of a safetensors file is JSON of this length at most (their own limit is the same).
+_LONGEST_HEADER = 100_000_000
+_KIND = "model"
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What a model's file says of itself.
+
+    Attributes:
+        path: of the file.
+        name: that the user gave it.
+        created: date, ISO 8601.
+        patient: for whom: one CT, by its size, or many.
+        poses: in words, what it was trained for.
+        parts: what it holds: regressor, moving, fixed.
+        validation_mm: median error on held-out X-rays, where it was measured.
+    """
+
+    path: Path
+    name: str
+    created: str
+    patient: str
+    poses: str
+    parts: tuple[str, ...]
+    validation_mm: float | None = None
+
+    @property
+    def text(self) -> str:
+        """What it is for, in one paragraph."""
+        told = {"regressor": "finds the start", "moving": "has a learned similarity"}
+        can = " and ".join(words for part, words in told.items() if part in self.parts) or "holds nothing of use"
+        measured = "" if self.validation_mm is None else f" Held-out X-rays: {self.validation_mm:.1f} mm (median)."
+        return f"{self.name}: {can}. For {self.patient}; poses {self.poses}. Trained {self.created}.{measured}"
+
+
+def read_model_file(path: str | Path) -> ModelFile:
+    """What a file says of itself.
+
+    Raises:
+        CheckpointError: for a file that is no model of ours.
+    """
+    target = Path(path)
+    try:
+        with target.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > _LONGEST_HEADER:
+                raise ValueError(f"a header of {length} bytes")
+            content = json.loads(file.read(length))
+        header = json.loads(content["__metadata__"]["sphericalreg"])
+        if header["kind"] != _KIND:
+            raise ValueError(f"it holds {header['kind']}")
+        card, parts = header["card"], tuple(header["parts"])
+        poses, seen = card["truth"], card.get("fingerprint")
+        return ModelFile(
+            path=target,
+            name=str(card["name"]),
+            created=str(card["created"]),
+            patient="many patients" if seen is None else f"one CT of {_millimeters(seen['size_mm'])}",
+            poses=f"±{poses['rotation_deg']:g}°, ±{poses['in_plane_mm']:g} mm, ±{poses['depth_mm']:g} mm in depth",
+            parts=parts,
+            validation_mm=_last_validation(card.get("history") or {}),
+        )
+    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{target} is no model of SphericalReg ({error!r}): choose a .safetensors file that it has trained."
+        ) from None
+
+
+def find_models(folders: Iterable[str | Path]) -> list[ModelFile]:
+    """All models in some folders, by name; other files are passed over."""
+    found = []
+    for folder in folders:
+        for path in sorted(Path(folder).glob("*.safetensors")):
+            try:
+                found.append(read_model_file(path))
+            except CheckpointError:
+                continue
+    return found
+
+
+def with_model(
+    path: str | Path,
+    volume: Volume,
+    xrays: Sequence[XRay],
+    starts: Tensor,
+    known: bool,
+    settings: Settings,
+) -> tuple[Tensor, Settings, str, tuple[str, ...]]:
+    """Starts (S, 4, 4), settings, where the starts come from, and notes for the user, of a run with a trained model.
+
+    Args:
+        path: of the model.
+        volume: of the CT.
+        xrays: the views.
+        starts: (S, 4, 4) rig_from_world without a model.
+        known: whether the user chose them; else they only serve where the X-ray looks like none the model knows.
+        settings: without a model.
+
+    Raises:
+        CheckpointError: for a file that cannot be used, or a model of another CT.
+    """
+    from SphericalRegLib.networks.model import load_model
+    from SphericalRegLib.registration.learned import prepare
+
+    model = load_model(path).to(volume.density.device)
+    prepared = prepare(model, volume, xrays, starts if known else None, settings, fallback=starts)
+    return prepared.starts, prepared.settings, f"the model {model.card.name!r}", prepared.notes
+
+
+def training_arguments(python: str, ct: str, output: str, start: str | None = None, device: str = "auto") -> list[str]:
+    """The command of a training as a child process: ``sphericalreg train --json``.
+
+    Args:
+        python: the interpreter.
+        ct: file of the CT.
+        output: the model to be written.
+        start: a model to fine-tune.
+        device: what computes.
+    """
+    command = [python, "-m", "SphericalRegLib.cli.main", "train", "--json"]
+    command += ["--ct", ct, "--output", output, "--device", device]
+    return command if start is None else [*command, "--start", start]
+
+
+@dataclass(frozen=True)
+class TrainingNews:
+    """What lines of a training's output say.
+
+    Attributes:
+        done: share of the whole, 0 to 1; None where it was not told.
+        losses: (phase, loss) in the order told.
+        text: for the user; empty where there is nothing new.
+    """
+
+    done: float | None
+    losses: tuple[tuple[str, float], ...]
+    text: str
+
+
+def training_news(lines: Sequence[str]) -> TrainingNews:
+    """Read lines of a training's output: JSON objects of progress, and anything else as it is."""
+    done, losses, text = None, [], ""
+    for line in lines:
+        content = _progress_of(line)
+        if content is None:
+            text = line.strip() or text
+            continue
+        done = float(content["done"])
+        losses.append((str(content["phase"]), float(content["loss"])))
+        text = f"{content['phase']}, step {content['step']} of {content['steps']}: loss {content['loss']:.3f}"
+        if content.get("seconds_left") is not None:
+            text += f", {content['seconds_left'] / 60:.0f} min left"
+        if content.get("validation_mm") is not None:
+            text += f"; held-out X-rays {content['validation_mm']:.1f} mm"
+        if content.get("notice"):
+            text += f". {content['notice']}"
+    return TrainingNews(done, tuple(losses), text)
+
+
+def _progress_of(line: str) -> Mapping[str, Any] | None:
+    if not line.startswith("{"):
+        return None
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return None
+    wanted = {"phase", "step", "steps", "loss", "done"}
+    return content if isinstance(content, dict) and wanted <= set(content) else None
+
+
+def _last_validation(history: Mapping[str, Any]) -> float | None:
+    """The median error of the regressor, or where it has none of the alignment by its similarity."""
+    measured = history.get("validation") or {}
+    for values in (measured.get("regressed_mtre_mm"), measured.get("aligned_mtre_mm")):
+        if isinstance(values, list) and values:
+            ordered = sorted(float(v) for v in values)
+            return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+    return None
+
+
+def _millimeters(size: Sequence[float]) -> str:
+    return " × ".join(f"{part:.0f}" for part in size) + " mm"

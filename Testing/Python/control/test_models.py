@@ -1,0 +1,175 @@
+"""Models by their headers, runs with them, what training tells, and packages that are missing."""
+
+import json
+import math
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+from SphericalRegLib.control.methods import settings_for
+from SphericalRegLib.control.models import find_models, read_model_file, training_arguments, training_news, with_model
+from SphericalRegLib.control.packages import NEEDED, missing_packages
+from SphericalRegLib.errors import CheckpointError
+from SphericalRegLib.geometry.carm import pose_from_angles
+from SphericalRegLib.imaging.ct import read_ct
+from SphericalRegLib.imaging.fingerprint import fingerprint
+from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.imaging.xray import read_xray
+from SphericalRegLib.networks.checkpoint import save_checkpoint
+from SphericalRegLib.networks.model import Model, ModelCard
+from SphericalRegLib.networks.regressor import PoseRegressor
+from SphericalRegLib.sample import sample_path
+
+RANGE = {"rotation_deg": 20.0, "in_plane_mm": 40.0, "depth_mm": 80.0}
+
+
+@pytest.fixture(scope="module")
+def a_volume():
+    return to_volume(read_ct(sample_path("pelvis_lumbar_3mm.nii.gz")))
+
+
+@pytest.fixture(scope="module")
+def an_xray():
+    return read_xray(sample_path("pelvis_lumbar_3mm_ap.dcm"))
+
+
+@pytest.fixture
+def a_model(a_volume):
+    """Untrained: it says the nominal pose for every X-ray."""
+    torch.manual_seed(0)
+    nominal = pose_from_angles(180.0, 0.0, 800.0, torch.zeros(3, dtype=torch.float64))
+    card = ModelCard(
+        name="Jane",
+        created="2026-11-23",
+        version="0",
+        intrinsics=[[200.0, 0.0, 31.5], [0.0, 200.0, 31.5], [0.0, 0.0, 1.0]],
+        height=64,
+        width=64,
+        sdd=1200.0,
+        sad=800.0,
+        nominal=nominal.tolist(),
+        truth=RANGE,
+        reach=RANGE,
+        fingerprint=fingerprint(a_volume),
+        history={"validation": {"regressed_mtre_mm": [3.0, 9.0, 4.0, 5.0], "cost_at_start": [0.3]}},
+    )
+    return Model(card, PoseRegressor("resnet18", 32, 64))
+
+
+@pytest.fixture
+def a_file(tmp_path, a_model):
+    path = tmp_path / "jane.safetensors"
+    a_model.save(path)
+    return path
+
+
+def test_a_file_tells_what_its_card_says(a_file, a_model):
+    found = read_model_file(a_file)
+    assert (found.name, found.created, found.parts) == ("Jane", "2026-11-23", ("regressor",))
+    assert found.poses == "±20°, ±40 mm, ±80 mm in depth"
+    assert found.patient == "one CT of " + " × ".join(f"{s:.0f}" for s in a_model.card.fingerprint.size_mm) + " mm"
+    assert found.validation_mm == 4.5
+    assert "finds the start" in found.text
+    assert "4.5 mm" in found.text
+
+
+def test_a_model_of_many_patients_says_so(tmp_path, a_model):
+    path = tmp_path / "many.safetensors"
+    replace(a_model, card=replace(a_model.card, fingerprint=None, history={})).save(path)
+    found = read_model_file(path)
+    assert (found.patient, found.validation_mm) == ("many patients", None)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"short", b"\xff" * 64, (2).to_bytes(8, "little") + b"{}"],
+    ids=["empty", "short", "noise", "another program's"],
+)
+def test_files_of_others_are_an_error_and_not_listed(tmp_path, a_file, content):
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"other\.safetensors is no model of SphericalReg"):
+        read_model_file(other)
+    assert [found.name for found in find_models([tmp_path, tmp_path / "absent"])] == ["Jane"]
+
+
+def test_a_checkpoint_of_ours_that_is_no_model_is_not_listed(tmp_path):
+    save_checkpoint(tmp_path / "half.safetensors", "training", {"weight": torch.ones(3)}, {})
+    assert find_models([tmp_path]) == []
+
+
+class TestRunsWithAModel:
+    def test_begin_with_its_pose(self, a_file, a_model, a_volume, an_xray):
+        fallback = torch.eye(4, dtype=torch.float64)[None]
+        settings = settings_for("automatic", False)
+        starts, changed, origin, _ = with_model(a_file, a_volume, [an_xray], fallback, False, settings)
+        assert origin == "the model 'Jane'"
+        nominal = a_model.card.nominal_pose(a_volume.center)
+        # an untrained head says about nothing
+        assert math.degrees(math.acos(float(((starts[0, :3, :3] @ nominal[:3, :3].T).trace() - 1) / 2))) < 10
+        assert changed.stages == settings.stages
+
+    def test_of_another_ct_are_refused(self, a_file, a_volume, an_xray):
+        other = replace(a_volume, density=a_volume.density[:, : a_volume.density.shape[1] // 2])
+        starts, settings = torch.eye(4, dtype=torch.float64)[None], settings_for("automatic", False)
+        with pytest.raises(CheckpointError, match="another CT"):
+            with_model(a_file, other, [an_xray], starts, False, settings)
+
+
+class TestTraining:
+    def test_its_command_is_one_that_the_command_line_knows(self):
+        from SphericalRegLib.cli.main import main
+
+        arguments = training_arguments("python", "ct.nii", "out.safetensors", "old.safetensors", "cpu")
+        assert arguments[:4] == ["python", "-m", "SphericalRegLib.cli.main", "train"]
+        assert "--start" in arguments
+        assert "--start" not in training_arguments("python", "ct.nii", "out.safetensors")
+        # the CT does not exist: it gets as far as reading it, so every option was understood
+        with pytest.raises(SystemExit) as end:
+            sys.exit(main([*arguments[3:-2], "--quiet"]))
+        assert end.value.code == 2
+
+    def test_its_news_are_those_of_the_lines(self):
+        progress = {
+            "phase": "regressor",
+            "step": 20,
+            "steps": 100,
+            "done": 0.15,
+            "loss": 0.5,
+            "seconds": 7.0,
+            "seconds_left": 130.0,
+            "validation_mm": None,
+            "notice": "",
+        }
+        later = {**progress, "step": 30, "done": 0.2, "loss": 0.25, "validation_mm": 12.34}
+        news = training_news(["Reading ...", json.dumps(progress), json.dumps(later), "{broken"])
+        assert news.done == 0.2
+        assert news.losses == (("regressor", 0.5), ("regressor", 0.25))
+        assert news.text == "{broken"
+        news = training_news([json.dumps(later)])
+        assert news.text == "regressor, step 30 of 100: loss 0.250, 2 min left; held-out X-rays 12.3 mm"
+
+    def test_silence_is_no_news(self):
+        news = training_news([])
+        assert (news.done, news.losses, news.text) == (None, (), "")
+
+    def test_the_figures_at_its_end_are_no_progress(self):
+        assert training_news(['{"model": "a.safetensors", "bytes": 3}']).done is None
+
+
+def test_missing_packages_are_named_as_they_are_installed():
+    assert missing_packages() == []
+    assert missing_packages(["cv2", "no_such_package_at_all"]) == ["no_such_package_at_all"]
+    assert NEEDED["cv2"] == "opencv-python-headless"
+
+
+def test_what_a_panel_needs_at_first_imports_nothing_heavy():
+    """The panel loads, and says what is missing, on a Slicer without torch."""
+    modules = "controller events failure job latest_wins state child_process geometry_fields methods models packages"
+    code = "import sys\n" + "".join(f"import SphericalRegLib.control.{name}\n" for name in modules.split())
+    code += "print(sorted({'torch', 'numpy', 'scipy', 'numba', 'cv2', 'SimpleITK', 'pydicom'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,290 @@
+"""The panel's .ui file as XML, held against the names and parameters that the module's Python uses."""
+
+import ast
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from Testing.Python.module.parameters import MODULE, choices_of, fields_of, stand_in
+
+UI = MODULE / "Resources" / "UI" / "SphericalReg.ui"
+PYTHON = [MODULE / "SphericalReg.py", *sorted((MODULE / "SphericalRegUI").glob("*.py"))]
+
+# Which types each kind of widget can be bound to (Slicer's parameterNodeWrapper.guiConnectors).
+BINDINGS = {
+    "QCheckBox": {"bool"},
+    "QSpinBox": {"int"},
+    "QDoubleSpinBox": {"float", "int"},
+    "ctkSliderWidget": {"float", "int"},
+    "QComboBox": {"enum"},
+    "qMRMLNodeComboBox": {"node"},
+}
+OPERATED = {
+    *BINDINGS,
+    "QPushButton",
+    "ctkPathLineEdit",
+    "QTabWidget",
+    "qMRMLTableView",
+    "ctkCheckableComboBox",
+    "ctkCollapsibleButton",
+}
+# These bear their own text.
+TITLED = {"QCheckBox", "QPushButton", "QTabWidget", "ctkCollapsibleButton", "ctkCollapsibleGroupBox"}
+
+
+@pytest.fixture(scope="module")
+def root():
+    return ElementTree.parse(UI).getroot()
+
+
+@pytest.fixture(scope="module")
+def widgets(root):
+    """{name: element}, the panel itself included."""
+    found = {}
+    for element in root.iter("widget"):
+        assert element.get("name") not in found, f"{element.get('name')} is there twice"
+        found[element.get("name")] = element
+    return found
+
+
+def property_of(element, name):
+    for child in element.findall("property"):
+        if child.get("name") == name:
+            return "".join(child.itertext()).strip()
+    return None
+
+
+def kind_of(annotation):
+    """The plain type of a field's annotation: bool, int, float, enum, node, …"""
+    plain = re.sub(r"^Annotated\[(\w+),.*\]$", r"\1", annotation)
+    if plain.startswith("vtkMRML"):
+        return "node"
+    classes = {
+        node.name
+        for node in ast.parse((MODULE / "SphericalRegUI" / "Choices.py").read_text()).body
+        if isinstance(node, ast.ClassDef)
+    }
+    return "enum" if plain in classes else plain
+
+
+def fields():
+    """{parameter name, packs dotted: annotation}."""
+    found = {}
+    for name, (annotation, _) in fields_of("SphericalRegParameterNode").items():
+        if annotation == "ViewGeometry":
+            found |= {f"{name}.{part}": kind for part, (kind, _) in fields_of("ViewGeometry").items()}
+        else:
+            found[name] = annotation
+    return found
+
+
+def bound(widgets):
+    """{parameter: widget}."""
+    found = {}
+    for element in widgets.values():
+        parameter = property_of(element, "SlicerParameterName")
+        if parameter is not None:
+            assert parameter not in found, f"{parameter} is bound twice"
+            found[parameter] = element
+    return found
+
+
+def used_names():
+    """Names of widgets that the Python uses: ``ui.name`` and ``getattr(ui, "name")``, numbers of views filled in."""
+    found = set()
+    for file in PYTHON:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("ui", "self.ui", "widget.ui"):
+                found.add(node.attr)
+            if (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func) == "getattr"
+                and ast.unparse(node.args[0]).endswith("ui")
+            ):
+                found |= spelled(node.args[1])
+    return found
+
+
+def spelled(node):
+    """The names that a constant or an f-string over views and problem labels can mean."""
+    if isinstance(node, ast.Constant):
+        return {node.value}
+    if not isinstance(node, ast.JoinedStr):
+        return set()
+    names = {""}
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            endings = [part.value]
+        elif ast.unparse(part.value) == "name":
+            endings = ["sdd", "sad", "spacing", "offCenter", "angles"]
+        else:
+            endings = ["1", "2"]
+        names = {name + ending for name in names for ending in endings}
+    return names
+
+
+def test_every_widget_that_the_python_names_exists(widgets):
+    names = used_names()
+    assert len(names) > 50
+    assert names - set(widgets) == set()
+
+
+def test_every_named_button_is_used(widgets):
+    buttons = {name for name, element in widgets.items() if element.get("class") == "QPushButton"}
+    assert buttons - used_names() == set()
+
+
+def test_every_bound_parameter_is_a_field_of_a_fitting_type(widgets):
+    known = fields()
+    for parameter, element in bound(widgets).items():
+        assert parameter in known, f"{element.get('name')} is bound to {parameter}, which is no parameter"
+        kind = kind_of(known[parameter])
+        assert kind in BINDINGS[element.get("class")], f"{element.get('name')} ({element.get('class')}) to {kind}"
+
+
+def test_every_parameter_is_bound_or_handled_by_the_python(widgets):
+    text = "\n".join(
+        file.read_text(encoding="utf-8") for file in PYTHON if file.name not in ("ParameterNode.py", "Choices.py")
+    )
+    for parameter in set(fields()) - set(bound(widgets)):
+        assert re.search(rf"\.{parameter}\b", text), f"nothing sets or shows {parameter}"
+
+
+def test_sliders_and_ranges_are_bounded_as_slicer_wants_it(widgets):
+    known = fields()
+    for parameter, element in bound(widgets).items():
+        if element.get("class") == "ctkSliderWidget":
+            assert "WithinRange" in known[parameter]
+
+
+def test_spin_boxes_say_what_an_empty_field_means(widgets):
+    """The special text is shown at the minimum, which the parameter's range sets to 0."""
+    known = fields()
+    for parameter, element in bound(widgets).items():
+        if property_of(element, "specialValueText") is not None:
+            assert re.search(r"WithinRange\(0(\.0)?, ", known[parameter])
+
+
+def test_combo_boxes_of_enumerations_are_empty_in_the_file(widgets):
+    """Slicer fills them, and would fail on an index beyond its own."""
+    for element in bound(widgets).values():
+        if element.get("class") == "QComboBox":
+            assert element.findall("item") == []
+
+
+def test_every_node_selector_gets_the_scene(root, widgets):
+    connected = {
+        connection.findtext("receiver")
+        for connection in root.iter("connection")
+        if connection.findtext("signal") == "mrmlSceneChanged(vtkMRMLScene*)"
+        and connection.findtext("slot") == "setMRMLScene(vtkMRMLScene*)"
+        and connection.findtext("sender") == "SphericalReg"
+    }
+    needing = {name for name, element in widgets.items() if element.get("class").startswith("qMRML")} - {"SphericalReg"}
+    assert connected == needing
+    assert widgets["SphericalReg"].get("class") == "qMRMLWidget"
+
+
+def test_node_selectors_offer_the_class_that_their_parameter_holds(widgets):
+    known = fields()
+    for parameter, element in bound(widgets).items():
+        if element.get("class") == "qMRMLNodeComboBox":
+            assert property_of(element, "nodeTypes") == known[parameter]
+
+
+def test_everything_can_be_reached_by_keyboard(root, widgets):
+    stops = [stop.text for stop in root.iter("tabstop")]
+    assert len(stops) == len(set(stops))
+    assert set(stops) <= set(widgets)
+    for name, element in widgets.items():
+        if element.get("class") in OPERATED:
+            assert name in stops, f"{name} is not in the tab order"
+            assert property_of(element, "focusPolicy") in (None, "Qt::StrongFocus", "Qt::TabFocus")
+
+
+def test_the_tab_order_is_that_of_the_page(root, widgets):
+    order = [name for name in widgets if name in {stop.text for stop in root.iter("tabstop")}]
+    assert [stop.text for stop in root.iter("tabstop")] == order
+
+
+def test_every_field_has_a_label_or_its_own_text(widgets):
+    labeled = {property_of(element, "buddy") for element in widgets.values() if element.get("class") == "QLabel"}
+    for name, element in widgets.items():
+        if element.get("class") not in OPERATED:
+            continue
+        if element.get("class") in TITLED:
+            titled = (
+                property_of(element, "text") or property_of(element, "title") or element.get("class") == "QTabWidget"
+            )
+            assert titled, f"{name} bears no text"
+        else:
+            # the second of two fields in a row shares the first one's label and has a tool tip of its own
+            assert name in labeled or property_of(element, "toolTip"), f"{name} has neither label nor tool tip"
+    assert labeled - {None} <= set(widgets)
+
+
+def test_fields_and_buttons_explain_themselves(widgets):
+    for name, element in widgets.items():
+        if property_of(element, "SlicerParameterName") and not name.endswith("CheckBox"):
+            assert property_of(element, "toolTip"), f"{name} has no tool tip"
+
+
+def test_the_notice_is_at_the_top(widgets):
+    names = [name for name in widgets if name != "SphericalReg"]
+    assert names[0] == "noticeLabel"
+    assert "Not for clinical use" in property_of(widgets["noticeLabel"], "text")
+
+
+def test_only_classes_that_the_file_declares_are_used(root, widgets):
+    declared = {element.findtext("class") for element in root.iter("customwidget")}
+    used = {element.get("class") for element in widgets.values()}
+    assert {name for name in used if not name.startswith("Q")} == declared
+
+
+class TestChoices:
+    """Values in Choices.py are the engine's names."""
+
+    def test_methods(self):
+        from SphericalRegLib.control.methods import METHODS
+
+        assert tuple(choices_of("Method").values()) == METHODS
+
+    def test_advanced_choices(self):
+        from SphericalRegLib.control.methods import LEVELS, OPTIMIZERS, SIMILARITIES
+
+        assert tuple(choices_of("Similarity").values()) == SIMILARITIES
+        assert tuple(choices_of("Optimizer").values()) == OPTIMIZERS
+        assert tuple(choices_of("Levels").values()) == LEVELS
+
+    def test_presets(self):
+        from SphericalRegLib.control.geometry_fields import ANGLES, AUTOMATIC
+        from SphericalRegLib.geometry.carm import PRESETS
+
+        assert set(choices_of("Preset").values()) == {AUTOMATIC, ANGLES, *PRESETS}
+
+    def test_tones(self):
+        from SphericalRegLib.imaging.tone import TONES
+
+        assert set(choices_of("Tone").values()) == set(TONES)
+
+    def test_pose_parameters(self):
+        from SphericalRegLib.landscape import PARAMETERS
+
+        assert tuple(choices_of("PoseParameter").values()) == tuple(PARAMETERS)
+
+    def test_overlay_modes(self):
+        tree = ast.parse((MODULE.parent / "SphericalRegLib" / "scene" / "overlay.py").read_text(encoding="utf-8"))
+        mode = next(
+            node for node in ast.walk(tree) if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "Mode"
+        )
+        assert list(choices_of("OverlayMode").values()) == ast.literal_eval(
+            ast.unparse(mode.value).removeprefix("Literal")
+        )
+
+
+def test_the_stand_in_has_every_field():
+    made = stand_in()
+    assert set(vars(made)) == set(fields_of("SphericalRegParameterNode"))
+    assert made.method.value == "automatic"
+    assert made.geometry1.tone.value == "attenuation"

@@ -1,0 +1,66 @@
+"""Self-test: sample data → register → accepted; cancel; landscape. Runs in 3D Slicer only."""
+
+import os
+import sys
+
+import slicer
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from SelfTestCase import SelfTestCase
+
+
+class SphericalRegRunTest(SelfTestCase):
+    def test_TheSampleIsAccepted(self):
+        from SphericalRegLib.scene.results import record
+
+        widget, parameters = self.loadSample()
+        self.register(widget)
+        content = record(parameters.currentResult)
+        self.assertTrue(content["accepted"], content["reasons"])
+        self.assertLess(content["errors"]["mtre_mm"], 1.0)
+        self.assertIn("Accepted", widget.ui.verdictLabel.text)
+        self.assertTrue(widget.ui.reportButton.enabled)
+
+    def test_ASecondResultStandsBesideTheFirst(self):
+        from SphericalRegLib.scene.results import results
+
+        widget, parameters = self.loadSample()
+        self.register(widget)
+        first = parameters.currentResult
+        self.register(widget)
+        self.assertEqual(len(results(slicer.mrmlScene)), 2)
+        self.assertNotEqual(parameters.currentResult.GetID(), first.GetID())
+
+    def test_CancellingLeavesNoResult(self):
+        widget, parameters = self.loadSample()
+        session = widget.logic.session
+        widget.ui.registerButton.click()
+        self.waitUntil(lambda: session.preview is not None or not session.registration.state.busy)
+        widget.ui.cancelButton.click()
+        self.waitUntil(lambda: not session.registration.state.busy)
+        self.assertEqual(session.registration.state.value, "idle")
+        self.assertIsNone(parameters.currentResult)
+        self.assertIsNone(session.preview)
+        self.assertTrue(widget.ui.registerButton.enabled)
+
+    def test_DeletingTheCTInMidRunStopsIt(self):
+        widget, parameters = self.loadSample()
+        session = widget.logic.session
+        widget.ui.registerButton.click()
+        self.waitUntil(lambda: session.preview is not None or not session.registration.state.busy)
+        slicer.mrmlScene.RemoveNode(parameters.ctVolume)
+        self.waitUntil(lambda: not session.registration.state.busy)
+        self.assertEqual(session.registration.state.value, "idle")
+        self.assertIn("deleted", widget.ui.registerStatusLabel.text)
+
+    def test_ALandscapeIsShown(self):
+        widget, parameters = self.loadSample()
+        self.register(widget)
+        parameters.firstSteps = parameters.secondSteps = 7
+        session = widget.logic.session
+        widget.ui.computeButton.click()
+        self.waitUntil(lambda: not session.survey.state.busy)
+        self.assertEqual(session.survey.state.value, "idle", widget.ui.landscapeStatusLabel.text)
+        self.assertEqual(parameters.currentLandscape.GetTable().GetNumberOfRows(), 49)
+        self.assertGreater(widget.ui.shownSimilarityComboBox.count, 0)

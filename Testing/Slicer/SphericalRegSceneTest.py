@@ -1,0 +1,51 @@
+"""Self-test: a result survives saving and loading; closing the scene in mid-run does no harm. In 3D Slicer only."""
+
+import os
+import sys
+import tempfile
+
+import slicer
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from SelfTestCase import SelfTestCase
+
+
+class SphericalRegSceneTest(SelfTestCase):
+    def test_AResultIsTheSameAfterSavingAndLoading(self):
+        from SphericalRegLib.scene.carm import missing
+        from SphericalRegLib.scene.poses import pose_from_transform
+        from SphericalRegLib.scene.results import record
+
+        widget, parameters = self.loadSample()
+        self.register(widget)
+        before = pose_from_transform(parameters.currentResult)
+        verdict = widget.ui.verdictLabel.text
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "scene.mrb")
+            self.assertTrue(slicer.util.saveScene(path))
+            slicer.mrmlScene.Clear()
+            slicer.util.loadScene(path)
+        widget, parameters = self.enter()
+        node = parameters.currentResult
+        self.assertIsNotNone(node)
+        self.assertEqual(missing(node), [])
+        self.assertTrue(record(node)["accepted"])
+        self.assertLess(float((pose_from_transform(node) - before).abs().max()), 1e-6)
+        self.assertEqual(widget.ui.verdictLabel.text, verdict)
+        self.assertIsNotNone(parameters.ctVolume)
+        self.assertAlmostEqual(parameters.geometry1.sdd, 1200.0, places=6)
+        self.assertFalse(widget.ui.reportButton.enabled)
+
+    def test_ClosingTheSceneInMidRunStopsItAndTheNextRunWorks(self):
+        widget, _parameters = self.loadSample()
+        session = widget.logic.session
+        widget.ui.registerButton.click()
+        self.waitUntil(lambda: session.preview is not None or not session.registration.state.busy)
+        slicer.mrmlScene.Clear()
+        self.assertFalse(session.busy)
+        for _ in range(20):
+            slicer.app.processEvents()
+        widget, parameters = self.loadSample()
+        self.register(widget)
+        self.assertIsNotNone(parameters.currentResult)
