@@ -15,11 +15,12 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 # Compiled kernels survive from one run to the next, and a read-only home folder does no harm.
 export NUMBA_CACHE_DIR ?= $(abspath $(VENV))/numba-cache
 
-.PHONY: help demo test lint types floors unit clean
+.PHONY: help demo test lint types floors unit scene clean
 
 help:
 	@echo "make demo    install into $(VENV), register the sample, leave a report in $(OUTPUT)/"
 	@echo "make test    style, types, floors and tests; one by one: make lint types floors unit"
+	@echo "make scene   tests on 3D Slicer's scene and views, without the application"
 	@echo "make clean   remove $(VENV) and $(OUTPUT)/"
 
 demo: $(VENV)/.runtime
@@ -43,6 +44,12 @@ unit: export OMP_NUM_THREADS ?= 1
 unit: $(VENV)/.test
 	$(BIN)/python -m pytest -n $(JOBS)
 
+# Slicer's own libraries are large, and their views open slowly: apart from the other tests.
+scene: export NUMBA_NUM_THREADS ?= 2
+scene: export OMP_NUM_THREADS ?= 1
+scene: $(VENV)/.scene
+	$(BIN)/python -m pytest -n $(JOBS) Testing/Python/scene Testing/Python/module/test_session.py
+
 clean:
 	rm -rf $(VENV) $(OUTPUT)
 
@@ -61,4 +68,8 @@ $(VENV)/.runtime: $(VENV)/.python pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.runtime
 	$(PIP) --editable ".[test,evaluation,learned]"
+	@touch $@
+
+$(VENV)/.scene: $(VENV)/.test
+	$(PIP) --editable ".[test,evaluation,learned,scene]"
 	@touch $@

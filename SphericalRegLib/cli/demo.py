@@ -10,10 +10,9 @@ SAMPLE = "pelvis_lumbar_3mm"
 
 
 def demo(output: str = "demo-output", device: DeviceName = "auto", quiet: bool = False, verbose: bool = False) -> int:
-    """Register the sample CT to the sample X-ray, from where its DICOM header says that the C-arm stands.
+    """Register the sample CT to the sample X-ray, from no pose at all: the shipped model tells where to start.
 
-    Research software, not a medical device. The header's AP angles are nominal: the true pose, kept in a file apart,
-    is several degrees and tens of mm away, and is used only to tell the error.
+    Research software, not a medical device. The true pose, kept in a file apart, is used only to tell the error.
 
     Args:
         output: folder for result.json, report.html and the rest.
@@ -27,6 +26,7 @@ def demo(output: str = "demo-output", device: DeviceName = "auto", quiet: bool =
         labels=str(sample_path(f"{SAMPLE}_labels.nii.gz")),
         label_names=str(sample_path(f"{SAMPLE}_labels.json")),
         truth=str(sample_path(f"{SAMPLE}_ap_truth.json")),
+        model=str(sample_path(f"{SAMPLE}_model.safetensors")),
         output=output,
         device=device,
         quiet=quiet,

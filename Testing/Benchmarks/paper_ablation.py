@@ -33,6 +33,7 @@ from paper_setting import (
     summary,
     told,
     trained_steps,
+    write,
 )
 from torch import Tensor, nn
 
@@ -238,9 +239,8 @@ class Results:
         """Keep a row at once."""
         self.rows[name] = row
         if self._path is not None:
-            partial = self._path.with_suffix(".part")
-            partial.write_text(json.dumps({"settings": self._settings, "rows": self.rows}, indent=1), encoding="utf-8")
-            partial.replace(self._path)
+            text = json.dumps({"settings": self._settings, "rows": self.rows}, indent=1)
+            write(text.encode(), self._path)
 
 
 def draw(rows: dict[str, dict[str, Any]], title: str, path: str) -> None:
@@ -280,8 +280,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in wanted:
         if name in results.rows:
             continue
-        row = next((row for row in ROWS if row.name == name), None)
-        results.add(name, untrained(name, made, plan, options) if row is None else trained(row, made, plan, options))
+        chosen = next((row for row in ROWS if row.name == name), None)
+        results.add(
+            name, untrained(name, made, plan, options) if chosen is None else trained(chosen, made, plan, options)
+        )
         found = results.rows[name]
         say(f"{name}: {found.get('steps', 0)} steps in {found.get('train_s', 0)} s")
         say(f"  wide  {told(found['wide'])}   first step off by {found['first_step_off_deg']:g}°")
@@ -301,7 +303,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _options() -> argparse.ArgumentParser:
     made = parser(__doc__, cases=24)
-    made.add_argument("--seconds", "--processor-seconds", type=float, default=60.0, help="of training, each row")
+    made.add_argument("--seconds", type=float, default=60.0, help="of training, each row (default: 60)")
     made.add_argument("--minutes", type=lambda x: 60 * float(x), dest="seconds", help="the same in minutes")
     made.add_argument("--steps", type=int, help="equal steps in place of equal times")
     made.add_argument("--batch", type=int, default=64)

@@ -130,9 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     made = study(options.ct, SUITES["blind"], options.cases, options.case_seed)
     plan = Plan(pixels=options.pixels)
     volume = prepared_volume(made.volume, plan, plan.pixels)
-    xrays = XRaySampler(
-        volume, plan.view(), plan.nominal(volume.center), plan.truth, samples=max(48, plan.pixels)
-    )
+    xrays = XRaySampler(volume, plan.view(), plan.nominal(volume.center), plan.truth, samples=max(48, plan.pixels))
     judge = Judge(made, xrays)
     curves: dict[str, Curve] = {}
     rows: list[dict[str, Any]] = []
@@ -150,8 +148,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "median_mm": np.median(curve.errors_mm, axis=1).round(2).tolist(),
             }
         )
-        say(f"{name}: {curve.steps} steps in {curve.seconds[-1]:.1f} s, {curve.weights / 1e6:.2f} M weights; {told(end)}")
-        say("  " + ", ".join(f"{s:.0f} s {np.median(e):.1f} mm" for s, e in zip(curve.seconds, curve.errors_mm)))
+        weights = f"{curve.weights / 1e6:.2f} M weights"
+        say(f"{name}: {curve.steps} steps in {curve.seconds[-1]:.1f} s, {weights}; {told(end)}")
+        way = zip(curve.seconds, np.median(curve.errors_mm, axis=1), strict=True)
+        say("  " + ", ".join(f"{seconds:.0f} s {error:.1f} mm" for seconds, error in way))
     if options.picture:
         draw(curves, f"{plan.pixels} pixels, {options.cases} simulated X-rays; bands: 95 % bootstrap", options.picture)
     if options.json:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from paper_setting import COLORS, Case, Study, medians, new_figure, one_thread, parser, save, say, study, summary, told
 
 from SphericalRegLib.errors import InputError
+from SphericalRegLib.evaluation.statistics import bootstrap_interval, percentile
 from SphericalRegLib.evaluation.suites import SUITES
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.optimization.first_order import SGD, Adam
@@ -38,7 +39,9 @@ Array = NDArray[np.float64]
 #: Cases to choose learning rates on are of a seed that is none of a study's.
 TUNING_SEED = 660_000
 #: Of Adam, mm a step; of gradient descent, mm² per unit of cost.
-RATES = {"Adam": (1.0, 2.0, 4.0, 8.0), "gradient descent": (20.0, 80.0, 320.0, 1280.0)}
+RATES = {"Adam": (2.0, 4.0, 8.0, 16.0), "gradient descent": (20.0, 80.0, 320.0)}
+NAMES = {"gradient-ncc": "Gradient NCC", "tone-free": "Tone-free gradient", "learned": "Learned similarity"}
+#: Iterations of the table.
 SHOWN = (0, 5, 10, 20, 50, 100)
 
 
@@ -128,27 +131,47 @@ def chosen_stage(name: str, pixels: int, model_path: str | None) -> Stage:
     return Stage(name, model.card.encoder_pixels, learned, LevenbergMarquardt(damping=model.card.damping))
 
 
-def draw(found: dict[str, Paths], title: str, path: str) -> None:
-    """Medians over the cases, by iteration and by second."""
-    figure = new_figure(9.6, 3.9)
-    by_iteration, by_second = figure.subplots(1, 2, sharey=True)
-    most = min(float(paths.seconds[:, -1].max()) for paths in found.values())
-    longest = max(float(np.median(paths.seconds[:, -1])) for paths in found.values())
-    times = np.linspace(0, max(longest, most), 300)
+def draw(found: dict[str, Paths], within: float, title: str, path: str) -> None:
+    """Medians over the cases, and the share found, by iteration and by second."""
+    figure = new_figure(9.6, 6.6)
+    (upper, upper_right), (lower, lower_right) = figure.subplots(2, 2, sharex="col", sharey="row")
+    times = np.linspace(0, max(float(np.median(paths.seconds[:, -1])) for paths in found.values()), 300)
     for color, (name, paths) in zip(COLORS, found.items(), strict=False):
-        for axes, places, errors in (
-            (by_iteration, np.arange(paths.errors_mm.shape[1]), paths.errors_mm),
-            (by_second, times, paths.at(times)),
+        for top, bottom, places, errors in (
+            (upper, lower, np.arange(paths.errors_mm.shape[1]), paths.errors_mm),
+            (upper_right, lower_right, times, paths.at(times)),
         ):
             middle, low, high = medians(errors)
-            axes.plot(places, middle, color=color, label=name)
-            axes.fill_between(places, low, high, color=color, alpha=0.15, linewidth=0)
-    by_iteration.set(xlabel="iterations", ylabel="median mTRE, mm", ylim=(0, None), xlim=(0, None))
-    by_second.set(xlabel="processor seconds a case, one core", xlim=(0, times[-1]))
-    by_iteration.legend(fontsize="small")
+            top.plot(places, middle, color=color, label=name)
+            top.fill_between(places, low, high, color=color, alpha=0.13, linewidth=0)
+            bottom.plot(places, 100 * (errors < within).mean(axis=0), color=color)
     cases = len(next(iter(found.values())).errors_mm)
-    figure.suptitle(f"{title}; {cases} simulated X-rays, bands: 95 % bootstrap of the median", fontsize="medium")
+    upper.set(ylabel="median mTRE, mm", ylim=(0, None))
+    upper.legend(fontsize="small")
+    lower.set(xlabel="iterations", ylabel=f"cases within {within:g} mm, %", ylim=(0, 100), xlim=(0, None))
+    lower_right.set(xlabel="processor seconds a case, one core", xlim=(0, times[-1]))
+    figure.suptitle(f"{title}; {cases} simulated X-rays; bands: 95 % bootstrap of the median", fontsize="medium")
     save(figure, path)
+
+
+def pace_where_all_found(found: dict[str, Paths], within: float) -> dict[str, dict[str, Any]]:
+    """By optimizer: median iterations and seconds until a case stays found, over the cases that all of them found."""
+    common = np.all([paths.errors_mm[:, -1] < within for paths in found.values()], axis=0)
+    told_by: dict[str, dict[str, Any]] = {}
+    for name, paths in found.items():
+        errors, seconds = paths.errors_mm[common], paths.seconds[common]
+        # the first iteration from which on the error stays below
+        since = [int(np.flatnonzero(row >= within)[-1]) + 1 if (row >= within).any() else 0 for row in errors]
+        spent = [row[n] for row, n in zip(seconds, since, strict=True)]
+        told_by[name] = {"cases": len(since)}
+        if since:
+            told_by[name] |= {
+                "iterations": percentile(since, 50),
+                "iterations_bootstrap95": list(bootstrap_interval(since)),
+                "seconds": round(percentile(spent, 50), 3),
+                "seconds_bootstrap95": [round(x, 3) for x in bootstrap_interval(spent)],
+            }
+    return told_by
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -162,6 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = tuned(tuning, stage, options.iterations)
     made = study(options.ct, suite, options.cases, options.seed)
     found = {name: follow(made, stage, one, options.iterations) for name, one in chosen.items()}
+    quick = pace_where_all_found(found, options.within)
     rows = []
     for name, paths in found.items():
         by_iteration = {
@@ -176,6 +200,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "by_iteration": by_iteration,
                 "iterations_to_plateau": plateau(np.median(paths.errors_mm, axis=0)),
                 "median_ms_an_iteration": round(1e3 * _pace(paths), 1),
+                "until_found": quick[name],
+                "errors_mm": paths.errors_mm[:, -1].round(2).tolist(),
             }
         )
     for row in rows:
@@ -183,11 +209,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"\n{row['optimizer']}: {told(row['end'])} after {options.iterations}; median flat from iteration "
             f"{row['iterations_to_plateau']}; {row['median_ms_an_iteration']} ms an iteration"
         )
+        say(f"  until found, in cases that all found: {row['until_found']}")
         for n, part in row["by_iteration"].items():
             say(f"  after {n:3d}: {told(part)}")
-    title = f"{options.similarity}, {stage.size} pixels"
+    title = f"{NAMES[options.similarity]}, {stage.size} pixels"
     if options.picture:
-        draw(found, title, options.picture)
+        draw(found, options.within, title, options.picture)
     if options.json:
         shared = {"suite": options.suite, "similarity": options.similarity, "pixels": stage.size}
         print(json.dumps({**shared, "iterations": options.iterations, "seed": options.seed, "optimizers": rows}))
@@ -208,7 +235,7 @@ def _pace(paths: Paths) -> float:
 def _options() -> argparse.ArgumentParser:
     made = parser(__doc__, cases=24)
     made.add_argument("--suite", default="capture", choices=[n for n, suite in SUITES.items() if suite.start])
-    made.add_argument("--similarity", default="gradient-ncc", choices=["gradient-ncc", "tone-free", "learned"])
+    made.add_argument("--similarity", default="gradient-ncc", choices=list(NAMES))
     made.add_argument("--model", help="for the learned similarity")
     made.add_argument("--pixels", type=int, default=64, help="of the X-rays (default: 64); a model sets its own")
     made.add_argument("--iterations", "--steps", type=int, default=100)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import time
@@ -185,18 +186,25 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """As PNG, whole or not at all.
+    """As PNG; see :func:`write`."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=130, format="png")
+    write(buffer.getvalue(), path)
+
+
+def write(content: bytes, path: str | os.PathLike[str]) -> None:
+    """Whole or not at all.
 
     Raises:
         InputError: where it cannot be written.
     """
     partial = Path(f"{os.fspath(path)}.part")
     try:
-        figure.savefig(partial, dpi=130, format="png")
+        partial.write_bytes(content)
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise InputError(f"The picture cannot be written to {path} ({error}): choose another place.") from error
+        raise InputError(f"{path} cannot be written ({error}): choose another place.") from error
 
 
 def one_thread() -> None:

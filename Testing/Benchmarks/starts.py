@@ -63,6 +63,12 @@ def methods(suite: str, model_path: str | None) -> dict[str, Method]:
 
         found["model (default pipeline)"] = pipeline
         found["regressed pose, one start"] = regressed_once
+        if stage is not None:
+
+            def regressed_then_learned(volume: Volume, xray: XRay, start: Tensor) -> tuple[Tensor, Settings]:
+                return prepare(model, volume, [xray], None, search).starts, learned
+
+            found["regressed pose, then learned similarity"] = regressed_then_learned
     return found
 
 
