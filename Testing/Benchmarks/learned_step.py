@@ -1,6 +1,6 @@
 """Time of one Levenberg-Marquardt step under a learned similarity: render with Jacobian, encode, six JVPs, solve.
 
-    python Testing/Benchmarks/learned_step.py
+python Testing/Benchmarks/learned_step.py
 """
 
 from __future__ import annotations

@@ -79,11 +79,18 @@ def main() -> None:
     parser.add_argument("--model")
     parser.add_argument("--cases", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--methods", nargs="+", help="only those whose names hold one of these words; all by default")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     ct, view = read_ct(options.ct), capture_view()
     volume, points = to_volume(ct), bone_points(ct)
-    table = methods(options.suite, options.model)
+    table = {
+        name: method
+        for name, method in methods(options.suite, options.model).items()
+        if options.methods is None or any(word in name for word in options.methods)
+    }
+    if not table:
+        parser.error(f"no method is called {options.methods}")
     errors: dict[str, list[float]] = {name: [] for name in table}
     seconds: dict[str, list[float]] = {name: [] for name in table}
     wrong: dict[str, int] = dict.fromkeys(table, 0)

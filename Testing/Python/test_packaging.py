@@ -136,7 +136,7 @@ class TestMake:
     def test_installs_torch_first(self, tmp_path: Path) -> None:
         installs = [line for line in _dry_make("demo", tmp_path) if "pip install" in line]
         assert installs[0].endswith(" torch")
-        assert installs[1].endswith("--editable .")
+        assert installs[1].endswith('--editable ".[learned]"')
 
     def test_installs_nothing_the_second_time(self, tmp_path: Path) -> None:
         for stamp in (".python", ".runtime", ".test"):
