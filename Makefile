@@ -15,7 +15,7 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 # Compiled kernels survive from one run to the next, and a read-only home folder does no harm.
 export NUMBA_CACHE_DIR ?= $(abspath $(VENV))/numba-cache
 
-.PHONY: help demo test lint types floors unit scene clean
+.PHONY: help demo test lint types floors unit scene scene-packages clean
 
 help:
 	@echo "make demo    install into $(VENV), register the sample, leave a report in $(OUTPUT)/"
@@ -49,6 +49,9 @@ scene: export NUMBA_NUM_THREADS ?= 2
 scene: export OMP_NUM_THREADS ?= 1
 scene: $(VENV)/.scene
 	$(BIN)/python -m pytest -n $(JOBS) Testing/Python/scene Testing/Python/module/test_session.py
+
+# With these, `make test` runs them too, in place of skipping them.
+scene-packages: $(VENV)/.scene
 
 clean:
 	rm -rf $(VENV) $(OUTPUT)
