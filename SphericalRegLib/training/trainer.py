@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -67,7 +68,7 @@ class TrainingStep:
     notice: str = ""
 
 
-class Trainer(nn.Module):
+class Trainer(nn.Module, ABC):
     """Networks and what trains them; a subclass adds its networks and :meth:`batch_loss`, then calls :meth:`prepare`.
 
     Images are drawn from a generator that each step seeds anew, so that a resumed run sees what an uncut one would. On
@@ -93,9 +94,9 @@ class Trainer(nn.Module):
             self.parameters(), lr=self.schedule.learning_rate, weight_decay=self.schedule.weight_decay
         )
 
+    @abstractmethod
     def batch_loss(self, count: int) -> Tensor:
         """Mean loss of ``count`` fresh examples drawn from ``self.generator``."""
-        raise NotImplementedError
 
     def steps(self) -> Iterator[TrainingStep]:
         """Train from where it is to the end, one step at a time; stop whenever you like, and save.
