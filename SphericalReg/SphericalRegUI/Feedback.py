@@ -4,6 +4,7 @@ import contextlib
 import logging
 
 import slicer
+from slicer.i18n import tr as _
 
 ERROR_STYLE = "color: #b3261e;"
 GOOD_STYLE = "color: #1b7f3b; font-weight: bold;"
@@ -15,6 +16,25 @@ def say(label, text, style=""):
     label.text = text
     label.styleSheet = style
     label.setVisible(bool(text))
+
+
+def followRun(event, label, bar, startButton, cancelButton):
+    """Show what every run has in common: its end in words, and which buttons make sense; progress is the caller's."""
+    from SphericalRegLib.control import Cancelled, Failed, Finished, StateChanged
+    from SphericalRegLib.control.state import State
+
+    if isinstance(event, Finished):
+        say(label, "")
+    elif isinstance(event, Cancelled):
+        say(label, _("Cancelled. Nothing was changed."))
+    elif isinstance(event, Failed):
+        say(label, event.failure.text, ERROR_STYLE)
+    elif isinstance(event, StateChanged):
+        cancelButton.enabled = event.after in (State.PREPARING, State.RUNNING)
+        startButton.enabled = not event.after.busy
+        bar.setVisible(event.after.busy)
+        if event.after is State.PREPARING:
+            bar.setRange(0, 0)
 
 
 def showPath(pathLineEdit, path):

@@ -4,7 +4,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from SphericalRegUI.Feedback import ERROR_STYLE, reported, say
+from SphericalRegUI.Feedback import ERROR_STYLE, followRun, reported, say
 
 
 class LandscapeSection:
@@ -118,22 +118,10 @@ class LandscapeSection:
             show_landscape(parameters.currentLandscape, self.ui.shownSimilarityComboBox.itemText(index))
 
     def _onEvent(self, event):
-        from SphericalRegLib.control import Cancelled, Failed, Finished, Progressed, StateChanged
-        from SphericalRegLib.control.state import State
+        from SphericalRegLib.control import Progressed
 
-        bar, label = self.ui.landscapeProgressBar, self.ui.landscapeStatusLabel
+        bar = self.ui.landscapeProgressBar
         if isinstance(event, Progressed):
             bar.setRange(0, event.step.total)
             bar.setValue(event.step.done)
-        elif isinstance(event, Finished):
-            say(label, "")
-        elif isinstance(event, Cancelled):
-            say(label, _("Cancelled. Nothing was changed."))
-        elif isinstance(event, Failed):
-            say(label, event.failure.text, ERROR_STYLE)
-        elif isinstance(event, StateChanged):
-            self.ui.cancelLandscapeButton.enabled = event.after in (State.PREPARING, State.RUNNING)
-            self.ui.computeButton.enabled = not event.after.busy
-            bar.setVisible(event.after.busy)
-            if event.after is State.PREPARING:
-                bar.setRange(0, 0)
+        followRun(event, self.ui.landscapeStatusLabel, bar, self.ui.computeButton, self.ui.cancelLandscapeButton)

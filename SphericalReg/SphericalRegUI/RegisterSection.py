@@ -5,7 +5,7 @@ from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from SphericalRegUI.Choices import Method
-from SphericalRegUI.Feedback import ERROR_STYLE, reported, say
+from SphericalRegUI.Feedback import ERROR_STYLE, followRun, reported, say
 
 
 class RegisterSection(VTKObservationMixin):
@@ -98,7 +98,7 @@ class RegisterSection(VTKObservationMixin):
         return missing_packages(["torch", "numba"])
 
     def _onEvent(self, event):
-        from SphericalRegLib.control import Cancelled, Failed, Finished, Progressed, StateChanged
+        from SphericalRegLib.control import Progressed, StateChanged
         from SphericalRegLib.control.state import State
 
         label, bar = self.ui.registerStatusLabel, self.ui.registerProgressBar
@@ -112,18 +112,9 @@ class RegisterSection(VTKObservationMixin):
                     stage=step.stage, iteration=step.iteration, cost=f"{step.cost:.3f}"
                 ),
             )
-        elif isinstance(event, Finished):
-            say(label, "")
-        elif isinstance(event, Cancelled):
-            say(label, _("Cancelled. Nothing was changed."))
-        elif isinstance(event, Failed):
-            say(label, event.failure.text, ERROR_STYLE)
-        elif isinstance(event, StateChanged):
-            self.ui.cancelButton.enabled = event.after in (State.PREPARING, State.RUNNING)
-            self.ui.registerButton.enabled = not event.after.busy
-            bar.setVisible(event.after.busy)
+        followRun(event, label, bar, self.ui.registerButton, self.ui.cancelButton)
+        if isinstance(event, StateChanged):
             if event.after is State.PREPARING:
-                bar.setRange(0, 0)
                 say(label, _("Preparing …"))
             elif event.after is State.CANCELLING:
                 say(label, _("Cancelling …"))

@@ -16,13 +16,11 @@ class Suite:
         name: of the study.
         truth: of the true poses around the AP view.
         start: of the starts around the truth; None: registration is told nothing but that the view is about AP.
-        purpose: in words.
     """
 
     name: str
     truth: SearchRange
     start: SearchRange | None
-    purpose: str
 
     @property
     def search(self) -> SearchRange:
@@ -34,20 +32,11 @@ class Suite:
 SUITES: dict[str, Suite] = {
     suite.name: suite
     for suite in (
-        Suite(
-            "capture",
-            SearchRange(20, 50, 60),
-            SearchRange(20, 40, 80),
-            "how often and how exactly registration finds the pose from a start that is far off",
-        ),
-        Suite("blind", SearchRange(20, 50, 100), None, "with no start pose at all"),
-        Suite("wide", SearchRange(20, 50, 60), SearchRange(45, 80, 150), "from starts so far off that most are lost"),
-        Suite(
-            "agnostic",
-            SearchRange(20, 50, 60),
-            SearchRange(20, 40, 80),
-            "with a similarity that was trained on other patients",
-        ),
+        Suite("capture", SearchRange(20, 50, 60), SearchRange(20, 40, 80)),
+        Suite("blind", SearchRange(20, 50, 100), None),
+        Suite("wide", SearchRange(20, 50, 60), SearchRange(45, 80, 150)),
+        # with a similarity that was trained on other patients
+        Suite("agnostic", SearchRange(20, 50, 60), SearchRange(20, 40, 80)),
     )
 }
 

@@ -14,12 +14,12 @@ from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.onto_view import onto_view
 from SphericalRegLib.imaging.xray import XRay
+from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.networks.model import Model
 from SphericalRegLib.similarity.learned import standardized
 
 # Half widths: poses are predicted no farther out than this, whatever the network says.
 _FARTHEST = 1.5
-_SHIFTS = ("in_plane_mm", "in_plane_mm", "depth_mm")
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,7 @@ def regressed_poses(model: Model, volume: Volume, xrays: Sequence[XRay]) -> list
     target = model.card.view()
     nominal = model.card.nominal_pose(volume.center)
     weights = next(model.regressor.parameters())
-    truth = model.card.truth
-    turn = torch.deg2rad(torch.tensor(truth["rotation_deg"], dtype=torch.float64))
-    widths = torch.stack([turn] * 3 + [torch.tensor(truth[k], dtype=torch.float64) for k in _SHIFTS])
+    widths = SearchRange(**model.card.truth).twist
     found = []
     for xray in xrays:
         rig_from_camera = se3.inverse(xray.view.camera_from_rig)

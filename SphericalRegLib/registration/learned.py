@@ -96,13 +96,13 @@ def learned_similarity(model: Model) -> LearnedSimilarity | None:
     return LearnedSimilarity(model.moving, model.fixed, MANIFOLDS[model.card.manifold])
 
 
-def learned_stage(model: Model, iterations: int = 30, keep: int = 4) -> Stage | None:
+def learned_stage(model: Model) -> Stage | None:
     """Levenberg-Marquardt under the model's similarity at the size it was trained for."""
     similarity = learned_similarity(model)
     if similarity is None:
         return None
-    optimizer = LevenbergMarquardt(iterations=iterations, tolerance=1.0, damping=model.card.damping)
-    return Stage(model.card.manifold, model.card.encoder_pixels, similarity, optimizer, keep=keep)
+    optimizer = LevenbergMarquardt(iterations=30, tolerance=1.0, damping=model.card.damping)
+    return Stage(model.card.manifold, model.card.encoder_pixels, similarity, optimizer, keep=4)
 
 
 def _told(model: Model) -> str:

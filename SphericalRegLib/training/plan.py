@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -81,10 +81,6 @@ class Plan:
     def nominal(self, isocenter: Tensor) -> Tensor:
         """(4, 4) rig_from_world of the preset."""
         return pose_from_preset(self.preset, self.sad, isocenter)
-
-    def described(self) -> dict[str, object]:
-        """For JSON."""
-        return asdict(self)
 
 
 def prepared_volume(volume: Volume, plan: Plan, pixels: int) -> Volume:

@@ -209,7 +209,7 @@ class TrainingRun:
             fingerprint=fingerprint(volume) if len(self._volumes) == 1 else None,
             intensities={"randomization": plan.randomization, "probability": _PROBABILITY[plan.randomization]},
             history={
-                "plan": plan.described(),
+                "plan": asdict(plan),
                 "fine_tuned_from": self._fine_tuned,
                 "cts": len(self._volumes),
                 "steps": {phase: len(trainer.losses) for phase, trainer in self._trainers.items()},
@@ -253,7 +253,7 @@ class TrainingRun:
     def _open_folder(self) -> None:
         """Make the folder, or see that it holds a run of the same plan."""
         told = {
-            "plan": self.plan.described(),
+            "plan": asdict(self.plan),
             "fine_tuned_from": self._fine_tuned,
             "cts": [list(fingerprint(volume).density) for volume in self._volumes],
         }

@@ -54,7 +54,7 @@ class Validation:
         self.volume: Volume = to_volume(ct)
         self._points = bone_points(ct)
         self._cases: list[HeldOut] = []
-        suite = Suite("validation", plan.truth, plan.reach, "to watch training")
+        suite = Suite("validation", plan.truth, plan.reach)
         view = plan.view().resized(_PIXELS, _PIXELS)
         for index in range(count):
             case = draw_case(index, SEED, view, self.volume.center, suite)
