@@ -43,16 +43,16 @@ class Encoder(nn.Module):
         quarter, half = width // 4, width // 2
         self.stem = nn.Sequential(
             nn.Conv2d(1, quarter, 5, stride=2, padding=2),
-            nn.GroupNorm(4, quarter),
+            _GroupNorm(quarter),
             nn.GELU(),
             nn.Conv2d(quarter, half, 3, stride=2, padding=1),
-            nn.GroupNorm(4, half),
+            _GroupNorm(half),
             nn.GELU(),
             nn.Conv2d(half, half, 3, padding=1),
-            nn.GroupNorm(4, half),
+            _GroupNorm(half),
             nn.GELU(),
             nn.Conv2d(half, width, 3, stride=2, padding=1),
-            nn.GroupNorm(4, width),
+            _GroupNorm(width),
         )
         self.position = nn.Linear(4 * _WAVES, width)
         self.blocks = nn.ModuleList([_Block(width, heads) for _ in range(blocks)])
@@ -93,7 +93,25 @@ class _LayerNorm(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         centered = tokens - tokens.mean(-1, keepdim=True)
-        return centered * (centered.square().mean(-1, keepdim=True) + 1e-5).rsqrt() * self.weight + self.bias
+        scaled = centered * (centered.square().mean(-1, keepdim=True) + 1e-5).rsqrt()
+        return torch.addcmul(self.bias, scaled, self.weight)
+
+
+class _GroupNorm(nn.Module):
+    """Group normalization, written out: torch's own takes a tenth more of a step's time in forward mode."""
+
+    def __init__(self, width: int, groups: int = 4) -> None:
+        super().__init__()
+        self.groups = groups
+        self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        variance, mean = torch.var_mean(maps.unflatten(1, (self.groups, -1)).flatten(2), dim=-1, correction=0)
+        each = maps.shape[1] // self.groups
+        scale = (variance + 1e-5).rsqrt().repeat_interleave(each, 1) * self.weight
+        shift = self.bias - mean.repeat_interleave(each, 1) * scale
+        # one product per pixel, with what is known of the whole group
+        return maps * scale[:, :, None, None] + shift[:, :, None, None]
 
 
 class _Block(nn.Module):
@@ -119,7 +137,8 @@ class _Block(nn.Module):
         seen = self.seen(F.avg_pool2d(grid, reduction, ceil_mode=True).flatten(2).transpose(1, 2))
         query = self.query(normed).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, N, width/heads)
         key, value = self.key_value(seen).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
-        attention = torch.softmax(query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5, dim=-1)
+        # scaled before the product: there are fewer queries than scores
+        attention = torch.softmax((query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2), dim=-1)
         mixed = (attention @ value).transpose(1, 2).flatten(-2)
         tokens = tokens + self.merge(mixed)
         return tokens + self.narrow(F.gelu(self.widen(self.between(tokens))))

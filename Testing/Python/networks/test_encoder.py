@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.networks import Encoder
+from SphericalRegLib.networks import encoder as module
 
 
 @pytest.mark.parametrize(("height", "width", "grid"), [(64, 64, (8, 8)), (256, 256, (32, 32)), (61, 90, (8, 12))])
@@ -15,7 +17,8 @@ def test_one_feature_stands_for_eight_pixels_whatever_the_size(height, width, gr
     assert Encoder(channels=5, width=32, blocks=1)(torch.rand(2, 1, height, width)).shape == (2, 5, *grid)
 
 
-def test_forward_mode_agrees_with_reverse_mode_and_can_be_differentiated_again():
+@pytest.mark.parametrize("name", ["stem.0.weight", "stem.1.weight", "blocks.0.before.weight", "blocks.0.query.weight"])
+def test_forward_mode_agrees_with_reverse_mode_and_can_be_differentiated_again(name):
     torch.manual_seed(0)
     encoder = Encoder(channels=2, width=16, blocks=1, heads=2).double()
     image, direction = torch.rand(2, 1, 1, 16, 16, dtype=torch.float64)
@@ -24,13 +27,24 @@ def test_forward_mode_agrees_with_reverse_mode_and_can_be_differentiated_again()
     torch.testing.assert_close(forward, torch.einsum("bcijznuv,znuv->bcij", jacobian, direction))
 
     def of_weight(weight):
-        parameters = {**dict(encoder.named_parameters()), "blocks.0.query.weight": weight}
+        parameters = {**dict(encoder.named_parameters()), name: weight}
         return torch.func.jvp(lambda x: torch.func.functional_call(encoder, parameters, (x,)), (image,), (direction,))[
             1
         ]
 
-    weight = encoder.blocks[0].query.weight.detach().clone().requires_grad_()
+    weight = encoder.get_parameter(name).detach().clone().requires_grad_()
     assert torch.autograd.gradcheck(of_weight, weight, eps=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("_GroupNorm", nn.GroupNorm(4, 8)), ("_LayerNorm", nn.LayerNorm(8))])
+def test_normalization_written_out_is_torchs_own(ours, theirs):
+    torch.manual_seed(0)
+    for parameter in theirs.parameters():
+        nn.init.normal_(parameter)
+    made = getattr(module, ours)(8)
+    made.load_state_dict(theirs.state_dict())
+    values = 5 + 3 * torch.randn(2, 8, 6, 8)
+    torch.testing.assert_close(made(values), theirs(values))
 
 
 def test_its_settings_rebuild_it():
