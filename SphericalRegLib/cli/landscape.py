@@ -171,6 +171,7 @@ def landscape(
                     footprint_mm=bone_settings().footprint_mm if bones and footprint_mm is None else footprint_mm,
                     margin_mm=max([_LEAST_MARGIN_MM, *(axis.extent for axis in (first, second) if axis.unit == "mm")]),
                     kernel=kernel,
+                    adapt={_LEARNED: None if trained is None else trained.volume_network},
                 )
             )
         if distances:

@@ -86,7 +86,7 @@ def train(
         learning_rate: at its highest.
         backbone: of the regressor: resnet18, convnext, swin, posenet.
         backbone_width: channels of its first stage.
-        encoder: manifold, loss, unrolled steps, sharing and sizes of the encoders.
+        encoder: manifold, loss, unrolled steps, sharing and sizes of the encoders; the volume network.
         held_out: X-rays from the simulator, to validate on.
         every: steps between checkpoints.
         seed: of weights and images.

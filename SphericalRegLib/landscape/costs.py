@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,13 +60,14 @@ class PoseCosts(Protocol):
 
 @dataclass(frozen=True)
 class ImageCosts:
-    """Costs of several similarities on the same DRRs, which are rendered once. Made by :func:`image_costs`.
+    """Costs of several similarities on the same DRRs, which are rendered once; those for which a volume network has
+    changed the CT see their own. Made by :func:`image_costs`.
 
     All of a view's usable pixels count as much as they do at the first step of a registration; robust weights, which
     would themselves depend on the pose, are left out.
 
     Attributes:
-        objectives: by name, of one volume and the same views.
+        objectives: by name, of one grid of voxels and the same views.
     """
 
     objectives: Mapping[str, Objective]
@@ -76,7 +77,7 @@ class ImageCosts:
             raise InputError("There is no similarity to compute: name at least one.")
         first = self._first
         for name, other in self.objectives.items():
-            same = other.volume is first.volume and other.samples == first.samples
+            same = _same_grid(other.volume, first.volume) and other.samples == first.samples
             same = same and len(other.views) == len(first.views)
             if not same or not all(_same_view(a.view, b.view) for a, b in zip(other.views, first.views, strict=True)):
                 raise InputError(f"Similarity {name!r} has another volume, resolution or view than the first.")
@@ -101,9 +102,14 @@ class ImageCosts:
         costs = torch.zeros(len(self.objectives), poses.shape[0], dtype=torch.float64)
         first = self._first
         for n, item in enumerate(first.views):
-            image = render(first.volume, item.view, poses, samples=first.samples, kernel=first.kernel).sum(1)
-            no_columns = image.new_zeros(image.shape[0], 0, *image.shape[1:])
+            drawn: dict[int, Tensor] = {}
             for row, objective in enumerate(self.objectives.values()):
+                seen = objective.volume
+                if id(seen) not in drawn:
+                    images = render(seen, item.view, poses, samples=first.samples, kernel=first.kernel)
+                    drawn[id(seen)] = images.sum(1)
+                image = drawn[id(seen)]
+                no_columns = image.new_zeros(image.shape[0], 0, *image.shape[1:])
                 weight = _support(objective, n, image)
                 cost = objective.views[n].fixed.residual(image, no_columns, weight).cost
                 costs[row] += cost.cpu().double() / len(first.views)
@@ -130,6 +136,7 @@ def image_costs(
     footprint_mm: float | None = None,
     margin_mm: float = 40.0,
     kernel: str = "auto",
+    adapt: Mapping[str, Callable[[Volume], Volume] | None] | None = None,
 ) -> ImageCosts:
     """The costs of a CT against X-rays, at one resolution, as a stage of a registration would compute them.
 
@@ -142,6 +149,8 @@ def image_costs(
         footprint_mm: compare only what lies this close to the DRR, mm at the isocenter; for single bones.
         margin_mm: with a footprint, how far the bone may get from its place at ``pose``.
         kernel: of the renderer.
+        adapt: by name, what the CT becomes before it is rendered: the volume network that a similarity was trained
+            with.
 
     Raises:
         InputError: without an X-ray or a similarity, or for a size below 8.
@@ -153,7 +162,7 @@ def image_costs(
     levels = Levels(volume, xrays, pose, footprint_mm, margin_mm, kernel)
     return ImageCosts(
         {
-            name: levels.objective(Stage(name, size, similarity, LevenbergMarquardt()))
+            name: levels.objective(Stage(name, size, similarity, LevenbergMarquardt(), adapt=(adapt or {}).get(name)))
             for name, similarity in similarities.items()
         }
     )
@@ -218,6 +227,10 @@ def _support(objective: Objective, view: int, image: Tensor) -> Tensor:
 def _seen(image: Tensor, weight: Tensor) -> Tensor:
     """(B,) whether a pixel that counts lies behind the CT."""
     return ((image > 0) & (weight > 0)).flatten(1).any(-1).cpu()
+
+
+def _same_grid(a: Volume, b: Volume) -> bool:
+    return a.density.shape == b.density.shape and torch.equal(a.world_from_voxel, b.world_from_voxel)
 
 
 def _same_view(a: View, b: View) -> bool:

@@ -18,11 +18,20 @@ from SphericalRegLib.imaging.fingerprint import Fingerprint, fingerprint
 from SphericalRegLib.networks.checkpoint import load_checkpoint, save_checkpoint
 from SphericalRegLib.networks.encoder import Encoder
 from SphericalRegLib.networks.regressor import PoseRegressor, half_precision
+from SphericalRegLib.networks.volume_network import VolumeNetwork, volume_network
 
 KIND = "model"
 
 #: Networks that a model may hold; the names of their tensors begin with these.
-PARTS = ("regressor", "moving", "fixed")
+PARTS = ("regressor", "moving", "fixed", "volume_network")
+
+# What makes a part again from its settings in the header.
+_MAKERS: dict[str, Callable[..., nn.Module]] = {
+    "regressor": PoseRegressor,
+    "moving": Encoder,
+    "fixed": Encoder,
+    "volume_network": lambda kind, **settings: volume_network(kind, **settings),
+}
 
 
 @dataclass(frozen=True)
@@ -98,12 +107,14 @@ class Model:
         card: what it is for.
         regressor: of poses.
         moving, fixed: encoders of DRRs and X-rays.
+        volume_network: Ψ, through which the CT goes before the encoder of DRRs sees it.
     """
 
     card: ModelCard
     regressor: PoseRegressor | None = None
     moving: Encoder | None = None
     fixed: Encoder | None = None
+    volume_network: VolumeNetwork | None = None
 
     def __post_init__(self) -> None:
         for part in self._parts().values():
@@ -141,8 +152,10 @@ class Model:
             for name, part in parts.items()
             for key, value in half_precision(part.state_dict()).items()
         }
-        header = {"card": asdict(self.card), "parts": {name: part.settings for name, part in parts.items()}}
-        save_checkpoint(path, KIND, tensors, header)
+        settings: dict[str, Any] = {name: part.settings for name, part in parts.items()}
+        if self.volume_network is not None:
+            settings["volume_network"] = {"kind": self.volume_network.kind, **self.volume_network.settings}
+        save_checkpoint(path, KIND, tensors, {"card": asdict(self.card), "parts": settings})
 
     def _parts(self) -> dict[str, nn.Module]:
         return {name: part for name in PARTS if (part := getattr(self, name)) is not None}
@@ -155,14 +168,13 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         CheckpointError: for a file that is absent, damaged, newer, no model, or of another architecture.
     """
     tensors, header = load_checkpoint(path, KIND)
-    makers: dict[str, Callable[..., Any]] = {"regressor": PoseRegressor, "moving": Encoder, "fixed": Encoder}
     try:
         fields = dict(header["card"])
         if fields.get("fingerprint") is not None:
             seen = fields["fingerprint"]
             fields["fingerprint"] = Fingerprint(tuple(seen["size_mm"]), tuple(seen["density"]))
         card = ModelCard(**fields)
-        parts: dict[str, Any] = {str(name): makers[name](**options) for name, options in header["parts"].items()}
+        parts: dict[str, Any] = {str(name): _MAKERS[name](**options) for name, options in header["parts"].items()}
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"The header of {path} does not describe a model of ours ({error}): train it again."

@@ -41,10 +41,12 @@ class VolumeNetwork(nn.Module):
         radius: mm; see :class:`EquivariantNetwork`. Twice the radius takes an eighth of the time.
 
     Attributes:
-        settings: what builds the same network again by :func:`volume_network`.
+        kind: its name in :data:`VOLUME_NETWORKS`.
+        settings: what else :func:`volume_network` needs to build the same network again.
         block: voxels times channels that are worked on at once where no gradient is wanted; a few such are live.
     """
 
+    kind: str
     block = 2**25
 
     def __init__(self, radius: float, **settings: Any) -> None:
@@ -130,6 +132,8 @@ class EquivariantNetwork(VolumeNetwork):
         InputError: where e3nn is not installed, for fewer than two layers, or without hidden scalars.
     """
 
+    kind = "equivariant"
+
     def __init__(self, radius: float = 6.0, fields: Fields = (4, 2, 1), layers: int = 3) -> None:
         super().__init__(radius, fields=list(fields), layers=layers)
         if layers < 2 or len(fields) != 3 or min(fields) < 0 or fields[0] < 1:
@@ -176,6 +180,8 @@ class PlainNetwork(VolumeNetwork):
     Raises:
         InputError: without a hidden layer.
     """
+
+    kind = "plain"
 
     def __init__(self, radius: float = 6.0, hidden: tuple[int, ...] = (4, 8, 16, 8, 3)) -> None:
         super().__init__(radius, hidden=list(hidden))

@@ -102,7 +102,8 @@ def learned_stage(model: Model) -> Stage | None:
     if similarity is None:
         return None
     optimizer = LevenbergMarquardt(iterations=30, tolerance=1.0, damping=model.card.damping)
-    return Stage(model.card.manifold, model.card.encoder_pixels, similarity, optimizer, keep=4)
+    size = model.card.encoder_pixels
+    return Stage(model.card.manifold, size, similarity, optimizer, keep=4, adapt=model.volume_network)
 
 
 def _told(model: Model) -> str:

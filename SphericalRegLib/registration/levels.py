@@ -69,7 +69,8 @@ class Levels:
             views.append(FixedView(view, fixed))
             pixels.append(shrink * view.spacing[0])
         pixel = min(pixels)
-        volume = self._coarsened(stage.voxel * pixel)
+        whole = self._volume if stage.adapt is None else stage.adapt(self._volume)
+        volume = self._coarsened(whole, stage.voxel * pixel)
         radius = 0 if self._footprint_mm is None else max(1, round(self._footprint_mm / pixel))
         return Objective(
             volume,
@@ -92,9 +93,10 @@ class Levels:
         size = torch.tensor(self._volume.density.shape[:0:-1]) * self._volume.spacing
         return float(size.median()) / 3
 
-    def _coarsened(self, voxel: float) -> Volume:
-        factors = tuple(max(1, int(voxel / float(s) + 0.25)) for s in self._volume.spacing)
-        return self._volume.coarsened((factors[0], factors[1], factors[2]))
+    @staticmethod
+    def _coarsened(volume: Volume, voxel: float) -> Volume:
+        factors = tuple(max(1, int(voxel / float(s) + 0.25)) for s in volume.spacing)
+        return volume.coarsened((factors[0], factors[1], factors[2]))
 
     def _samples(self, volume: Volume) -> int:
         """Somewhat less than one sample a voxel along the central ray through the volume at the start."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from SphericalRegLib.errors import InputError
+from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.optimization.problem import Optimizer
@@ -26,6 +28,7 @@ class Stage:
             candidates (``Settings.retries``) and the best of all attempts go on.
         voxel: voxels of the CT at this stage, in pixels' size at the isocenter.
         robust_scale: residuals beyond so many typical ones count as outliers (``Objective.robust_scale``).
+        adapt: what the CT becomes before it is rendered: a trained volume network Ψ. None: the CT itself.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Stage:
     gate: float = float("inf")
     voxel: float = 0.75
     robust_scale: float = 2.5
+    adapt: Callable[[Volume], Volume] | None = None
 
 
 def default_stages() -> tuple[Stage, ...]:

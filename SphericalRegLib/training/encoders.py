@@ -1,10 +1,10 @@
-"""Trains a pair of encoders ξm and ξf on what an optimizer makes of their similarity."""
+"""Trains a pair of encoders ξm and ξf, and a volume network Ψ, on what an optimizer makes of their similarity."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import torch
@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import se3, so4
+from SphericalRegLib.geometry.view import View
 from SphericalRegLib.networks.encoder import Encoder
+from SphericalRegLib.networks.volume_network import VOLUME_NETWORKS, VolumeNetwork, volume_network
 from SphericalRegLib.optimization.unrolled import damped_step
 from SphericalRegLib.similarity.learned import LearnedSimilarity
 from SphericalRegLib.similarity.manifolds import MANIFOLDS
@@ -20,6 +22,9 @@ from SphericalRegLib.similarity.residual import Residual
 from SphericalRegLib.training.losses import gradient_loss, gradient_of_distance, step_loss
 from SphericalRegLib.training.pairs import Pairs, PairSampler
 from SphericalRegLib.training.trainer import Schedule, Trainer
+
+# Of Ψ's kernels, in pixels at the isocenter: two voxels of the coarsened CT (``plan.prepared_volume``).
+_RADIUS = 2.4
 
 #: What encoders can be trained for: the LM step, the gradient's directions, or the gradient as published, by either
 #: distance between poses.
@@ -37,6 +42,7 @@ class EncoderSettings:
         shared: whether DRR and X-ray have one encoder.
         channels, width, blocks: of each encoder.
         length: mm that count as one radian.
+        volume_network: Ψ, trained along with them: equivariant, plain, or none.
     """
 
     manifold: str = "spherical"
@@ -47,8 +53,13 @@ class EncoderSettings:
     width: int = 64
     blocks: int = 2
     length: float = 100.0
+    volume_network: str = "none"
 
     def __post_init__(self) -> None:
+        if self.volume_network not in VOLUME_NETWORKS:
+            raise InputError(
+                f"There is no volume network {self.volume_network!r}: choose from {', '.join(VOLUME_NETWORKS)}."
+            )
         if self.manifold not in MANIFOLDS:
             raise InputError(f"There is no manifold {self.manifold!r}: choose from {', '.join(MANIFOLDS)}.")
         if self.loss not in LOSSES:
@@ -73,7 +84,7 @@ class EncoderTrainer(Trainer):
         super().__init__("encoder training", schedule, asdict(settings))
         if not samplers:
             raise InputError("There is no CT to train on: give one or several.")
-        self.samplers, self.settings = list(samplers), settings
+        self.settings = settings
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(schedule.seed)
             shape = {"channels": settings.channels, "width": settings.width, "blocks": settings.blocks}
@@ -81,6 +92,8 @@ class EncoderTrainer(Trainer):
             # from equal weights on, so that at the true pose features agree before anything was learned
             self.still = self.moving if settings.shared else Encoder(**shape)
             self.still.load_state_dict(self.moving.state_dict())
+            self.network = _network(settings.volume_network, samplers[0].xrays.view)
+        self.samplers = [replace(sampler, network=self.network) for sampler in samplers]
         self.log_damping = nn.Parameter(torch.tensor(math.log(0.1)))
         self.log_scale = nn.Parameter(torch.zeros(()))
         self.prepare(samplers[0].xrays.volume.density.device)
@@ -131,6 +144,16 @@ class EncoderTrainer(Trainer):
         with torch.no_grad():
             step = damped_step(found.values, found.jacobian * scale[:, None], damping) * scale
         return step.cpu().double()
+
+
+def _network(kind: str, view: View) -> VolumeNetwork | None:
+    """Ψ for voxels of the size that X-rays of this view are trained with."""
+    if kind == "none":
+        return None
+    pixel = view.spacing[0] * (1.0 if view.sad is None else view.sad / view.sdd)
+    made = volume_network(kind, radius=_RADIUS * pixel)
+    assert isinstance(made, VolumeNetwork)
+    return made
 
 
 def _distance(loss: str, length: float, sdd: float) -> Callable[..., Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.initialization.search import SearchRange
@@ -41,11 +41,13 @@ class PairSampler:
         reach: how far starts lie from the truth, at most. Each start's distance is shrunk by a uniform factor, so that
             nearer and farther ones are as many: uniform draws in six dimensions are nearly all far.
         nearest: the least such factor. Very near, what differs is not the pose but the images, and nothing is learned.
+        network: Ψ, if one is trained: DRRs and Jacobians come from V + Ψ(V), and gradients reach it through both.
     """
 
     xrays: XRaySampler
     reach: SearchRange
     nearest: float = 0.3
+    network: nn.Module | None = None
 
     def draw(self, count: int, generator: torch.Generator, jacobian: bool = True) -> Pairs:
         """``count`` pairs; the CPU generator's state determines them.
@@ -64,9 +66,10 @@ class PairSampler:
     def redraw(self, poses: Tensor, jacobian: bool = True) -> tuple[Tensor, Tensor]:
         """DRRs (B, H, W) at poses (B, 4, 4), and their Jacobians."""
         source = self.xrays
-        with torch.no_grad():
+        with torch.set_grad_enabled(self.network is not None and torch.is_grad_enabled()):
+            volume = source.volume if self.network is None else self.network(source.volume)
             if not jacobian:
-                drrs = render(source.volume, source.view, poses, samples=source.samples).sum(1)
+                drrs = render(volume, source.view, poses, samples=source.samples).sum(1)
                 return drrs, drrs.new_zeros(len(drrs), 0, *drrs.shape[1:])
-            drrs, jacobians = linearize(source.volume, source.view, poses, samples=source.samples)
+            drrs, jacobians = linearize(volume, source.view, poses, samples=source.samples)
             return drrs.sum(1), jacobians.sum(1)

@@ -222,6 +222,7 @@ class TrainingRun:
             regressor=None if regressor is None else copy.deepcopy(regressor.regressor),
             moving=None if encoders is None else copy.deepcopy(encoders.moving),
             fixed=None if encoders is None else copy.deepcopy(encoders.still),
+            volume_network=None if encoders is None else copy.deepcopy(encoders.network),
         ).to("cpu")
 
     def _sampler(self, whole: Volume, pixels: int, device: str) -> XRaySampler:
@@ -246,6 +247,8 @@ class TrainingRun:
         if start.moving is not None and start.fixed is not None:
             for name, encoder in (("moving", start.moving), ("still", start.fixed)):
                 parts["encoders"] |= {f"{name}.{k}": v for k, v in encoder.state_dict().items()}
+            if start.volume_network is not None:
+                parts["encoders"] |= {f"network.{k}": v for k, v in start.volume_network.state_dict().items()}
         for phase, trainer in self._trainers.items():
             if parts[phase]:
                 trainer.load_weights(trainer.state_dict() | parts[phase], f"The model {start.card.name!r}")

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,19 +35,17 @@ from paper_setting import (
     trained_steps,
     write,
 )
-from torch import Tensor, nn
+from torch import Tensor
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.statistics import bootstrap_interval, percentile
 from SphericalRegLib.evaluation.suites import SUITES
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.volume import Volume
-from SphericalRegLib.networks.volume_network import volume_network
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.optimization.problem import Linearization
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.settings import Stage
-from SphericalRegLib.rendering import linearize, render
 from SphericalRegLib.similarity import GradientNCC, Similarity
 from SphericalRegLib.training.encoders import EncoderSettings, EncoderTrainer
 from SphericalRegLib.training.pairs import PairSampler
@@ -69,7 +67,6 @@ class Row:
     name: str
     question: str
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
-    network: str = "none"
 
 
 BASE = Row("spherical, LM step, unshared, no Ψ", "base")
@@ -85,38 +82,13 @@ ROWS = (
         for manifold in ("spherical-geodesic", "euclidean", "hyperbolic")
     ),
     Row("encoders: shared", "encoders", EncoderSettings(shared=True)),
-    Row("Ψ: equivariant", "volume network", network="equivariant"),
-    Row("Ψ: plain", "volume network", network="plain"),
+    *(
+        Row(f"Ψ: {network}", "volume network", EncoderSettings(volume_network=network))
+        for network in ("equivariant", "plain")
+    ),
 )
 #: Nothing is trained: what the others must beat.
 UNTRAINED = ("gradient NCC (no training)", "untrained encoders")
-
-
-@dataclass(frozen=True)
-class AdaptedPairs(PairSampler):
-    """Pairs whose DRRs and Jacobians come from V + Ψ(V), with gradients to Ψ; X-rays come from V."""
-
-    network: nn.Module = field(default_factory=nn.Identity)
-
-    def redraw(self, poses: Tensor, jacobian: bool = True) -> tuple[Tensor, Tensor]:
-        """See :class:`~SphericalRegLib.training.pairs.PairSampler`."""
-        source = self.xrays
-        adapted = self.network(source.volume)
-        if not jacobian:
-            drrs = render(adapted, source.view, poses, samples=source.samples).sum(1)
-            return drrs, drrs.new_zeros(len(drrs), 0, *drrs.shape[1:])
-        drrs, jacobians = linearize(adapted, source.view, poses, samples=source.samples)
-        return drrs.sum(1), jacobians.sum(1)
-
-
-class AdaptedTrainer(EncoderTrainer):
-    """Encoders, and the volume network along with them."""
-
-    def __init__(self, pairs: AdaptedPairs, timing: Schedule, settings: EncoderSettings) -> None:
-        super().__init__([pairs], timing, settings)
-        self.network = pairs.network
-        # the optimizer is made anew, with the network's weights among its own
-        self.prepare(pairs.xrays.volume.density.device)
 
 
 def trainer_of(row: Row, volume: Volume, plan: Plan, timing: Schedule) -> EncoderTrainer:
@@ -125,21 +97,21 @@ def trainer_of(row: Row, volume: Volume, plan: Plan, timing: Schedule) -> Encode
     xrays = XRaySampler(
         coarse, plan.view(plan.encoder_pixels), plan.nominal(coarse.center), plan.truth, samples=plan.encoder_pixels
     )
-    if row.network == "none":
-        return EncoderTrainer([PairSampler(xrays, plan.reach)], timing, row.encoder)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(timing.seed)
-        # it works on voxels of half its radius: those that it is trained on
-        network = volume_network(row.network, radius=2 * float(coarse.spacing.max()))
-    return AdaptedTrainer(AdaptedPairs(xrays, plan.reach, network=network), timing, row.encoder)
+    return EncoderTrainer([PairSampler(xrays, plan.reach)], timing, row.encoder)
 
 
-def judged(made: Study, volume: Volume, similarity: Similarity, damping: float, within: float) -> dict[str, Any]:
+def judged(
+    made: Study,
+    similarity: Similarity,
+    damping: float,
+    within: float,
+    adapt: Callable[[Volume], Volume] | None = None,
+) -> dict[str, Any]:
     """Where Levenberg-Marquardt ends from the wide starts and from half as far, and where its first step leads."""
-    stage = Stage("judged", 32, similarity, LevenbergMarquardt(30, damping, tolerance=1.0))
+    stage = Stage("judged", 32, similarity, LevenbergMarquardt(30, damping, tolerance=1.0), adapt=adapt)
     ends: dict[str, list[float]] = {"wide": [], "half": []}
     angles: list[float] = []
-    center = volume.center
+    volume, center = made.volume, made.volume.center
     for case in made.cases:
         offset = se3.difference_about(case.start[None], case.truth[None], center)
         starts = torch.cat([case.start[None], se3.about(0.5 * offset, case.truth[None], center)])
@@ -179,20 +151,19 @@ def trained(row: Row, made: Study, plan: Plan, options: argparse.Namespace) -> d
     for _ in trained_steps(trainer):
         pass
     seconds, losses = watch.seconds, trainer.losses
-    adapted, added = made.volume, 0.0
     for module in trainer.modules():
         module.requires_grad_(False)
-    if isinstance(trainer, AdaptedTrainer):
-        with torch.no_grad():
-            adapted = trainer.network(made.volume)
+    added = None
+    if trainer.network is not None:
+        adapted = trainer.network(made.volume)
         added = float((adapted.density - made.volume.density).norm() / made.volume.density.norm())
     return {
         "steps": len(losses),
         "train_s": round(seconds, 1),
         "loss_first": round(losses[0], 4),
         "loss_last_tenth": round(sum(losses[-(len(losses) // 10 or 1) :]) / (len(losses) // 10 or 1), 4),
-        "psi_relative_norm": round(added, 4) if row.network != "none" else None,
-        **judged(made, adapted, trainer.similarity, trainer.damping, options.within),
+        "psi_relative_norm": None if added is None else round(added, 4),
+        **judged(made, trainer.similarity, trainer.damping, options.within, trainer.network),
     }
 
 
@@ -206,11 +177,11 @@ def _compile(row: Row, made: Study, plan: Plan, options: argparse.Namespace) -> 
 def untrained(name: str, made: Study, plan: Plan, options: argparse.Namespace) -> dict[str, Any]:
     """What is there without training."""
     if name == UNTRAINED[0]:
-        return judged(made, made.volume, GradientNCC(1.0), 1e-3, options.within)
+        return judged(made, GradientNCC(1.0), 1e-3, options.within)
     trainer = trainer_of(BASE, made.volume, plan, Schedule(1, seed=options.seed))
     for module in trainer.modules():
         module.requires_grad_(False)
-    return judged(made, made.volume, trainer.similarity, trainer.damping, options.within)
+    return judged(made, trainer.similarity, trainer.damping, options.within)
 
 
 def against_base(row: dict[str, Any], base: dict[str, Any], within: float) -> dict[str, list[int]]:

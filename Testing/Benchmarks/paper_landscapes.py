@@ -64,7 +64,8 @@ def surveyed(made: Study, case: Case, axes: tuple[Axis, Axis], pixels: int, mode
         if learned is None:
             raise InputError(f"The model {model_path} has no encoders: give one that was trained with them.")
         named = {f"learned, {model.card.manifold}": learned}
-        costs.append(image_costs(volume, [case.xray], case.truth, named, size=model.card.encoder_pixels))
+        size, adapt = model.card.encoder_pixels, dict.fromkeys(named, model.volume_network)
+        costs.append(image_costs(volume, [case.xray], case.truth, named, size=size, adapt=adapt))
     survey = Survey(grid, costs, length)
     for _ in survey:
         pass

@@ -29,7 +29,7 @@ from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.optimization.first_order import SGD, Adam
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.optimization.problem import Optimizer
-from SphericalRegLib.registration.learned import learned_similarity
+from SphericalRegLib.registration.learned import learned_stage
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.settings import Stage
 from SphericalRegLib.similarity import GradientNCC, ToneFreeGradient
@@ -125,10 +125,10 @@ def chosen_stage(name: str, pixels: int, model_path: str | None) -> Stage:
     if model_path is None:
         raise InputError("The learned similarity needs a trained model: name it by --model.")
     model = load_model(model_path)
-    learned = learned_similarity(model)
+    learned = learned_stage(model)
     if learned is None:
         raise InputError(f"The model {model_path} has no encoders: give one that was trained with them.")
-    return Stage(name, model.card.encoder_pixels, learned, LevenbergMarquardt(damping=model.card.damping))
+    return learned
 
 
 def draw(found: dict[str, Paths], within: float, title: str, path: str) -> None:

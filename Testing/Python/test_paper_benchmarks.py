@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,6 @@ import pytest
 import torch
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.geometry.volume import Volume
-from SphericalRegLib.networks.volume_network import PlainNetwork
-from SphericalRegLib.training.plan import Plan
-from SphericalRegLib.training.trainer import Schedule
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "Benchmarks"))
 
@@ -24,15 +19,6 @@ import paper_backbones
 import paper_landscapes
 import paper_optimizers
 import paper_setting
-
-
-def ball() -> Volume:
-    """Bone of 60 mm radius and a lump beside it, on voxels of 9 mm."""
-    k, j, i = torch.meshgrid(*[9.0 * (torch.arange(n) - n / 2) for n in (26, 24, 22)], indexing="ij")
-    density = 0.04 * torch.sigmoid((60 - (i**2 + j**2 + 0.6 * k**2).sqrt()) / 6)
-    density += 0.05 * torch.sigmoid((20 - ((i - 50) ** 2 + j**2 + (k - 60) ** 2).sqrt()) / 6)
-    frame = torch.diag(torch.tensor([9.0, 9.0, 9.0, 1.0], dtype=torch.float64))
-    return Volume(density[None].float(), frame)
 
 
 class FakeWatch:
@@ -75,30 +61,6 @@ class TestTime:
         found = paper_optimizers.pace_where_all_found({"quick": quick, "slow": slow}, 5.0)
         assert (found["quick"]["cases"], found["quick"]["iterations"], found["quick"]["seconds"]) == (1, 1, 1)
         assert (found["slow"]["cases"], found["slow"]["iterations"], found["slow"]["seconds"]) == (1, 3, 6)
-
-
-class TestVolumeNetworkInTraining:
-    @pytest.mark.parametrize("name", ["equivariant", "plain"])
-    def test_gradients_reach_the_network_through_drrs_and_jacobians(self, name):
-        row = paper_ablation.Row("Ψ", "volume network", network=name)
-        trainer = paper_ablation.trainer_of(row, ball(), Plan(), Schedule(2, batch=2, learning_rate=1e-2))
-        volume = trainer.samplers[0].xrays.volume
-        with torch.no_grad():
-            assert torch.equal(trainer.network(volume).density, volume.density)
-        list(trainer.steps())
-        with torch.no_grad():
-            assert not torch.equal(trainer.network(volume).density, volume.density)
-
-    def test_xrays_are_those_of_the_plain_volume(self):
-        row = paper_ablation.Row("Ψ", "volume network", network="plain")
-        pairs = paper_ablation.trainer_of(row, ball(), Plan(), Schedule(1, batch=1)).samplers[0]
-        changed = PlainNetwork(18.0)
-        with torch.no_grad():
-            changed.last.fill_(0.1)
-        generator = torch.Generator()
-        drawn = [one.draw(2, generator.manual_seed(3)) for one in (pairs, replace(pairs, network=changed))]
-        assert torch.equal(drawn[0].xrays.images, drawn[1].xrays.images)
-        assert not torch.equal(drawn[0].drrs, drawn[1].drrs)
 
 
 class TestResults:

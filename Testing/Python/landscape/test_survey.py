@@ -108,6 +108,21 @@ def test_the_middle_of_an_odd_grid_is_the_pose_and_the_best_of_all():
         assert np.unravel_index(values.argmin(), values.shape) == (2, 3)
 
 
+def test_a_similarity_with_a_volume_network_sees_its_own_ct_and_the_others_theirs():
+    def thinner(volume):
+        made = volume.density.clone()
+        made[..., : made.shape[-1] // 2] *= 0.3
+        return replace(volume, density=made)
+
+    poses = grid().poses()
+    both = image_costs(VOLUME, [XRAY], POSE, {"a": NCC(), "b": NCC()}, size=40, adapt={"b": thinner})
+    alone = image_costs(thinner(VOLUME), [XRAY], POSE, {"b": NCC()}, size=40)
+    first, second = both.evaluate(poses)
+    torch.testing.assert_close(first, costs(similarities={"a": NCC()}).evaluate(poses)[0])
+    torch.testing.assert_close(second, alone.evaluate(poses)[0])
+    assert float((first - second).abs().max()) > 0.01
+
+
 def test_several_views_count_alike():
     turned = se3.about(torch.tensor([0.1, 0.8, 0, 5, 0, 0]).double(), VIEW.camera_from_world(POSE), VOLUME.center)
     second = replace(VIEW, camera_from_rig=turned @ se3.inverse(POSE))

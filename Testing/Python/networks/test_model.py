@@ -18,6 +18,7 @@ from SphericalRegLib.networks.checkpoint import load_checkpoint, save_checkpoint
 from SphericalRegLib.networks.encoder import Encoder
 from SphericalRegLib.networks.model import Model, ModelCard, load_model
 from SphericalRegLib.networks.regressor import PoseRegressor
+from SphericalRegLib.networks.volume_network import volume_network
 
 pytestmark = pytest.mark.skipif(find_spec("timm") is None, reason="timm comes with the extra 'learned'")
 
@@ -71,6 +72,22 @@ def test_a_model_comes_back_as_it_was_up_to_sixteen_bits(tmp_path):
 def test_parts_that_were_not_trained_stay_absent(tmp_path):
     Model(card(), moving=Encoder(4, 16, 1), fixed=Encoder(4, 16, 1)).save(tmp_path / "m.safetensors")
     assert load_model(tmp_path / "m.safetensors").regressor is None
+
+
+@pytest.mark.parametrize("kind", ["equivariant", "plain"])
+def test_a_volume_network_comes_back_with_its_kind_and_settings(kind, tmp_path):
+    torch.manual_seed(0)
+    network = volume_network(kind, radius=40.0)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight += 0.1 * torch.randn_like(weight)
+    Model(card(), moving=Encoder(4, 16, 1), fixed=Encoder(4, 16, 1), volume_network=network).save(tmp_path / "m")
+    found = load_model(tmp_path / "m").volume_network
+    assert (found.kind, found.settings) == (kind, network.settings)
+    seen, expected = found(volume()).density, network(volume()).density
+    torch.testing.assert_close(seen, expected, rtol=0.02, atol=1e-3)
+    assert not torch.allclose(expected, volume().density, rtol=0.05)
+    assert not any(p.requires_grad for p in found.parameters())
 
 
 def test_the_nominal_pose_goes_with_the_isocenter():

@@ -20,8 +20,10 @@ from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.networks.encoder import Encoder
 from SphericalRegLib.networks.model import Model, ModelCard
 from SphericalRegLib.networks.regressor import Prediction
+from SphericalRegLib.networks.volume_network import volume_network
 from SphericalRegLib.registration import Settings, register
 from SphericalRegLib.registration.learned import learned_stage, prepare
+from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.sample import sample_path
 
 TRUTH = {"rotation_deg": 20.0, "in_plane_mm": 50.0, "depth_mm": 100.0}
@@ -125,6 +127,19 @@ def test_encoders_make_a_stage_of_their_size_and_damping(bench):
     stage = learned_stage(Model(card, moving=Encoder(4, 16, 1), fixed=Encoder(4, 16, 1)))
     assert (stage.size, stage.name, stage.optimizer.damping) == (96, "hyperbolic", 0.25)
     assert type(stage.similarity.manifold).__name__ == "Hyperbolic"
+
+
+def test_the_learned_stage_sees_the_ct_through_the_volume_network(bench):
+    volume, xray, case = bench
+    network = volume_network("plain", radius=18.0)
+    with torch.no_grad():
+        network.last.fill_(0.02)
+    encoder = Encoder(4, 16, 1)
+    stage = learned_stage(Model(model_for(volume, case).card, moving=encoder, fixed=encoder, volume_network=network))
+    levels = Levels(volume, [xray], case.start, None, 0.0, "auto")
+    seen, plain = levels.objective(stage).volume, levels.objective(replace(stage, adapt=None)).volume
+    assert not torch.allclose(seen.density, plain.density, rtol=0.05)
+    assert levels.objective(stage).volume is seen  # Ψ runs once per CT
 
 
 def test_a_learned_cost_above_its_limit_rejects_with_its_reason(bench):

@@ -13,6 +13,7 @@ from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.initialization.search import SearchRange
+from SphericalRegLib.networks.volume_network import PlainNetwork
 from SphericalRegLib.rendering import render
 from SphericalRegLib.training.encoders import LOSSES, EncoderSettings, EncoderTrainer
 from SphericalRegLib.training.pairs import PairSampler
@@ -102,6 +103,36 @@ def test_a_run_that_was_cut_off_goes_on_to_the_bit(shared, sampler, tmp_path):
         assert torch.equal(value, second.state_dict()[name]), name
 
 
+@pytest.mark.parametrize("name", ["equivariant", "plain"])
+def test_the_volume_network_learns_through_drrs_and_jacobians(name, sampler, tmp_path):
+    settings = replace(SETTINGS, volume_network=name)
+    trainer = EncoderTrainer([sampler], replace(SCHEDULE, steps=2, learning_rate=1e-2), settings)
+    volume = sampler.xrays.volume
+    with torch.no_grad():
+        assert torch.equal(trainer.network(volume).density, volume.density)
+    next(trainer.steps())
+    trainer.save(tmp_path / "m")
+    resumed = EncoderTrainer([sampler], trainer.schedule, settings)
+    resumed.resume(tmp_path / "m")
+    for one in (trainer, resumed):
+        list(one.steps())
+    with torch.no_grad():
+        assert not torch.equal(trainer.network(volume).density, volume.density)
+        assert torch.equal(trainer.network(volume).density, resumed.network(volume).density)
+
+
+def test_the_volume_network_changes_drrs_but_not_xrays(sampler):
+    network = PlainNetwork(20.0)
+    with torch.no_grad():
+        network.last.fill_(0.1)
+    drawn = [one.draw(2, torch.Generator().manual_seed(3)) for one in (sampler, replace(sampler, network=network))]
+    assert torch.equal(drawn[0].xrays.images, drawn[1].xrays.images)
+    assert not torch.equal(drawn[0].drrs, drawn[1].drrs)
+    for found in drawn[1].drrs.sum(), drawn[1].jacobians.square().sum():
+        (gradient,) = torch.autograd.grad(found, network.last, retain_graph=True)
+        assert float(gradient.abs().sum()) > 0
+
+
 def test_other_settings_are_refused_by_name(sampler, tmp_path):
     EncoderTrainer([sampler], SCHEDULE, SETTINGS).save(tmp_path / "m")
     with pytest.raises(CheckpointError, match=r"width 16 there, 32 here"):
@@ -110,6 +141,8 @@ def test_other_settings_are_refused_by_name(sampler, tmp_path):
         replace(SETTINGS, manifold="toroidal")
     with pytest.raises(InputError, match="no loss 'luck'"):
         replace(SETTINGS, loss="luck")
+    with pytest.raises(InputError, match="no volume network 'deep'"):
+        replace(SETTINGS, volume_network="deep")
     with pytest.raises(InputError, match="no CT to train on"):
         EncoderTrainer([], SCHEDULE, SETTINGS)
 

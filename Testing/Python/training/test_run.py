@@ -88,16 +88,18 @@ def test_a_model_tells_what_it_is_for_and_how_it_was_validated(sample_ct, tmp_pa
 
 
 def test_fine_tuning_begins_with_the_models_weights(sample_ct, tmp_path):
-    first = TrainingRun([sample_ct], PLAN, tmp_path / "a", held_out=0)
+    plan = replace(PLAN, encoder=replace(PLAN.encoder, volume_network="plain"))
+    first = TrainingRun([sample_ct], plan, tmp_path / "a", held_out=0)
     list(first)
     start = first.model()
-    second = TrainingRun([sample_ct], PLAN, tmp_path / "b", held_out=0, start=start)
+    assert float(start.volume_network.last.abs().max()) > 0
+    second = TrainingRun([sample_ct], plan, tmp_path / "b", held_out=0, start=start)
     model = second.model()
-    for part in ("regressor", "moving", "fixed"):
+    for part in ("regressor", "moving", "fixed", "volume_network"):
         for name, value in getattr(model, part).state_dict().items():
             assert torch.equal(value, getattr(start, part).state_dict()[name]), name
     assert model.card.history["fine_tuned_from"] == "model"
-    wider = replace(PLAN, encoder=replace(PLAN.encoder, width=32))
+    wider = replace(plan, encoder=replace(plan.encoder, width=32))
     with pytest.raises(CheckpointError, match=r"'model' has another architecture: moving"):
         TrainingRun([sample_ct], wider, tmp_path / "c", held_out=0, start=start)
 
