@@ -48,7 +48,7 @@ unit: $(VENV)/.test
 scene: export NUMBA_NUM_THREADS ?= 2
 scene: export OMP_NUM_THREADS ?= 1
 scene: $(VENV)/.scene
-	$(BIN)/python -m pytest -n $(JOBS) Testing/Python/scene Testing/Python/module/test_session.py
+	$(BIN)/python -m pytest -n $(JOBS) Testing/Python/scene Testing/Python/module
 
 # With these, `make test` runs them too, in place of skipping them.
 scene-packages: $(VENV)/.scene

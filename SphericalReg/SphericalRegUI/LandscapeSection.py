@@ -37,7 +37,12 @@ class LandscapeSection:
             missing.append(_("Register first, or choose a current pose."))
         if parameters.firstParameter == parameters.secondParameter:
             missing.append(_("Choose two different parameters."))
-        compared = ("surveyNCC", "surveyGradientNCC", "surveyLocalNCC", "surveyToneFree")
+        learns = bool(parameters.modelFile)
+        # what is checked can always be unchecked
+        self.ui.learnedCheckBox.enabled = learns or parameters.surveyLearned
+        if parameters.surveyLearned and not learns:
+            missing.append(_("The learned similarity needs a model: choose one above, or uncheck it."))
+        compared = ("surveyNCC", "surveyGradientNCC", "surveyLocalNCC", "surveyToneFree", "surveyLearned")
         if not any(getattr(parameters, name) for name in compared):
             missing.append(_("Check at least one similarity."))
         busy = self._session.survey.state.busy

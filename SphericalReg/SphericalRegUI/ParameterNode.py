@@ -110,5 +110,6 @@ class SphericalRegParameterNode:
     surveyGradientNCC: bool = False
     surveyLocalNCC: bool = False
     surveyToneFree: bool = True
+    surveyLearned: bool = False
     landscapeSize: Annotated[int, WithinRange(8, 512)] = 64
     currentLandscape: vtkMRMLTableNode

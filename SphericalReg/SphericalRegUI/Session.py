@@ -227,6 +227,7 @@ class Session:
                 ("gradient-ncc", parameters.surveyGradientNCC),
                 ("local-ncc", parameters.surveyLocalNCC),
                 ("tone-free", parameters.surveyToneFree),
+                ("learned", parameters.surveyLearned),
             )
             if wanted
         ]
@@ -239,13 +240,23 @@ class Session:
         def engine():
             from SphericalRegLib.control.landscape_job import LandscapeJob, axis
             from SphericalRegLib.errors import InputError
+            from SphericalRegLib.registration.settings import bone_settings
 
             if middle is None:
                 raise InputError("There is no pose in the middle: register first, or choose a current pose.")
             _scan, volume = self.preparation.scanAndVolume(snapshot)
             first, second = (axis(*one) for one in axes)
-            xrays = self.preparation.xrays(snapshot)
-            return LandscapeJob(volume, xrays, self.preparation.pose(middle), first, second, similarities, size)
+            return LandscapeJob(
+                volume,
+                self.preparation.xrays(snapshot),
+                self.preparation.pose(middle),
+                first,
+                second,
+                similarities,
+                size,
+                model=snapshot.modelFile or None,
+                footprint_mm=bone_settings().footprint_mm if snapshot.segments else None,
+            )
 
         run = self.survey.start(engine)
         self._surveyed, self._surveyParameters, self._surveyName = [middle, *snapshot.nodesInUse], parameters, name

@@ -16,6 +16,7 @@ from SphericalRegLib.imaging.ct import MAX_VOXELS, read_ct
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.landscape import (
     DISTANCES,
+    LEARNED,
     PARAMETERS,
     SIMILARITIES,
     Axis,
@@ -24,22 +25,18 @@ from SphericalRegLib.landscape import (
     PoseGrid,
     Survey,
     image_costs,
+    similarities_by_name,
 )
 from SphericalRegLib.landscape.files import write_csv, write_npz
 from SphericalRegLib.landscape.picture import draw
 from SphericalRegLib.landscape.report import as_json, as_text
 from SphericalRegLib.networks.model import Model, load_model
-from SphericalRegLib.registration.learned import learned_similarity
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.settings import bone_settings
 from SphericalRegLib.similarity import Similarity
 
-_LEARNED = "learned"
 # As the paper's figures.
 _EXTENTS = {"rad": 1.0, "mm": 40.0}
-
-# With a footprint, X-rays are cut to where the bone may get: at least this far, for rotations move its ends.
-_LEAST_MARGIN_MM = 20.0
 
 
 def landscape(
@@ -169,9 +166,9 @@ def landscape(
                     similarities,
                     size=size,
                     footprint_mm=bone_settings().footprint_mm if bones and footprint_mm is None else footprint_mm,
-                    margin_mm=max([_LEAST_MARGIN_MM, *(axis.extent for axis in (first, second) if axis.unit == "mm")]),
+                    margin_mm=grid.reach_mm,
                     kernel=kernel,
-                    adapt={_LEARNED: None if trained is None else trained.volume_network},
+                    adapt={LEARNED: None if trained is None else trained.volume_network},
                 )
             )
         if distances:
@@ -199,24 +196,18 @@ def _axis(parameter: str, extent: float | None, steps: int) -> Axis:
 
 
 def _costs_by_name(names: Sequence[str] | None, model: Model | None) -> tuple[dict[str, Similarity], tuple[str, ...]]:
-    """Similarities, and names of distances: the one place where a name becomes what it stands for.
+    """Similarities, and names of distances; all that there are where none is named.
 
     Raises:
         InputError: for a name of neither, or a learned similarity without a model that has one.
     """
-    known: dict[str, Similarity] = dict(SIMILARITIES)
-    trained = None if model is None else learned_similarity(model)
-    if trained is not None:
-        known[_LEARNED] = trained
-    chosen = list(dict.fromkeys(known if names is None else names))
-    everything = ", ".join([*known, *DISTANCES])
-    for name in chosen:
-        if name == _LEARNED and trained is None:
-            remedy = "name one with --model" if model is None else f"{model.card.name!r} has no encoders"
-            raise InputError(f"The learned similarity needs a trained model: {remedy}.")
-        if name not in known and name not in DISTANCES:
-            raise InputError(f"There is no similarity {name!r}: choose among {everything}.")
+    if names is None:
+        learns = model is not None and model.moving is not None
+        names = [*SIMILARITIES, LEARNED] if learns else list(SIMILARITIES)
+    chosen = list(dict.fromkeys(names))
+    distances = tuple(name for name in chosen if name in DISTANCES)
+    similarities = similarities_by_name([name for name in chosen if name not in DISTANCES], model)
     if not chosen:
+        everything = ", ".join([*SIMILARITIES, LEARNED, *DISTANCES])
         raise InputError(f"--similarity names nothing: choose among {everything}.")
-    similarities = {name: known[name] for name in chosen if name in known}
-    return similarities, tuple(name for name in chosen if name in DISTANCES)
+    return similarities, distances

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.xray import XRay
-from SphericalRegLib.landscape import PARAMETERS, SIMILARITIES, Axis, Landscape, PoseGrid, Survey, image_costs
+from SphericalRegLib.landscape import (
+    LEARNED,
+    PARAMETERS,
+    Axis,
+    Landscape,
+    PoseGrid,
+    Survey,
+    image_costs,
+    similarities_by_name,
+)
+from SphericalRegLib.networks.model import load_model
 
 
 def axis(parameter: str, extent: float, steps: int) -> Axis:
@@ -34,12 +44,15 @@ class LandscapeJob:
         xrays: the views.
         pose: (4, 4) rig_from_world, in the middle.
         first, second: the axes, from :func:`axis`.
-        similarities: names in ``landscape.SIMILARITIES``.
-        size: pixels along the X-rays' longer side.
+        similarities: names in ``landscape.SIMILARITIES``, and ``landscape.LEARNED`` with a model.
+        size: pixels along the X-rays' longer side; for the learned one too, though it was trained for its own.
+        model: file of a trained model, or None.
+        footprint_mm: compare only what lies this close to the DRR; for single bones.
         kernel: of the renderer.
 
     Raises:
         InputError: for inputs of which no landscape can be made.
+        CheckpointError: for a model that cannot be used, or one of another CT.
     """
 
     def __init__(
@@ -51,13 +64,28 @@ class LandscapeJob:
         second: Axis,
         similarities: Sequence[str],
         size: int = 64,
+        model: str | Path | None = None,
+        footprint_mm: float | None = None,
         kernel: str = "auto",
     ) -> None:
-        if unknown := [name for name in similarities if name not in SIMILARITIES]:
-            raise InputError(f"There is no similarity {unknown[0]!r}: choose among {', '.join(SIMILARITIES)}.")
+        trained = None
+        if LEARNED in similarities and model is not None:
+            trained = load_model(model).to(volume.density.device)
+            trained.check_ct(volume)
+        chosen = similarities_by_name(similarities, trained)
         grid = PoseGrid(first, second, pose, volume.center, xrays[0].view.camera_from_rig if xrays else pose)
-        chosen = {name: SIMILARITIES[name] for name in similarities}
-        costs = image_costs(volume, xrays, pose, chosen, size=size, kernel=kernel)
+        adapt = {LEARNED: None if trained is None else trained.volume_network}
+        costs = image_costs(
+            volume,
+            xrays,
+            pose,
+            chosen,
+            size=size,
+            footprint_mm=footprint_mm,
+            margin_mm=grid.reach_mm,
+            kernel=kernel,
+            adapt=adapt,
+        )
         length = next(iter(costs.objectives.values())).length
         self._survey = Survey(grid, [costs], length)
 

@@ -2,11 +2,13 @@
 
 from SphericalRegLib.landscape.costs import (
     DISTANCES,
+    LEARNED,
     SIMILARITIES,
     ImageCosts,
     PoseCosts,
     PoseDistances,
     image_costs,
+    similarities_by_name,
 )
 from SphericalRegLib.landscape.grid import PARAMETERS, Axis, Parameter, PoseGrid
 from SphericalRegLib.landscape.statistics import Basin, Statistics, measure
@@ -14,6 +16,7 @@ from SphericalRegLib.landscape.survey import Landscape, Progress, Survey
 
 __all__ = [
     "DISTANCES",
+    "LEARNED",
     "PARAMETERS",
     "SIMILARITIES",
     "Axis",
@@ -29,4 +32,5 @@ __all__ = [
     "Survey",
     "image_costs",
     "measure",
+    "similarities_by_name",
 ]

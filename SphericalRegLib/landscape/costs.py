@@ -14,8 +14,10 @@ from SphericalRegLib.geometry import se3, so4
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.xray import XRay
+from SphericalRegLib.networks.model import Model
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.optimization.objective import Objective
+from SphericalRegLib.registration.learned import learned_similarity
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.settings import Stage
 from SphericalRegLib.registration.verdict import condition_number
@@ -33,6 +35,10 @@ SIMILARITIES: dict[str, Similarity] = {
 
 #: Distances between poses by name.
 DISTANCES = ("se3", "so4", "so4-projected")
+
+
+#: Name of a model's own similarity.
+LEARNED = "learned"
 
 
 class PoseCosts(Protocol):
@@ -124,6 +130,25 @@ class ImageCosts:
             condition_number(objective.linearize(pose[None]).hessian[0], objective.length) if there else None
             for objective, there in zip(self.objectives.values(), seen.tolist(), strict=True)
         ]
+
+
+def similarities_by_name(names: Sequence[str], model: Model | None = None) -> dict[str, Similarity]:
+    """Similarities of :data:`SIMILARITIES`, and with a model its own, :data:`LEARNED`.
+
+    Raises:
+        InputError: for another name, or for the learned one without a model that has encoders.
+    """
+    known: dict[str, Similarity] = dict(SIMILARITIES)
+    trained = None if model is None else learned_similarity(model)
+    if trained is not None:
+        known[LEARNED] = trained
+    for name in names:
+        if name == LEARNED and trained is None:
+            remedy = "choose one" if model is None else f"{model.card.name!r} has no encoders, choose another"
+            raise InputError(f"The learned similarity needs a trained model: {remedy}.")
+        if name not in known:
+            raise InputError(f"There is no similarity {name!r}: choose among {', '.join([*known, *DISTANCES])}.")
+    return {name: known[name] for name in names}
 
 
 def image_costs(

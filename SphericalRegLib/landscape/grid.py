@@ -17,6 +17,8 @@ from SphericalRegLib.geometry.view import is_rigid
 # Fewer points along an axis have no curvature.
 _FEWEST_STEPS = 3
 
+_LEAST_REACH_MM = 20.0
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -128,6 +130,12 @@ class PoseGrid:
     def shape(self) -> tuple[int, int]:
         """Steps of the first and the second axis."""
         return self.first.steps, self.second.steps
+
+    @property
+    def reach_mm(self) -> float:
+        """How far the CT gets from its place in the middle: as the shifts go, and at least 20, for rotations move its
+        ends."""
+        return max([_LEAST_REACH_MM, *(axis.extent for axis in (self.first, self.second) if axis.unit == "mm")])
 
     def __len__(self) -> int:
         return self.first.steps * self.second.steps

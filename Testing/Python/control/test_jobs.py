@@ -1,6 +1,7 @@
 """The engine's jobs on the shipped sample, run by the controller as the panel runs them."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,12 +14,18 @@ from SphericalRegLib.control.live_drr import LiveDRR
 from SphericalRegLib.control.methods import LEVELS, METHODS, OPTIMIZERS, SIMILARITIES, Advanced, settings_for
 from SphericalRegLib.control.registration_job import Inputs, RegistrationJob
 from SphericalRegLib.control.starts import starts_for
-from SphericalRegLib.errors import InputError
+from SphericalRegLib.errors import CheckpointError, InputError
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.imaging.ct import read_ct
+from SphericalRegLib.imaging.fingerprint import fingerprint
 from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import read_xray
+from SphericalRegLib.landscape import LEARNED, image_costs
+from SphericalRegLib.networks.encoder import Encoder
+from SphericalRegLib.networks.model import Model, ModelCard
+from SphericalRegLib.networks.volume_network import volume_network
+from SphericalRegLib.registration.learned import learned_similarity
 from SphericalRegLib.rendering import render
 from SphericalRegLib.sample import sample_path
 from Testing.Python.control.doubles import Diary, HandTurned
@@ -243,6 +250,44 @@ class TestLandscapes:
         assert "beam" in name
         for values in result.values:
             assert np.unravel_index(values.argmin(), values.shape) == (4, 2)
+
+    def test_the_learned_similarity_is_the_models_own(self, a_volume, an_xray, the_truth, tmp_path):
+        torch.manual_seed(0)
+        encoder, network = Encoder(4, 16, 1), volume_network("plain", radius=40.0)
+        with torch.no_grad():
+            network.last.fill_(0.05)
+        view = an_xray.view
+        card = ModelCard(
+            "mine", "2026-01-01", "0.1", view.intrinsics.tolist(), view.height, view.width, view.sdd, 700.0,
+            torch.eye(4).tolist(), {}, {}, fingerprint=fingerprint(a_volume),
+        )  # fmt: skip
+        model = Model(card, moving=encoder, fixed=encoder, volume_network=network)
+        model.save(tmp_path / "m.safetensors")
+        axes = axis("tx", 20.0, 3), axis("rz", 8.0, 3)
+
+        def job(volume=a_volume, path=tmp_path / "m.safetensors", names=("ncc", LEARNED)):
+            return LandscapeJob(volume, [an_xray], the_truth, *axes, names, size=48, model=path)
+
+        result, _diary = run(job)
+        assert result.names == ("ncc", LEARNED)
+        own = image_costs(
+            a_volume, [an_xray], the_truth, {"a": learned_similarity(model)}, size=48, adapt={"a": network}
+        )
+        # weights are kept in 16 bits
+        assert result.values[1, 1, 1] == pytest.approx(float(own.evaluate(the_truth[None])), rel=0.05)
+        with pytest.raises(InputError, match="needs a trained model: choose one"):
+            job(path=None)
+        with pytest.raises(CheckpointError, match="trained for another CT"):
+            job(volume=replace(a_volume, density=a_volume.density.flip(2)))
+
+    def test_bones_are_compared_near_their_own_drr_only(self, a_scan, an_xray, the_truth):
+        bone = to_volume(a_scan, labels=["vertebrae_L3"])
+        axes = axis("tx", 20.0, 3), axis("rz", 8.0, 3)
+        whole, near = (
+            run(lambda mm=mm: LandscapeJob(bone, [an_xray], the_truth, *axes, ["ncc"], size=48, footprint_mm=mm))[0]
+            for mm in (None, 3.0)
+        )
+        assert near.values[0, 1, 1] < whole.values[0, 1, 1] - 0.1
 
     @pytest.mark.parametrize(
         ("names", "first", "words"),

@@ -1,11 +1,22 @@
-"""The module's folder on the path, as Slicer puts it there."""
+"""The module's folder on the path, as Slicer puts it there; the sample in Slicer's scene, and what works on it."""
 
 import sys
 from pathlib import Path
 
+import numpy as np
+import pydicom
 import pytest
+import torch
 
 import SphericalRegLib
+from SphericalRegLib.control.geometry_fields import fields_from_dicom
+from SphericalRegLib.imaging.ct import read_ct
+from SphericalRegLib.imaging.pose_file import read_pose
+from SphericalRegLib.imaging.xray import read_xray
+from SphericalRegLib.sample import sample_path
+from Testing.Python.control.doubles import Diary, HandTurned
+from Testing.Python.module.builders import NAME, choice, volume_node
+from Testing.Python.module.parameters import stand_in
 
 MODULE = Path(SphericalRegLib.__file__).resolve().parents[1] / "SphericalReg"
 
@@ -17,3 +28,68 @@ def module_on_the_path(monkeypatch):
     yield
     for name in [name for name in sys.modules if name.partition(".")[0] == "SphericalRegUI"]:
         del sys.modules[name]
+
+
+@pytest.fixture
+def scene():
+    """Slicer's real one, from slicer-core."""
+    reason = "needs Slicer's MRML: pip install -e '.[scene]'"
+    pytest.importorskip("slicer", reason=reason)
+    app = pytest.importorskip("trame_slicer.core", reason=reason).SlicerApp()
+    yield app.scene
+    app.scene.Clear(True)
+
+
+@pytest.fixture(scope="session")
+def truth():
+    return read_pose(sample_path(f"{NAME}_ap_truth.json"))
+
+
+@pytest.fixture(scope="session")
+def scan():
+    return read_ct(sample_path(f"{NAME}.nii.gz"))
+
+
+@pytest.fixture
+def parameters(scene, scan, truth):
+    """The sample, as the panel holds it once it is loaded and filled from DICOM; from near the truth, to be quick."""
+    from SphericalRegUI.Preparation import fillGeometry
+
+    from SphericalRegLib.scene.poses import transform_from_pose
+
+    path = sample_path(f"{NAME}_ap.dcm")
+    header = pydicom.dcmread(path)
+    made = stand_in()
+    made.levels, made.method = choice("fast"), choice("current pose")
+    near = truth.clone()
+    near[:3, 3] += torch.tensor([3.0, -2.0, 6.0], dtype=torch.float64)
+    made.currentPose = transform_from_pose(scene, near, "near the truth")
+    made.ctVolume = volume_node(scene, "CT", scan.hu, scan.world_from_voxel)
+    # already bright where dense
+    made.xray1Volume = volume_node(scene, "X-ray", read_xray(path).image[None], np.diag([-0.8, -0.8, 1.0, 1.0]))
+    fields, missing = fields_from_dicom(header)
+    assert missing == []
+    fillGeometry(made.geometry1, fields)
+    return made
+
+
+@pytest.fixture
+def scheduler():
+    return HandTurned()
+
+
+@pytest.fixture
+def session(scene, scheduler):
+    from SphericalRegUI.Session import Session
+
+    made = Session(scene, scheduler, scheduler)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def diary(session):
+    diary = Diary()
+    session.registration.listen(diary)
+    session.survey.listen(diary)
+    return diary

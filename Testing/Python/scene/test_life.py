@@ -47,6 +47,23 @@ def saved_and_loaded(app: Any, path: Path) -> None:
     assert app.scene.ReadFromMRB(str(path))
 
 
+def saved_as_files_and_loaded(app: Any, path: Path) -> None:
+    """As an .mrml with a file beside it for each node, as the application's dialog Save writes them."""
+    scene = app.scene
+    scene.SetRootDirectory(str(path.parent))
+    for node in scene.GetNodesByClass("vtkMRMLStorableNode"):
+        if node.GetSaveWithScene() and node.GetModifiedSinceRead() and node.AddDefaultStorageNode():
+            storage = node.GetStorageNode()
+            storage.SetFileName(str(path.parent / f"{node.GetID()}.{storage.GetDefaultWriteFileExtension()}"))
+            assert storage.WriteData(node), node.GetName()
+    scene.SetURL(str(path))
+    assert scene.Commit()
+    scene.Clear(False)
+    assert scene.GetNumberOfNodesByClass("vtkMRMLModelNode") == 0
+    scene.SetURL(str(path))
+    assert scene.Connect()
+
+
 def everything(node: Any) -> dict[str, Any]:
     """All that a result says and shows, as plain values."""
     found = carm.carm_nodes(node)
@@ -122,6 +139,13 @@ def test_a_bundle_holds_the_same_numbers_and_references(a_slicer_app: Any, tmp_p
     assert max(results.moved_since(after)) < 1e-6
     for view, xray in zip(carm.views(after), scans.registered(*TWO).xrays, strict=True):
         torch.testing.assert_close(view.intrinsics, xray.view.intrinsics, rtol=0, atol=0)
+
+
+def test_a_scene_in_separate_files_holds_the_same(a_slicer_app: Any, tmp_path: Path) -> None:
+    before = copy.deepcopy(everything(a_result(a_slicer_app.scene)))
+    saved_as_files_and_loaded(a_slicer_app, tmp_path / "scene.mrml")
+    (after,) = results.results(a_slicer_app.scene)
+    assert_same(before, everything(after))
 
 
 def test_two_results_are_loaded_side_by_side_and_live_on(a_slicer_app: Any, tmp_path: Path) -> None:

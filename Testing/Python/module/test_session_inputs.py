@@ -1,0 +1,93 @@
+"""What the panel holds becomes what the engine takes, or an error that says what to do."""
+
+import numpy as np
+import pytest
+import torch
+
+from SphericalRegLib.control import Failed, State
+from SphericalRegLib.imaging.xray import read_xray
+from SphericalRegLib.sample import sample_path
+from Testing.Python.module.builders import NAME, choice, node_count
+
+
+class TestInputsThatCannotBeUsed:
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"ctVolume": None}, "no CT: choose one"),
+            ({"xray1Volume": None}, "no X-ray: choose one"),
+            ({"currentPose": None}, "no current pose"),
+            ({"method": choice("landmarks")}, "no landmarks in the CT"),
+            ({"device": "abacus"}, "no device 'abacus'"),
+        ],
+    )
+    def test_lead_to_failed_with_a_remedy_and_leave_the_scene_alone(
+        self, session, scheduler, parameters, diary, change, words
+    ):
+        for name, value in change.items():
+            setattr(parameters, name, value)
+        before = node_count(session.scene)
+        session.register(parameters, "Registration")
+        scheduler.run_out()
+        assert words in diary.of(Failed)[0].failure.text
+        assert node_count(session.scene) == before
+        assert session.registration.state is State.FAILED
+
+    def test_missing_geometry_is_named(self, session, scheduler, parameters, diary):
+        parameters.geometry1.sdd = 0.0
+        session.register(parameters, "Registration")
+        scheduler.run_out()
+        assert "source-to-detector distance" in diary.of(Failed)[0].failure.text
+
+    def test_a_true_pose_without_points_to_tell_errors_at_is_an_error(
+        self, session, scheduler, parameters, diary, truth
+    ):
+        from SphericalRegLib.scene.poses import transform_from_pose
+
+        parameters.truth = transform_from_pose(session.scene, truth, "truth")
+        session.register(parameters, "Registration")
+        scheduler.run_out()
+        assert "choose bones or landmarks" in diary.of(Failed)[0].failure.text
+
+    def test_a_second_xray_needs_to_say_how_it_lies_to_the_first(self, session, scheduler, parameters, diary):
+        parameters.xray2Volume = parameters.xray1Volume
+        session.register(parameters, "Registration")
+        scheduler.run_out()
+        assert "X-ray is not complete" in diary.of(Failed)[0].failure.text
+
+
+class TestConverting:
+    def test_the_ct_is_converted_once_and_anew_when_it_was_moved_or_edited(self, session, parameters):
+        from SphericalRegUI.Preparation import Snapshot
+
+        prepare = lambda: session.preparation.scanAndVolume(Snapshot(parameters))[1]  # noqa: E731
+        first = prepare()
+        assert prepare() is first
+        transform = session.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        parameters.ctVolume.SetAndObserveTransformNodeID(transform.GetID())
+        second = prepare()
+        assert second is not first
+        from SphericalRegLib.scene.matrices import to_vtk
+
+        shift = np.eye(4)
+        shift[0, 3] = 25.0
+        transform.SetMatrixTransformToParent(to_vtk(shift))
+        third = prepare()
+        assert torch.allclose(third.center - second.center, torch.tensor([25.0, 0, 0], dtype=torch.float64), atol=1e-6)
+
+    def test_a_calibration_file_replaces_the_fields(self, session, parameters, tmp_path):
+        from SphericalRegUI.Preparation import Snapshot
+
+        from SphericalRegLib.errors import InputError
+        from SphericalRegLib.geometry.calibration_files import write_json
+
+        view = read_xray(sample_path(f"{NAME}_ap.dcm")).view
+        path = tmp_path / "views.json"
+        write_json(path, [view])
+        parameters.calibrationFile = str(path)
+        parameters.geometry1.sdd = 0.0
+        (xray,) = session.preparation.xrays(Snapshot(parameters))
+        assert xray.view.sdd == view.sdd
+        write_json(path, [view, view])
+        with pytest.raises(InputError, match="holds 2 views for 1 X-rays"):
+            session.preparation.xrays(Snapshot(parameters))
