@@ -1,5 +1,7 @@
 """Landscapes about a result, and its report."""
 
+from importlib.util import find_spec
+
 import pytest
 
 from SphericalRegLib.control import Failed, State
@@ -21,8 +23,8 @@ class TestLandscapes:
         assert table.GetTable().GetNumberOfRows() == 25
         assert set(landscape_nodes(table).surfaces) == {"ncc", "tone-free"}
 
+    @pytest.mark.skipif(find_spec("timm") is None, reason="timm comes with the extra 'learned'")
     def test_the_models_own_similarity_joins_the_others(self, session, scheduler, parameters, truth, diary):
-        pytest.importorskip("timm", reason="timm comes with the extra 'learned'")
         from SphericalRegLib.scene.landscape import landscape_nodes
         from SphericalRegLib.scene.poses import transform_from_pose
 
