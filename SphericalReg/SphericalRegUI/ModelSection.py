@@ -7,6 +7,7 @@ import sys
 
 from slicer.i18n import tr as _
 
+from SphericalRegUI import Samples
 from SphericalRegUI.Curve import Curve
 from SphericalRegUI.Feedback import ERROR_STYLE, reported, say, showPath
 
@@ -128,6 +129,8 @@ class ModelSection:
             if not parameters.modelFolder:
                 raise InputError(_("Choose a folder for the model first."))
             folder = pathlib.Path(parameters.modelFolder)
+            if folder == Samples.modelPath().parent:
+                raise InputError(_("This folder is the extension's own: choose another one for the model."))
             ct = _savedFile(parameters.ctVolume)
             output = folder / f"{pathlib.Path(ct).name.split('.')[0]}.safetensors"
             python = shutil.which("PythonSlicer") or sys.executable

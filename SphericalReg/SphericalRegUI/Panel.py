@@ -99,6 +99,8 @@ class Panel:
                 node.geometry1.sdd = 0.0
                 if complete:
                     node.truth = Samples.loadTruth(slicer.mrmlScene)
+                    model = Samples.modelPath()
+                    node.modelFolder, node.modelFile = str(model.parent), str(model)
         self.update()
 
     def nodeRemoved(self, node):

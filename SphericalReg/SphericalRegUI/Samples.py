@@ -55,6 +55,13 @@ def loadTruth(scene):
     return transform_from_pose(scene, read_pose(sample_path(f"{_NAME}_ap_truth.json")), _("Pelvis true pose"))
 
 
+def modelPath():
+    """The model that was trained for the sample."""
+    from SphericalRegLib.sample import sample_path
+
+    return sample_path(f"{_NAME}_model.safetensors")
+
+
 def _nameSegments(segmentationNode, names):
     """Give segments their bones' names by the label that each had in the file."""
     segmentation = segmentationNode.GetSegmentation()
