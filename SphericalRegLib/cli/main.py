@@ -19,6 +19,7 @@ from SphericalRegLib.cli.register import register
 from SphericalRegLib.cli.remedies import in_options
 from SphericalRegLib.cli.render import render
 from SphericalRegLib.cli.simulate import simulate
+from SphericalRegLib.cli.stopping import STOPPED
 from SphericalRegLib.cli.train import train
 from SphericalRegLib.errors import SphericalRegError
 from SphericalRegLib.evaluation.outcome import DISCLAIMER
@@ -34,7 +35,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "demo": demo,
 }
 
-BAD_INPUT, STOPPED = 2, 130
+BAD_INPUT = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,6 +14,7 @@ import torch.distributed as dist
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.inputs import Preset
+from SphericalRegLib.cli.stopping import STOPPED, StopRequest
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.initialization.search import SearchRange
@@ -135,13 +136,11 @@ def train(
         name=Path(output).stem,
         writes=leader,
     )
-    try:
-        _follow(run, console, json and leader)
-    except KeyboardInterrupt:
+    if not _follow(run, console, json and leader, target):
         if leader:
             run.save()
             console.say(f"Stopped; the same command goes on from {place}.")
-        raise
+        return STOPPED
     if not leader:
         return 0
     console.say("Validating ...")
@@ -187,10 +186,10 @@ def _plan(
     return replace(_PLAN, **schedules)
 
 
-def _follow(run: TrainingRun, console: Console, as_json: bool) -> None:
-    """Train to the end, and tell how it goes."""
+def _follow(run: TrainingRun, console: Console, as_json: bool, device: str) -> bool:
+    """Train, and tell how it goes; whether to the end, for it may be stopped after any step."""
     phase = ""
-    with console.bar("Training", None, "step") as bar:
+    with console.bar("Training", None, "step") as bar, StopRequest() as stop:
         for at in run:
             if at.phase != phase:
                 phase = at.phase
@@ -206,6 +205,9 @@ def _follow(run: TrainingRun, console: Console, as_json: bool) -> None:
                 bar.set_postfix_str(f"loss {at.loss:.3f}{left}")
                 if as_json:
                     print(json_text.dumps(asdict(at)), flush=True)
+            if stop.agreed(device):
+                return False
+    return True
 
 
 def _minutes(seconds: float) -> str:

@@ -18,7 +18,7 @@ from SphericalRegLib.errors import SphericalRegError
 # Lines kept for the message where a process fails.
 _LAST_LINES = 20
 # Seconds that a process gets to end by itself before it is killed.
-_GRACE = 1.0
+_GRACE = 5.0
 
 
 class ProcessError(SphericalRegError, RuntimeError):

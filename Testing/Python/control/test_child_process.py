@@ -158,7 +158,8 @@ class TestCancelling:
         controller.cancel()
         scheduler.run_until(lambda: not controller.state.busy)
         assert not is_alive(pid)
-        assert time.monotonic() - began < 5
+        # it had its seconds to save what it was at
+        assert 4 < time.monotonic() - began < 20
 
     def test_before_the_process_is_started_starts_none(self, controller, scheduler, diary):
         started = []

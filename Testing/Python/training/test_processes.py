@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +13,8 @@ from importlib.util import find_spec
 
 import pytest
 
+from SphericalRegLib.cli.stopping import STOPPED
+from SphericalRegLib.networks.checkpoint import load_checkpoint
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.sample import sample_path
 
@@ -23,15 +27,18 @@ def a_free_port() -> int:
         return int(found.getsockname()[1])
 
 
+LAUNCHER = ["-m", "torch.distributed.run", "--nproc_per_node=2"]
+TRAIN = ["-m", "SphericalRegLib.cli.main", "train", "--ct", str(sample_path("pelvis_lumbar_3mm.nii.gz"))]
+TRAIN += ["--pixels=32", "--held_out=0", "--device=cpu"]
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+
+
 def test_two_processes_train_one_model_that_one_of_them_writes(tmp_path):
     output = tmp_path / "m.safetensors"
-    launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={a_free_port()}"]
-    command = ["-m", "SphericalRegLib.cli.main", "train", "--ct", str(sample_path("pelvis_lumbar_3mm.nii.gz"))]
-    options = ["--pixels=32", "--regressor_steps=3", "--regressor_batch=4", "--encoder_steps=2", "--encoder_batch=2"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+    options = ["--regressor_steps=3", "--regressor_batch=4", "--encoder_steps=2", "--encoder_batch=2"]
     done = subprocess.run(
-        [sys.executable, *launcher, *command, *options, "--output", str(output), "--held_out=0", "--device=cpu"],
-        env=environment,
+        [sys.executable, *LAUNCHER, f"--master_port={a_free_port()}", *TRAIN, *options, "--output", str(output)],
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=300,
@@ -41,3 +48,25 @@ def test_two_processes_train_one_model_that_one_of_them_writes(tmp_path):
     with (tmp_path / "m.safetensors.training" / "log.csv").open() as file:
         rows = [(row["phase"], row["step"]) for row in csv.DictReader(file)]
     assert rows == [("regressor", "3"), ("encoders", "2")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that only asks")
+@pytest.mark.parametrize("several", [False, True], ids=["one process", "two processes"])
+def test_a_training_that_is_asked_to_stop_loses_no_step(several, tmp_path):
+    launcher = [*LAUNCHER, f"--master_port={a_free_port()}"] if several else []
+    options = ["--regressor_steps=4000", "--regressor_batch=2", "--encoder_steps=0", "--every=4000", "--json"]
+    process = subprocess.Popen(
+        [sys.executable, *launcher, *TRAIN, *options, "--output", str(tmp_path / "m.safetensors")],
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert json.loads(process.stdout.readline())["step"] == 10
+    # Ctrl-C reaches all of a terminal's processes; the panel ends a training by SIGTERM
+    os.killpg(process.pid, signal.SIGINT if several else signal.SIGTERM)
+    told = [json.loads(line)["step"] for line in process.communicate(timeout=100)[0].splitlines()]
+    assert process.returncode == (1 if several else STOPPED)
+    kept, _header = load_checkpoint(tmp_path / "m.safetensors.training" / "regressor.safetensors", "regressor training")
+    assert len(kept["losses"]) >= max([10, *told])
+    assert len(kept["losses"]) < 4000

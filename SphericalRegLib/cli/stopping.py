@@ -1,0 +1,57 @@
+"""Stopping long work between two steps, where nothing is half done."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+#: Exit code of what was stopped.
+STOPPED = 130
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopRequest:
+    """Within it, Ctrl-C and SIGTERM only ask to stop; a second one stops at once, as without it.
+
+    Outside of the main thread signals cannot be caught, and nothing is changed.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> StopRequest:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._ask) for number in _SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._restore()
+
+    def agreed(self, device: str) -> bool:
+        """Whether this process, or any other one that works on the same, was asked; all of them must call it.
+
+        One that stopped alone would leave the others waiting for its gradients.
+        """
+        if not (dist.is_available() and dist.is_initialized()):
+            return self.asked
+        asked = torch.tensor([float(self.asked)], device=device)
+        dist.all_reduce(asked, op=dist.ReduceOp.MAX)
+        return bool(asked.item())
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
