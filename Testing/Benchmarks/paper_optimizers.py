@@ -39,7 +39,10 @@ Array = NDArray[np.float64]
 #: Cases to choose learning rates on are of a seed that is none of a study's.
 TUNING_SEED = 660_000
 #: Of Adam, mm a step; of gradient descent, mm² per unit of cost.
-RATES = {"Adam": (2.0, 4.0, 8.0, 16.0, 32.0), "gradient descent": (20.0, 80.0, 320.0, 1280.0)}
+RATES = {
+    "Adam": (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0),
+    "gradient descent": (20.0, 80.0, 320.0, 1280.0, 5120.0),
+}
 NAMES = {"gradient-ncc": "Gradient NCC", "tone-free": "Tone-free gradient", "learned": "Learned similarity"}
 #: Iterations of the table.
 SHOWN = (0, 5, 10, 20, 50, 100)
