@@ -39,7 +39,8 @@ class EncoderSettings:
         manifold: where features are compared, by name.
         loss: from :data:`LOSSES`.
         unrolled: Levenberg-Marquardt steps that each pair takes; the loss is the mean over them.
-        shared: whether DRR and X-ray have one encoder.
+        shared: whether DRR and X-ray have one encoder. It learns several times as fast as two
+            (Testing/Benchmarks/paper_ablation.py).
         channels, width, blocks: of each encoder.
         length: mm that count as one radian.
         volume_network: Ψ, trained along with them: equivariant, plain, or none.
@@ -48,7 +49,7 @@ class EncoderSettings:
     manifold: str = "spherical"
     loss: str = "step"
     unrolled: int = 1
-    shared: bool = False
+    shared: bool = True
     channels: int = 16
     width: int = 64
     blocks: int = 2
