@@ -1,3 +1,4 @@
+import logging
 import os
 import sys
 
@@ -96,8 +97,10 @@ class SphericalRegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def cleanup(self) -> None:
         """Called when the application closes and the module widget is destroyed, and before a reload."""
         self.setParameterNode(None)
+        if self.panel is not None:
+            self.panel.setParameterNode(None)
         if self.logic is not None:
-            self.logic.session.close()
+            self.logic.close()
         self.removeObservers()
 
     def enter(self) -> None:
@@ -105,19 +108,23 @@ class SphericalRegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.initializeParameterNode()
 
     def exit(self) -> None:
-        """Called each time the user opens a different module. What runs goes on."""
+        """Called each time the user opens a different module. What runs goes on, and DRRs follow dragged poses."""
         self.setParameterNode(None)
 
     def onReload(self) -> None:
         """Reload this file, the panel's files and the library."""
         from SphericalRegUI.Reloading import forgetPackages
 
+        if self.logic is not None:
+            # while its classes are those that it was made of
+            self.logic.session.close()
         forgetPackages()
         ScriptedLoadableModuleWidget.onReload(self)
 
     def onSceneStartClose(self, caller, event) -> None:
         """Called just before the scene is closed."""
         self.setParameterNode(None)
+        self.panel.setParameterNode(None)
         self.logic.session.sceneCloses()
 
     def onSceneEndClose(self, caller, event) -> None:
@@ -141,15 +148,15 @@ class SphericalRegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(self.logic.getParameterNode())
 
     def setParameterNode(self, parameterNode) -> None:
-        """Set and observe the parameter node, or forget it."""
+        """Bind the panel's widgets to the parameter node, or unbind them."""
+        # observed is the node itself: its wrapper would be kept alive by the observation
         if self._parameterNode:
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.panel.update)
+            self.removeObserver(self._parameterNode.parameterNode, vtk.vtkCommand.ModifiedEvent, self.panel.update)
         self._parameterNode = parameterNode
         if self._parameterNode:
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
-            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.panel.update)
-        if self.panel is not None:
+            self.addObserver(self._parameterNode.parameterNode, vtk.vtkCommand.ModifiedEvent, self.panel.update)
             self.panel.setParameterNode(self._parameterNode)
 
 
@@ -166,7 +173,16 @@ class SphericalRegLogic(ScriptedLoadableModuleLogic):
         from SphericalRegUI import Scheduling
         from SphericalRegUI.Session import Session
 
-        self.session = Session(slicer.mrmlScene, Scheduling.soon, Scheduling.afterAPause)
+        # Slicer logs everything; numba's compiler tells tens of thousands of things that nobody reads
+        logging.getLogger("numba").setLevel(logging.WARNING)
+        self._timers = [Scheduling.soon(), Scheduling.afterAPause()]
+        self.session = Session(slicer.mrmlScene, *self._timers)
+
+    def close(self):
+        """Stop everything."""
+        self.session.close()
+        for timer in self._timers:
+            timer.stop()
 
     def getParameterNode(self):
         """The wrapped parameter node of this scene."""

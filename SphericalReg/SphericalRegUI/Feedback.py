@@ -3,7 +3,6 @@
 import contextlib
 import logging
 
-import slicer
 from slicer.i18n import tr as _
 
 ERROR_STYLE = "color: #b3261e;"
@@ -51,8 +50,7 @@ def reported(label):
     from SphericalRegLib.control.failure import failure_of
 
     try:
-        with slicer.util.WaitCursor():
-            yield
+        yield
     except Exception as error:
         failure = failure_of(error)
         if not failure.expected:

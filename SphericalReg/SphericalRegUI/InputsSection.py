@@ -3,6 +3,7 @@
 import qt
 import slicer
 from slicer.i18n import tr as _
+from slicer.util import VTKObservationMixin
 
 from SphericalRegUI import DicomHeaders
 from SphericalRegUI.Feedback import ERROR_STYLE, reported, say, showPath
@@ -19,15 +20,17 @@ _LABELS = {
 }
 
 
-class InputsSection:
+class InputsSection(VTKObservationMixin):
     """
     :param ui: the panel's widgets by name.
     :param parameters: returns the parameter node's wrapper, or None while there is none.
     """
 
     def __init__(self, ui, parameters):
+        VTKObservationMixin.__init__(self)
         self.ui = ui
         self._parameters = parameters
+        self._watched = []
         self._filled = {}
         self._shownSegments = None
         ui.segmentsComboBox.connect("checkedIndexesChanged()", self._onSegmentsChecked)
@@ -39,6 +42,7 @@ class InputsSection:
     def update(self):
         """Say what is missing; returns all of it, empty where a registration can begin."""
         parameters = self._parameters()
+        self._watch()
         self._fillNewImages()
         self._showSegments()
         found = []
@@ -55,6 +59,37 @@ class InputsSection:
             found += self._updateView(number, calibration is not None)
         self._countLandmarks()
         return found
+
+    def forget(self):
+        """Watch nothing any more: the scene is being closed."""
+        self.removeObservers()
+        self._watched = []
+
+    def _watch(self):
+        """Follow landmarks and segments that are added, renamed or removed while they are chosen."""
+        parameters = self._parameters()
+        marks = (parameters.ctLandmarks, parameters.xray1Landmarks, parameters.xray2Landmarks)
+        chosen = [*marks, parameters.segmentation]
+        if chosen == self._watched:
+            return
+        self.forget()
+        self._watched = chosen
+        Markups, Segmentation = slicer.vtkMRMLMarkupsNode, slicer.vtkSegmentation
+        for node in {node.GetID(): node for node in marks if node is not None}.values():
+            for event in (Markups.PointPositionDefinedEvent, Markups.PointModifiedEvent, Markups.PointRemovedEvent):
+                self.addObserver(node, event, self._onLandmarksChanged)
+        if parameters.segmentation is not None:
+            segmentation = parameters.segmentation.GetSegmentation()
+            for event in (Segmentation.SegmentAdded, Segmentation.SegmentRemoved, Segmentation.SegmentModified):
+                self.addObserver(segmentation, event, self._onSegmentsChanged)
+
+    def _onLandmarksChanged(self, caller, event):
+        if self._parameters() is not None:
+            self._countLandmarks()
+
+    def _onSegmentsChanged(self, caller, event):
+        if self._parameters() is not None:
+            self._showSegments()
 
     def fillFromDicom(self, number):
         """Read the geometry of an X-ray from its header, and say what the header does not tell."""

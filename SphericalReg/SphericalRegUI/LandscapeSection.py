@@ -4,6 +4,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from SphericalRegUI.Cameras import cameraNode
 from SphericalRegUI.Feedback import ERROR_STYLE, followRun, reported, say
 
 
@@ -28,6 +29,7 @@ class LandscapeSection:
         ui.shownSimilarityComboBox.connect("currentIndexChanged(int)", self._onSimilarityChosen)
         ui.landscapeSelector.addAttribute("vtkMRMLTableNode", "SphericalReg.Landscape")
         session.survey.listen(self._onEvent)
+        session.onSurveyMessage = lambda text: say(ui.landscapeStatusLabel, text, ERROR_STYLE)
 
     def update(self, missing):
         """Enable what can be done; ``missing`` is what the inputs lack, in words."""
@@ -78,12 +80,18 @@ class LandscapeSection:
         with reported(self.ui.landscapeStatusLabel):
             from SphericalRegLib.errors import InputError
 
-            if not slicer.util.exportNode(self._parameters().currentLandscape, path):
+            path = path if path.lower().endswith(".csv") else f"{path}.csv"
+            # {} of our own: that of exportNode keeps the format of the last export
+            if not slicer.util.exportNode(self._parameters().currentLandscape, path, {}):
                 raise InputError(_("{path} cannot be written: choose another place.").format(path=path))
             say(self.ui.landscapeStatusLabel, _("Written: {path}").format(path=path))
 
     def exportPicture(self):
         """Ask for a file and write a picture of the first 3D view."""
+        layout = slicer.app.layoutManager()
+        if layout is None or layout.threeDViewCount == 0:
+            say(self.ui.landscapeStatusLabel, _("The layout shows no 3D view: choose one that does."), ERROR_STYLE)
+            return
         path = qt.QFileDialog.getSaveFileName(
             slicer.util.mainWindow(), _("Export a picture of the 3D view"), "landscape.png", "PNG (*.png)"
         )
@@ -92,12 +100,9 @@ class LandscapeSection:
         with reported(self.ui.landscapeStatusLabel):
             import ScreenCapture
 
-            viewNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLViewNode")
-            if viewNode is None or slicer.app.layoutManager() is None:
-                say(self.ui.landscapeStatusLabel, _("There is no 3D view to take a picture of."), ERROR_STYLE)
-                return
-            logic = ScreenCapture.ScreenCaptureLogic()
-            logic.captureImageFromView(logic.viewFromNode(viewNode), path)
+            path = path if path.lower().endswith(".png") else f"{path}.png"
+            view = layout.threeDWidget(0).threeDView()
+            ScreenCapture.ScreenCaptureLogic().captureImageFromView(view, path)
             say(self.ui.landscapeStatusLabel, _("Written: {path}").format(path=path))
 
     def _listSimilarities(self, table):
@@ -123,10 +128,21 @@ class LandscapeSection:
             show_landscape(parameters.currentLandscape, self.ui.shownSimilarityComboBox.itemText(index))
 
     def _onEvent(self, event):
-        from SphericalRegLib.control import Progressed
+        from SphericalRegLib.control import Finished, Progressed
 
         bar = self.ui.landscapeProgressBar
         if isinstance(event, Progressed):
             bar.setRange(0, event.step.total)
             bar.setValue(event.step.done)
         followRun(event, self.ui.landscapeStatusLabel, bar, self.ui.computeButton, self.ui.cancelLandscapeButton)
+        if isinstance(event, Finished):
+            self._look()
+
+    def _look(self):
+        """Turn the 3D view to the landscape, which lies beside the patient."""
+        with reported(self.ui.landscapeStatusLabel):
+            from SphericalRegLib.scene.landscape import look_at_landscape
+
+            camera, table = cameraNode(), self._parameters().currentLandscape
+            if camera is not None and table is not None:
+                look_at_landscape(camera, table)

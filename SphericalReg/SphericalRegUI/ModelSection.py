@@ -28,6 +28,7 @@ class ModelSection:
         self._session = session
         self._cards = []
         self._listed = None
+        self._folder = None
         ui.modelFolderPathLineEdit.connect("currentPathChanged(QString)", self._onFolderChosen)
         ui.modelComboBox.connect("currentIndexChanged(int)", self._onModelChosen)
         ui.deviceComboBox.connect("currentIndexChanged(int)", self._onDeviceChosen)
@@ -42,18 +43,23 @@ class ModelSection:
         self._listDevices()
         self._enable()
 
+    def refresh(self):
+        """Look into the folder again: files may have come."""
+        self._folder = self._listed = None
+
     def _listModels(self):
         from SphericalRegLib.control.models import find_models
 
         parameters = self._parameters()
         folder = parameters.modelFolder
         showPath(self.ui.modelFolderPathLineEdit, folder)
-        files = tuple(sorted(pathlib.Path(folder).glob("*.safetensors"))) if folder else ()
-        state = (folder, parameters.modelFile, files)
+        if folder != self._folder:
+            self._folder = folder
+            self._cards = find_models([folder]) if folder else []
+        state = (folder, parameters.modelFile)
         if state == self._listed:
             return
         self._listed = state
-        self._cards = find_models([folder]) if folder else []
         box = self.ui.modelComboBox
         blocked = box.blockSignals(True)
         box.clear()
@@ -149,7 +155,7 @@ class ModelSection:
             self._showProgress(event.step)
         elif isinstance(event, Finished):
             say(label, _("The model is trained: choose it above."))
-            self._listed = None
+            self.refresh()
         elif isinstance(event, Cancelled):
             say(label, _("Training was cancelled. Train again to go on from its last checkpoint."))
         elif isinstance(event, Failed):

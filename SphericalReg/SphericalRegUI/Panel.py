@@ -38,17 +38,19 @@ class Panel:
         self.showMissingPackages()
 
     def parameterNode(self):
-        """The parameter node that is shown, or None."""
+        """The parameter node that is shown, or was shown last; None while there is none."""
         return self._node
 
     def setParameterNode(self, node):
         """Show another parameter node, or none while the scene is being closed."""
         self._node = node
         if node is None:
+            self.inputs.forget()
             self.register.stopObserving()
             self.result.forget()
             self.landscape.forget()
         else:
+            self.model.refresh()
             self.update()
 
     def update(self, caller=None, event=None):
@@ -89,7 +91,7 @@ class Panel:
     def loadSample(self):
         """Load the sample and choose its nodes."""
         complete = self.ensurePackages()
-        with reported(self.ui.registerStatusLabel):
+        with reported(self.ui.registerStatusLabel), slicer.util.WaitCursor():
             ct, xray, bones = Samples.loadSample()
             node = self._node
             with slicer.util.NodeModify(node):

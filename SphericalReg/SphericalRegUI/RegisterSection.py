@@ -23,6 +23,8 @@ class RegisterSection(VTKObservationMixin):
         self._session = session
         self._ensurePackages = ensurePackages
         self._observed = None
+        self._hinted = False
+        self._complete = False
         ui.registerButton.connect("clicked()", lambda: self.register())
         ui.cancelButton.connect("clicked()", lambda: session.registration.cancel())
         ui.placeButton.connect("clicked()", lambda: self.placeCArm())
@@ -38,10 +40,13 @@ class RegisterSection(VTKObservationMixin):
         self.ui.registerButton.enabled = not missing and not busy
         self.ui.registerButton.toolTip = "\n".join(missing) if missing else _("Find the pose of the C-arm.")
         self.ui.placeButton.enabled = not busy and parameters.ctVolume is not None
-        if missing and not busy and not self.ui.registerStatusLabel.text:
-            say(self.ui.registerStatusLabel, _("To register: {what}").format(what=missing[0]))
-        elif not missing and self.ui.registerStatusLabel.text.startswith(_("To register: {what}").format(what="")):
-            say(self.ui.registerStatusLabel, "")
+        label = self.ui.registerStatusLabel
+        if missing and not busy and (self._hinted or not label.text):
+            self._hinted = True
+            say(label, _("To register: {what}").format(what=missing[0]))
+        elif self._hinted:
+            self._hinted = False
+            say(label, "")
         self._observePose(parameters.currentPose)
 
     def _missingOfMethod(self, parameters):
@@ -67,7 +72,7 @@ class RegisterSection(VTKObservationMixin):
         if not self._ensurePackages():
             return
         say(label, "")
-        with reported(label):
+        with reported(label), slicer.util.WaitCursor():
             node = self._session.placeCArm(self._parameters(), _("C-arm"))
             node.CreateDefaultDisplayNodes()
             node.GetDisplayNode().SetEditorVisibility(True)
@@ -88,7 +93,9 @@ class RegisterSection(VTKObservationMixin):
 
     def _onPoseMoved(self, caller, event):
         parameters = self._parameters()
-        if parameters is not None and not self._missingPackages():
+        # looked for until they are there, not again with each movement
+        self._complete = self._complete or not self._missingPackages()
+        if parameters is not None and self._complete:
             with reported(self.ui.registerStatusLabel):
                 self._session.poseMoved(parameters, caller)
 

@@ -3,6 +3,7 @@
 import slicer
 from slicer.i18n import tr as _
 
+from SphericalRegUI.Cameras import cameraNode
 from SphericalRegUI.Feedback import BAD_STYLE, ERROR_STYLE, GOOD_STYLE, reported, say
 
 # One slice view for each X-ray.
@@ -23,6 +24,7 @@ class ResultSection:
         self._session = session
         self._shown = None
         self._display = None
+        self._looked = False
         ui.overlayButton.connect("clicked()", lambda: self.showOverlay())
         ui.beamButton.connect("clicked()", lambda: self.lookAlongBeam())
         ui.overviewButton.connect("clicked()", lambda: self.lookAtScene())
@@ -40,17 +42,22 @@ class ResultSection:
         for button in ("overlayButton", "beamButton", "overviewButton", "costPlotButton", "removeResultButton"):
             getattr(self.ui, button).enabled = node is not None
         self.ui.reportButton.enabled = self._session.canReport(node)
+        self._followCT(parameters.ctVolume)
         identity = None if node is None else node.GetID()
         if identity != self._shown:
             self._shown = identity
             self.show(node)
         display = (identity, parameters.overlayMode, parameters.overlayOpacity)
+        if node is not None and self._display is None and _isInView(node):
+            # a scene was loaded that shows it
+            self._display = display
         if node is not None and self._display is not None and display != self._display:
             self.showOverlay()
 
     def forget(self):
         """Nothing is shown any more: the scene was closed."""
         self._shown = self._display = None
+        self._looked = False
 
     def show(self, node):
         """The verdict, the figures and the landmark errors of a result."""
@@ -166,20 +173,27 @@ class ResultSection:
         with reported(self.ui.resultStatusLabel):
             from SphericalRegLib.scene import camera
 
-            viewNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLViewNode")
-            logic = slicer.modules.cameras.logic()
-            cameraNode = logic.GetViewActiveCameraNode(viewNode) if viewNode is not None else None
-            if cameraNode is None:
+            node = cameraNode()
+            if node is None:
                 say(self.ui.resultStatusLabel, _("There is no 3D view to look into."), ERROR_STYLE)
                 return
-            getattr(camera, function)(cameraNode, self._parameters().currentResult)
+            getattr(camera, function)(node, self._parameters().currentResult)
+
+    def _followCT(self, volume):
+        """Let the check box say whether the CT is shown: another may be chosen, or its rendering hidden elsewhere."""
+        logic = slicer.modules.volumerendering.logic()
+        display = None if volume is None else logic.GetFirstVolumeRenderingDisplayNode(volume)
+        box = self.ui.ctIn3DCheckBox
+        blocked = box.blockSignals(True)
+        box.checked = bool(display is not None and display.GetVisibility())
+        box.blockSignals(blocked)
 
     def showCT(self, visible):
         """The CT by volume rendering, or not."""
         parameters = self._parameters()
         if parameters is None or parameters.ctVolume is None:
             return
-        with reported(self.ui.resultStatusLabel):
+        with reported(self.ui.resultStatusLabel), slicer.util.WaitCursor():
             from SphericalRegLib.scene.rendering import show_ct_in_3d
 
             show_ct_in_3d(parameters.ctVolume, slicer.modules.volumerendering.logic(), visible)
@@ -224,6 +238,10 @@ class ResultSection:
             self.update()
             if self._parameters().currentResult is not None:
                 self.showOverlay()
+                if not self._looked:
+                    # the first one shows where it is; afterwards the view is the user's
+                    self._looked = True
+                    self.lookAtScene()
 
 
 def _sliceViews(node):
@@ -237,6 +255,14 @@ def _sliceViews(node):
         if sliceNode is not None and composite is not None:
             found.append((index, sliceNode, composite))
     return found
+
+
+def _isInView(node):
+    """Whether a slice view shows an image of a result."""
+    from SphericalRegLib.scene.carm import belongings
+
+    images = {one.GetID() for one in belongings(node) if one.IsA("vtkMRMLVolumeNode")}
+    return any(composite.GetBackgroundVolumeID() in images for _index, _slice, composite in _sliceViews(node))
 
 
 def _verdict(content):

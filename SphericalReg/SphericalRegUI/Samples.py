@@ -39,10 +39,12 @@ def loadSample():
     from SphericalRegLib.sample import sample_path
 
     ct = slicer.util.loadVolume(str(sample_path(_FILES[0])), {"name": "Pelvis CT"})
-    xray = slicer.util.loadVolume(str(sample_path(_FILES[1])), {"name": "Pelvis X-ray AP", "singleFile": True})
+    options = {"name": "Pelvis X-ray AP", "singleFile": True, "show": False}
+    xray = slicer.util.loadVolume(str(sample_path(_FILES[1])), options)
     bones = slicer.util.loadSegmentation(str(sample_path(_FILES[2])), {"name": "Pelvis bones"})
     _nameSegments(bones, json.loads(sample_path(f"{_NAME}_labels.json").read_text(encoding="utf-8")))
     bones.GetDisplayNode().SetVisibility(False)
+    _showXray(xray)
     return [ct, xray, bones]
 
 
@@ -60,6 +62,16 @@ def modelPath():
     from SphericalRegLib.sample import sample_path
 
     return sample_path(f"{_NAME}_model.safetensors")
+
+
+def _showXray(volumeNode):
+    """In the red view, where the overlay comes; the CT stays in the others."""
+    composite = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeRed")
+    layout = slicer.app.layoutManager()
+    if composite is None or layout is None:
+        return
+    composite.SetBackgroundVolumeID(volumeNode.GetID())
+    layout.sliceWidget("Red").sliceLogic().FitSliceToAll()
 
 
 def _nameSegments(segmentationNode, names):

@@ -6,11 +6,43 @@ import qt
 _PAUSE = 100
 
 
-def soon(function):
-    """Call when the events that wait now have been handled."""
-    qt.QTimer.singleShot(0, function)
+class Timer:
+    """Calls functions later, one each time; a single timer, for Slicer keeps those of ``singleShot`` for ever.
+
+    :param milliseconds: until the next one is called.
+    """
+
+    def __init__(self, milliseconds):
+        self._waiting = []
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(milliseconds)
+        self._timer.connect("timeout()", self._call)
+
+    def __call__(self, function):
+        self._waiting.append(function)
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def stop(self):
+        """Forget what waits."""
+        self._timer.stop()
+        self._waiting.clear()
+
+    def _call(self):
+        if not self._waiting:
+            return
+        function = self._waiting.pop(0)
+        if self._waiting:
+            self._timer.start()
+        function()
 
 
-def afterAPause(function):
-    """Call in a tenth of a second."""
-    qt.QTimer.singleShot(_PAUSE, function)
+def soon():
+    """Calls when the events that wait now have been handled."""
+    return Timer(0)
+
+
+def afterAPause():
+    """Calls in a tenth of a second."""
+    return Timer(_PAUSE)

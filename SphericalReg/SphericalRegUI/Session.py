@@ -5,6 +5,9 @@ The scheduler is injected, so that all of this runs in a test without an event l
 
 from SphericalRegUI.Preparation import Preparation, Snapshot
 
+# Seconds that a run takes before the application handles its events: not noticed, and most of the time is the run's.
+_SLICE = 0.1
+
 
 class Session:
     """Runs jobs on what the parameter node holds and puts their results into the scene.
@@ -18,8 +21,9 @@ class Session:
         from SphericalRegLib.control import Controller, LatestWins
 
         self.scene = scene
-        self.registration = Controller(schedule)
-        self.survey = Controller(schedule)
+        self._schedule = schedule
+        self.registration = Controller(schedule, _SLICE)
+        self.survey = Controller(schedule, _SLICE)
         self.training = Controller(scheduleSlowly)
         self.preparation = Preparation()
         self._drawLatest = LatestWins(schedule, self._draw, self._onDrawFailed)
@@ -33,6 +37,8 @@ class Session:
         self._surveyed = []
         self.onDrawn = lambda poseNode: None
         self.onMessage = lambda text: None
+        self.onSurveyMessage = lambda text: None
+        self._inputs = self._landmarks = None
         self.registration.listen(self._onRegistrationEvent)
         self.survey.listen(self._onSurveyEvent)
 
@@ -77,7 +83,9 @@ class Session:
             elif isinstance(event, Cancelled | Failed):
                 self._dropPreview()
         except Exception as error:
-            self._onDrawFailed(error)
+            # later, for the panel clears its messages at a run's end
+            text = _textOf(error)
+            self._schedule(lambda: self.onMessage(text))
             raise
 
     def _showProgress(self, step):
@@ -211,9 +219,7 @@ class Session:
         self.onDrawn(node)
 
     def _onDrawFailed(self, error):
-        from SphericalRegLib.control.failure import failure_of
-
-        self.onMessage(failure_of(error).text)
+        self.onMessage(_textOf(error))
 
     # Landscape
 
@@ -267,16 +273,31 @@ class Session:
 
         if not isinstance(event, Finished):
             return
+        try:
+            self._keepLandscape(event.result)
+        except Exception as error:
+            text = _textOf(error)
+            self._schedule(lambda: self.onSurveyMessage(text))
+            raise
+
+    def _keepLandscape(self, found):
         from SphericalRegLib.control.landscape_job import display_axis
         from SphericalRegLib.scene.landscape import Axis, add_landscape
 
-        found = event.result
         x, y = (Axis(*display_axis(one)) for one in (found.first, found.second))
         # rows of the surface are y
         values = {name: grid.T for name, grid in zip(found.names, found.values, strict=True)}
         self._surveyParameters.currentLandscape = add_landscape(
-            self.scene, x, y, values, self._surveyName, current=(0.0, 0.0)
+            self.scene, x, y, values, self._surveyName, current=(0.0, 0.0), origin=self._besidePatient()
         )
+
+    def _besidePatient(self):
+        """Where a landscape is drawn, world mm: off the CT and its C-arms, so that it hides nothing."""
+        ct = self._surveyed[1] if len(self._surveyed) > 1 else None
+        bounds = [0.0] * 6
+        if ct is not None:
+            ct.GetRASBounds(bounds)
+        return [bounds[0] - 600.0, (bounds[2] + bounds[3]) / 2, (bounds[4] + bounds[5]) / 2]
 
     # Training
 
@@ -327,7 +348,23 @@ class Session:
             stopped = node.GetName()
             self.survey.abandon()
         self._registered.pop(node.GetID(), None)
+        self._removeBelongings(node)
         return stopped
+
+    def _removeBelongings(self, node):
+        """Without its pose a C-arm is nothing, and part of it is listed nowhere: the rest goes too, a little later."""
+        from SphericalRegLib.scene.carm import belongings
+        from SphericalRegLib.scene.nodes import remove_node
+
+        if not self._isCArm(node):
+            return
+        left = belongings(node)
+
+        def remove():
+            for one in left:
+                remove_node(one)
+
+        self._schedule(remove)
 
     def sceneCloses(self):
         """The scene is about to be closed: stop what works on it, at once, and keep nothing of it."""
@@ -337,10 +374,20 @@ class Session:
         self.registration.abandon()
         self.survey.abandon()
         self.preparation.forget()
-        self._live = self._liveKey = None
+        self._live = self._liveKey = self._inputs = self._landmarks = self._snapshot = None
+        self._staleBones = set()
+        self._surveyed = []
         self._registered = {}
 
     def close(self):
         """The panel goes: stop everything, child processes too."""
+        self.registration.abandon()
+        self._dropPreview()
         self.sceneCloses()
         self.training.abandon()
+
+
+def _textOf(error):
+    from SphericalRegLib.control.failure import failure_of
+
+    return failure_of(error).text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,19 +21,22 @@ _END: Any = object()
 
 
 class Controller:
-    """Runs one job at a time: first its making, then one step in each call of the scheduler.
+    """Runs one job at a time: first its making, then a step or several in each call of the scheduler.
 
-    Between two steps the application handles its events, and the wish to cancel is looked at. Listeners get every event
+    Between two calls the application handles its events, and the wish to cancel is looked at. Listeners get every event
     in the order in which it came about, also when one of them starts or cancels a run from within; one that raises
     harms neither the run nor the others. The outcome (finished, cancelled, failed) comes before the change of state
     that ends the run, and at that time the controller is already free for the next one.
 
     Args:
         schedule: calls a function later, such as ``lambda f: qt.QTimer.singleShot(0, f)``.
+        slice_s: steps are taken for so many seconds a call, at least one: where drawing takes longer than a step, the
+            run would wait for it after each.
+        clock: tells seconds.
     """
 
-    def __init__(self, schedule: Scheduler) -> None:
-        self._schedule = schedule
+    def __init__(self, schedule: Scheduler, slice_s: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._schedule, self._slice, self._clock = schedule, slice_s, clock
         self._listeners: list[Listener] = []
         self._events: deque[Event] = deque()
         self._telling = False
@@ -129,8 +133,16 @@ class Controller:
         self._later(run, lambda: self._step(run))
 
     def _step(self, run: int) -> None:
+        until = self._clock() + self._slice
+        while self._advance(run):
+            if self._clock() >= until:
+                self._later(run, lambda: self._step(run))
+                return
+
+    def _advance(self, run: int) -> bool:
+        """Take one step; whether the run goes on."""
         if self._stopped(run):
-            return
+            return False
         steps, job = self._steps, self._job
         assert steps is not None
         assert job is not None
@@ -138,15 +150,16 @@ class Controller:
         if not self._is_current(run):
             # abandoned from within the step
             _close(steps)
-            return
+            return False
         if not done:
-            return
+            return False
         if step is _END:
             self._finish(run, job)
-            return
+            return False
         self._count += 1
         self._tell(Progressed(run, step, self._count))
-        self._later(run, lambda: self._step(run))
+        # a listener may have ended it
+        return self._is_current(run)
 
     def _finish(self, run: int, job: Job) -> None:
         if self._stopped(run):

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from SphericalRegLib.errors import GeometryError, InputError
+from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.scene import detector, matrices, models, nodes, poses
@@ -104,6 +106,7 @@ def add_carm(
                 f"The X-ray '{xray.path}' is {xray.image.shape}, its geometry for {size}: give that of this image."
             )
     hub = poses.transform_from_pose(scene, pose, name)
+    _turn_about_patient(hub, pose, ct_node, xrays[0])
     nodes.set_data(hub, "Views", len(xrays))
     refer(hub, "CT", ct_node)
     for index, xray in enumerate(xrays):
@@ -154,8 +157,8 @@ def set_drr(pose_node: Node, index: int, drr: np.ndarray, bone: np.ndarray | Non
         else:
             title = view_title(pose_node, index)
             words = "DRR" if role == "DRR" else "DRR of bones"
-            node = detector.add_image(nodes.scene_of(pose_node), pixels, view, f"{title} {words}", pose_node)
-            node.SetHideFromEditors(role != "DRR")
+            scene, hidden = nodes.scene_of(pose_node), role != "DRR"
+            node = detector.add_image(scene, pixels, view, f"{title} {words}", pose_node, hidden)
             attach(pose_node, role, index, node)
             _file(pose_node)
         detector.set_window(node, *np.percentile(_compared(pose_node, index, pixels), [0.5, 99.5]))
@@ -229,12 +232,17 @@ def missing(pose_node: Node) -> list[str]:
 
 def remove_carm(pose_node: Node) -> None:
     """Remove a C-arm with everything made for it; CT and X-rays stay."""
-    made = _made(pose_node)
+    made = belongings(pose_node)
     nodes.scene_of(pose_node)
     for node in made:
         nodes.remove_node(node)
     nodes.remove_folder(pose_node)
     nodes.remove_node(pose_node)
+
+
+def belongings(pose_node: Node) -> list[Node]:
+    """All that was made for a C-arm and is still there; without the pose node and the inputs."""
+    return _made(pose_node)
 
 
 def set_visible(pose_node: Node, visible: bool) -> None:
@@ -270,6 +278,20 @@ def ct_matrix(pose_node: Node) -> np.ndarray | None:
     return None if ct is None else matrices.world_from_ijk(ct)
 
 
+def _turn_about_patient(hub: Node, pose: Tensor, ct_node: Node | None, xray: XRay) -> None:
+    """Put the handles for dragging at the patient: in the source, where the rig's frame begins, nobody finds them."""
+    if ct_node is not None and ct_node.GetImageData() is not None:
+        bounds = [0.0] * 6
+        ct_node.GetRASBounds(bounds)
+        middle = torch.tensor([(bounds[2 * n] + bounds[2 * n + 1]) / 2 for n in range(3)], dtype=torch.float64)
+        center = se3.transform_points(pose.detach().cpu().double(), middle[None])[0]
+    else:
+        depth = xray.view.sad or 0.7 * xray.view.sdd
+        in_camera = torch.tensor([[0.0, 0.0, depth]], dtype=torch.float64)
+        center = se3.transform_points(se3.inverse(xray.view.camera_from_rig), in_camera)[0]
+    hub.SetCenterOfTransformation(*center.tolist())
+
+
 def _add_xray(scene: Scene, hub: Node, index: int, xray: XRay, title: str) -> None:
     image = detector.add_image(scene, xray.image.astype(np.float32), xray.view, f"{title} X-ray", hub)
     seen = xray.image[xray.mask] if xray.mask.any() else xray.image
@@ -277,8 +299,7 @@ def _add_xray(scene: Scene, hub: Node, index: int, xray: XRay, title: str) -> No
     described = [*(nodes.get_data(hub, "Geometry") or []), detector.describe_view(xray.view)]
     nodes.set_data(hub, "Geometry", described)
     attach(hub, "Image", index, image)
-    mask = detector.add_image(scene, xray.mask.astype(np.uint8), xray.view, f"{title} usable pixels", hub)
-    mask.SetHideFromEditors(True)
+    mask = detector.add_image(scene, xray.mask.astype(np.uint8), xray.view, f"{title} usable pixels", hub, hidden=True)
     attach(hub, "Mask", index, mask)
 
 

@@ -56,7 +56,9 @@ def corners_in_rig(view: View) -> np.ndarray:
     return rig_from_pixels(view, np.array([[-0.5, -0.5], [right, -0.5], [right, bottom], [-0.5, bottom]]))
 
 
-def add_image(scene: Scene, image: np.ndarray, view: View, name: str, parent: Node | None) -> Node:
+def add_image(
+    scene: Scene, image: np.ndarray, view: View, name: str, parent: Node | None, hidden: bool = False
+) -> Node:
     """A new one-slice volume node at a view's detector, under a pose node.
 
     Args:
@@ -66,9 +68,11 @@ def add_image(scene: Scene, image: np.ndarray, view: View, name: str, parent: No
         view: its geometry.
         name: of the node.
         parent: pose node (world_from_rig).
+        hidden: whether selectors leave it out.
     """
     kind = "vtkMRMLVectorVolumeNode" if image.ndim == 3 else "vtkMRMLScalarVolumeNode"
-    node = scene.AddNewNodeByClass(kind, nodes.unique_name(scene, name))
+    title = nodes.unique_name(scene, name)
+    node = nodes.add_hidden(scene, kind, title) if hidden else scene.AddNewNodeByClass(kind, title)
     put_image(node, image, view)
     node.CreateDefaultDisplayNodes()  # after its pixels: how to show them depends on what they are
     if parent is not None:

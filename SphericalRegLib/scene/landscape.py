@@ -270,9 +270,8 @@ def _add_surface(
 
 def _add_colors(scene: Scene, name: str) -> Node:
     """A color table of its own, so that a landscape has the same colors wherever its scene is loaded."""
-    node = scene.AddNewNodeByClass("vtkMRMLColorTableNode", nodes.unique_name(scene, name))
+    node = nodes.add_hidden(scene, "vtkMRMLColorTableNode", nodes.unique_name(scene, name))
     node.SetTypeToUser()
-    node.SetHideFromEditors(True)
     node.SetNumberOfColors(_SHADES)
     for index, (red, green, blue, _) in enumerate(matplotlib.colormaps["viridis"](np.linspace(0, 1, _SHADES))):
         node.SetColor(index, f"{index}", red, green, blue, 1.0)

@@ -63,6 +63,15 @@ def add_node(scene: Scene, class_name: str, name: str) -> Node:
     return node
 
 
+def add_hidden(scene: Scene, class_name: str, name: str) -> Node:
+    """A new node that no selector lists: selectors decide when it enters the scene, and not again."""
+    node = scene.CreateNodeByClass(class_name)
+    node.UnRegister(None)
+    node.SetName(name)
+    node.SetHideFromEditors(True)
+    return scene.AddNode(node)
+
+
 def set_reference(node: Node, role: str, other: Node | None) -> None:
     """Let a node refer to another one under a role of ours; None ends that. Saved with the scene."""
     node.SetNodeReferenceID(PREFIX + role, None if other is None else other.GetID())

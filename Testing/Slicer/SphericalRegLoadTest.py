@@ -32,13 +32,15 @@ class SphericalRegLoadTest(SelfTestCase):
         from SphericalRegUI import Dependencies
 
         widget, _parameters = self.enter()
+        # installation too: outside of --testing it would ask, and then install
+        install, Dependencies.install = Dependencies.install, lambda path: ["torch"]
         original, Dependencies.missing = Dependencies.missing, lambda: ["torch"]
         try:
             self.assertFalse(widget.panel.ensurePackages())
             self.assertIn("torch", widget.ui.dependencyLabel.text)
             self.assertTrue(widget.ui.ctSelector.enabled)
         finally:
-            Dependencies.missing = original
+            Dependencies.missing, Dependencies.install = original, install
             widget.panel.showMissingPackages()
 
     def test_OpeningThePanelDoesNotImportTorch(self):

@@ -56,6 +56,31 @@ def test_one_step_is_done_in_each_scheduled_call(controller, scheduler):
     assert len(scheduler.waiting) == 1
 
 
+def test_steps_are_taken_until_the_slice_is_over(scheduler):
+    now = [0.0]
+    job = CountingJob(steps=7, on_step=lambda number: now.__setitem__(0, now[0] + 0.04))
+    controller = Controller(scheduler, 0.1, clock=lambda: now[0])
+    diary = Diary()
+    controller.listen(diary)
+    controller.start(lambda: job)
+    scheduler.turn()
+    done = []
+    while scheduler.waiting:
+        scheduler.turn()
+        done.append(job.done)
+    assert done == [3, 6, 7]
+    assert diary.words == ["preparing", "running", *[f"step {n}" for n in range(1, 8)], "result outcome", "idle"]
+
+
+def test_a_listener_that_abandons_in_mid_slice_ends_it(scheduler):
+    job = CountingJob(steps=7)
+    controller = Controller(scheduler, 100.0)
+    controller.listen(lambda event: controller.abandon() if getattr(event, "count", 0) == 2 else None)
+    controller.start(lambda: job)
+    scheduler.run_out()
+    assert (job.done, job.closed, controller.state) == (2, True, State.IDLE)
+
+
 def test_a_job_without_steps_has_a_result_all_the_same(controller, scheduler, diary):
     controller.start(lambda: CountingJob(steps=0))
     scheduler.run_out()
