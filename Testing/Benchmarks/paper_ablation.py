@@ -69,7 +69,7 @@ class Row:
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
 
 
-BASE = Row("spherical, LM step, unshared, no Ψ", "base")
+BASE = Row("spherical, LM step, shared, no Ψ", "base")
 ROWS = (
     BASE,
     *(
@@ -81,7 +81,7 @@ ROWS = (
         Row(f"manifold: {manifold}", "manifold", EncoderSettings(manifold=manifold))
         for manifold in ("spherical-geodesic", "euclidean", "hyperbolic")
     ),
-    Row("encoders: shared", "encoders", EncoderSettings(shared=True)),
+    Row("encoders: unshared", "encoders", EncoderSettings(shared=False)),
     *(
         Row(f"Ψ: {network}", "volume network", EncoderSettings(volume_network=network))
         for network in ("equivariant", "plain")
