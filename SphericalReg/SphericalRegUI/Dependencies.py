@@ -67,5 +67,13 @@ def _ensureWithPip(requirements):
     )
     if not slicer.util.confirmOkCancelDisplay(question, REQUESTER):
         return False
+    from SphericalRegLib.control.packages import already_imported
+
+    replaced = already_imported(missing())
     slicer.util.pip_install(requirements)
+    question = _("Slicer already uses an older {packages}: it must be started anew. Restart now?").format(
+        packages=", ".join(replaced)
+    )
+    if replaced and slicer.util.confirmYesNoDisplay(question, REQUESTER):
+        slicer.util.restart()
     return True

@@ -29,7 +29,7 @@ class LandscapeSection:
         ui.shownSimilarityComboBox.connect("currentIndexChanged(int)", self._onSimilarityChosen)
         ui.landscapeSelector.addAttribute("vtkMRMLTableNode", "SphericalReg.Landscape")
         session.survey.listen(self._onEvent)
-        session.onSurveyMessage = lambda text: say(ui.landscapeStatusLabel, text, ERROR_STYLE)
+        session.surveys.onMessage = lambda text: say(ui.landscapeStatusLabel, text, ERROR_STYLE)
 
     def update(self, missing):
         """Enable what can be done; ``missing`` is what the inputs lack, in words."""
@@ -68,7 +68,7 @@ class LandscapeSection:
             return
         say(self.ui.landscapeStatusLabel, "")
         with reported(self.ui.landscapeStatusLabel):
-            self._session.computeLandscape(self._parameters(), _("Landscape"))
+            self._session.surveys.compute(self._parameters(), _("Landscape"))
 
     def exportTable(self):
         """Ask for a file and write the table."""

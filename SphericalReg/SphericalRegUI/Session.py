@@ -4,9 +4,7 @@ The scheduler is injected, so that all of this runs in a test without an event l
 """
 
 from SphericalRegUI.Preparation import Preparation, Snapshot
-
-# Seconds that a run takes before the application handles its events: not noticed, and most of the time is the run's.
-_SLICE = 0.1
+from SphericalRegUI.Surveys import SLICE, Surveys, textOf
 
 
 class Session:
@@ -22,10 +20,11 @@ class Session:
 
         self.scene = scene
         self._schedule = schedule
-        self.registration = Controller(schedule, _SLICE)
-        self.survey = Controller(schedule, _SLICE)
+        self.registration = Controller(schedule, SLICE)
         self.training = Controller(scheduleSlowly)
         self.preparation = Preparation()
+        self.surveys = Surveys(scene, schedule, self.preparation)
+        self.survey = self.surveys.controller
         self._drawLatest = LatestWins(schedule, self._draw, self._onDrawFailed)
         self._snapshot = None
         self._preview = None
@@ -34,13 +33,10 @@ class Session:
         self._edgesShown = False
         self._staleBones = set()
         self._registered = {}
-        self._surveyed = []
         self.onDrawn = lambda poseNode: None
         self.onMessage = lambda text: None
-        self.onSurveyMessage = lambda text: None
         self._inputs = self._landmarks = None
         self.registration.listen(self._onRegistrationEvent)
-        self.survey.listen(self._onSurveyEvent)
 
     @property
     def busy(self):
@@ -84,7 +80,7 @@ class Session:
                 self._dropPreview()
         except Exception as error:
             # later, for the panel clears its messages at a run's end
-            text = _textOf(error)
+            text = textOf(error)
             self._schedule(lambda: self.onMessage(text))
             raise
 
@@ -219,85 +215,7 @@ class Session:
         self.onDrawn(node)
 
     def _onDrawFailed(self, error):
-        self.onMessage(_textOf(error))
-
-    # Landscape
-
-    def computeLandscape(self, parameters, name):
-        """Begin a landscape about the current result, or else the current pose."""
-        snapshot = Snapshot(parameters)
-        similarities = [
-            key
-            for key, wanted in (
-                ("ncc", parameters.surveyNCC),
-                ("gradient-ncc", parameters.surveyGradientNCC),
-                ("local-ncc", parameters.surveyLocalNCC),
-                ("tone-free", parameters.surveyToneFree),
-                ("learned", parameters.surveyLearned),
-            )
-            if wanted
-        ]
-        axes = [
-            (parameters.firstParameter.value, parameters.firstExtent, parameters.firstSteps),
-            (parameters.secondParameter.value, parameters.secondExtent, parameters.secondSteps),
-        ]
-        middle, size = parameters.currentResult or parameters.currentPose, parameters.landscapeSize
-
-        def engine():
-            from SphericalRegLib.control.landscape_job import LandscapeJob, axis
-            from SphericalRegLib.errors import InputError
-            from SphericalRegLib.registration.settings import bone_settings
-
-            if middle is None:
-                raise InputError("There is no pose in the middle: register first, or choose a current pose.")
-            _scan, volume = self.preparation.scanAndVolume(snapshot)
-            first, second = (axis(*one) for one in axes)
-            return LandscapeJob(
-                volume,
-                self.preparation.xrays(snapshot),
-                self.preparation.pose(middle),
-                first,
-                second,
-                similarities,
-                size,
-                model=snapshot.modelFile or None,
-                footprint_mm=bone_settings().footprint_mm if snapshot.segments else None,
-            )
-
-        run = self.survey.start(engine)
-        self._surveyed, self._surveyParameters, self._surveyName = [middle, *snapshot.nodesInUse], parameters, name
-        return run
-
-    def _onSurveyEvent(self, event):
-        from SphericalRegLib.control import Finished
-
-        if not isinstance(event, Finished):
-            return
-        try:
-            self._keepLandscape(event.result)
-        except Exception as error:
-            text = _textOf(error)
-            self._schedule(lambda: self.onSurveyMessage(text))
-            raise
-
-    def _keepLandscape(self, found):
-        from SphericalRegLib.control.landscape_job import display_axis
-        from SphericalRegLib.scene.landscape import Axis, add_landscape
-
-        x, y = (Axis(*display_axis(one)) for one in (found.first, found.second))
-        # rows of the surface are y
-        values = {name: grid.T for name, grid in zip(found.names, found.values, strict=True)}
-        self._surveyParameters.currentLandscape = add_landscape(
-            self.scene, x, y, values, self._surveyName, current=(0.0, 0.0), origin=self._besidePatient()
-        )
-
-    def _besidePatient(self):
-        """Where a landscape is drawn, world mm: off the CT and its C-arms, so that it hides nothing."""
-        ct = self._surveyed[1] if len(self._surveyed) > 1 else None
-        bounds = [0.0] * 6
-        if ct is not None:
-            ct.GetRASBounds(bounds)
-        return [bounds[0] - 600.0, (bounds[2] + bounds[3]) / 2, (bounds[4] + bounds[5]) / 2]
+        self.onMessage(textOf(error))
 
     # Training
 
@@ -344,9 +262,7 @@ class Session:
                 if self._preview is not None and self._preview.GetID() == node.GetID():
                     self._preview = None
                 self.registration.abandon()
-        if self.survey.state.busy and any(one is not None and one.GetID() == node.GetID() for one in self._surveyed):
-            stopped = node.GetName()
-            self.survey.abandon()
+        stopped = self.surveys.nodeRemoved(node) or stopped
         self._registered.pop(node.GetID(), None)
         self._removeBelongings(node)
         return stopped
@@ -372,11 +288,10 @@ class Session:
         # closing removes the nodes
         self._preview = None
         self.registration.abandon()
-        self.survey.abandon()
+        self.surveys.forget()
         self.preparation.forget()
         self._live = self._liveKey = self._inputs = self._landmarks = self._snapshot = None
         self._staleBones = set()
-        self._surveyed = []
         self._registered = {}
 
     def close(self):
@@ -385,9 +300,3 @@ class Session:
         self._dropPreview()
         self.sceneCloses()
         self.training.abandon()
-
-
-def _textOf(error):
-    from SphericalRegLib.control.failure import failure_of
-
-    return failure_of(error).text

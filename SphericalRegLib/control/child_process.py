@@ -17,8 +17,10 @@ from SphericalRegLib.errors import SphericalRegError
 
 # Lines kept for the message where a process fails.
 _LAST_LINES = 20
+# Seconds between the end of a process' output and its own.
+_SILENCE = 1.0
 # Seconds that a process gets to end by itself before it is killed.
-_GRACE = 5.0
+_GRACE = 30.0
 
 
 class ProcessError(SphericalRegError, RuntimeError):
@@ -89,11 +91,14 @@ class ProcessJob:
     Args:
         arguments: program, then arguments.
         factory: starts the process; by default :func:`start_process`.
+        grace: seconds that it gets to end by itself when it is cancelled; nobody waits for it meanwhile.
     """
 
-    def __init__(self, arguments: Sequence[str], factory: ProcessFactory = start_process) -> None:
+    def __init__(
+        self, arguments: Sequence[str], factory: ProcessFactory = start_process, grace: float = _GRACE
+    ) -> None:
         self._arguments = list(arguments)
-        self._factory = factory
+        self._factory, self._grace = factory, grace
         self._last: deque[str] = deque(maxlen=_LAST_LINES)
         self._code: int | None = None
 
@@ -115,12 +120,16 @@ class ProcessJob:
                 self._last.extend(fresh)
                 if fresh or not ended:
                     yield fresh
-            self._code = process.wait(_GRACE)
+            self._code = process.wait(_SILENCE)
         except subprocess.TimeoutExpired:
             # it closed its output and lives on: that is no end
             raise ProcessError(f"{self._arguments[0]} went silent without ending: it was stopped.") from None
         finally:
-            end_process_tree(process)
+            if process.poll() is None:
+                # it may be saving what it did: whoever cancels it need not wait
+                threading.Thread(target=end_process_tree, args=(process, self._grace), daemon=True).start()
+            else:
+                end_process_tree(process)
 
     def result(self) -> list[str]:
         """The last lines of a process that ended well.

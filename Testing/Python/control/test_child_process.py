@@ -51,8 +51,8 @@ def diary(controller):
     return diary
 
 
-def python(code):
-    return lambda: ProcessJob([sys.executable, "-c", code])
+def python(code, **options):
+    return lambda: ProcessJob([sys.executable, "-c", code], **options)
 
 
 def lines_of(diary):
@@ -130,8 +130,8 @@ class TestCancelling:
         "time.sleep(60)"
     )
 
-    def family(self, controller, scheduler, diary, code=FAMILY):
-        controller.start(python(code))
+    def family(self, controller, scheduler, diary, code=FAMILY, **options):
+        controller.start(python(code, **options))
         scheduler.run_until(lambda: lines_of(diary))
         pids = [int(pid) for pid in lines_of(diary)[0].split()]
         assert all(is_alive(pid) for pid in pids)
@@ -148,18 +148,18 @@ class TestCancelling:
     def test_by_abandoning_ends_them_at_once(self, controller, scheduler, diary):
         pids = self.family(controller, scheduler, diary)
         controller.abandon()
-        assert not is_alive(pids[0])
-        wait_until(lambda: not is_alive(pids[1]))
+        wait_until(lambda: not any(is_alive(pid) for pid in pids))
 
     def test_ends_a_process_that_does_not_want_to(self, controller, scheduler, diary):
         stubborn = "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint(os.getpid())\n"
-        (pid,) = self.family(controller, scheduler, diary, stubborn + "time.sleep(60)")
+        (pid,) = self.family(controller, scheduler, diary, stubborn + "time.sleep(60)", grace=1.5)
         began = time.monotonic()
         controller.cancel()
         scheduler.run_until(lambda: not controller.state.busy)
-        assert not is_alive(pid)
-        # it had its seconds to save what it was at
-        assert 4 < time.monotonic() - began < 20
+        # nobody waits while it has its time to save what it was at
+        assert time.monotonic() - began < 1.0
+        assert is_alive(pid)
+        wait_until(lambda: not is_alive(pid))
 
     def test_before_the_process_is_started_starts_none(self, controller, scheduler, diary):
         started = []
@@ -223,4 +223,4 @@ def test_a_process_that_closes_its_output_and_lives_on_is_stopped():
     with pytest.raises(ProcessError, match="went silent"):
         list(job)
     assert isinstance(process[0], subprocess.Popen)
-    assert process[0].returncode is not None
+    wait_until(lambda: process[0].returncode is not None)

@@ -5,13 +5,14 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import metadata
 
 import pytest
 import torch
 
 from SphericalRegLib.control.methods import settings_for
 from SphericalRegLib.control.models import find_models, read_model_file, training_arguments, training_news, with_model
-from SphericalRegLib.control.packages import NEEDED, missing_packages
+from SphericalRegLib.control.packages import NEEDED, already_imported, missing_packages
 from SphericalRegLib.errors import CheckpointError
 from SphericalRegLib.geometry.carm import pose_from_angles
 from SphericalRegLib.imaging.ct import read_ct
@@ -160,10 +161,25 @@ class TestTraining:
         assert training_news(['{"model": "a.safetensors", "bytes": 3}']).done is None
 
 
-def test_missing_packages_are_named_as_they_are_installed():
+def test_missing_packages_are_named_as_they_are_installed(monkeypatch):
     assert missing_packages() == []
-    assert missing_packages(["cv2", "no_such_package_at_all"]) == ["no_such_package_at_all"]
-    assert NEEDED["cv2"] == "opencv-python-headless"
+    monkeypatch.setitem(NEEDED, "no_such_package_at_all", ("no-such", "1"))
+    assert missing_packages(["cv2", "no_such_package_at_all"]) == ["no-such"]
+    assert missing_packages()[-1] == "no-such"
+
+
+@pytest.mark.parametrize(
+    ("found", "missing"), [("2.4.4", True), ("3.0.0", False), ("3", False), ("3.1.0rc1", False), ("10.0", False)]
+)
+def test_packages_that_are_too_old_count_as_missing(found, missing, monkeypatch):
+    monkeypatch.setattr(metadata, "version", lambda package: found)
+    assert missing_packages(["pydicom"]) == (["pydicom"] if missing else [])
+
+
+def test_packages_that_are_imported_already_are_told(monkeypatch):
+    monkeypatch.setitem(NEEDED, "no_such_package_at_all", ("no-such", "1"))
+    assert already_imported(["no-such", "numpy", "opencv-python-headless"])[0] == "numpy"
+    assert "no-such" not in already_imported(["no-such"])
 
 
 def test_what_a_panel_needs_at_first_imports_nothing_heavy():

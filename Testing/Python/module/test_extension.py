@@ -125,9 +125,10 @@ def test_the_panel_asks_for_every_package_that_the_project_needs():
     from SphericalRegLib.control.packages import NEEDED
 
     text = (MODULE / "Resources" / "requirements.txt").read_text(encoding="utf-8")
-    required = {re.split(r"[\[>]", line)[0] for line in text.splitlines() if line and not line.startswith("#")}
-    # numba brings llvmlite
-    assert set(NEEDED.values()) == (required | {"torch"}) - {"llvmlite"}
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    required = {re.sub(r"\[.*\]", "", line) for line in lines}
+    torch = re.search(r'"(torch>=[\d.]+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))[1]
+    assert {f"{package}>={least}" for package, least in NEEDED.values()} == required | {torch}
 
 
 def at_file_scope(file):

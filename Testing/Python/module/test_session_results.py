@@ -16,7 +16,7 @@ class TestLandscapes:
 
         parameters.currentPose = transform_from_pose(session.scene, truth, "pose")
         parameters.firstSteps = parameters.secondSteps = 5
-        session.computeLandscape(parameters, "Landscape")
+        session.surveys.compute(parameters, "Landscape")
         scheduler.run_out()
         assert diary.of(Failed) == []
         table = parameters.currentLandscape
@@ -31,17 +31,17 @@ class TestLandscapes:
         parameters.currentPose = transform_from_pose(session.scene, truth, "pose")
         parameters.firstSteps = parameters.secondSteps = 3
         parameters.surveyLearned = True
-        session.computeLandscape(parameters, "Landscape")
+        session.surveys.compute(parameters, "Landscape")
         scheduler.run_out()
         assert "needs a trained model" in diary.of(Failed)[0].failure.text
         parameters.modelFile = str(sample_path(f"{NAME}_model.safetensors"))
-        session.computeLandscape(parameters, "Landscape")
+        session.surveys.compute(parameters, "Landscape")
         scheduler.run_out()
         assert set(landscape_nodes(parameters.currentLandscape).surfaces) == {"ncc", "tone-free", "learned"}
 
     def test_without_a_pose_it_says_what_to_do(self, session, scheduler, parameters, diary):
         parameters.currentPose = None
-        session.computeLandscape(parameters, "Landscape")
+        session.surveys.compute(parameters, "Landscape")
         scheduler.run_out()
         assert "register first" in diary.of(Failed)[0].failure.text
 
@@ -49,7 +49,7 @@ class TestLandscapes:
         from SphericalRegLib.scene.poses import transform_from_pose
 
         parameters.currentPose = transform_from_pose(session.scene, truth, "pose")
-        session.computeLandscape(parameters, "Landscape")
+        session.surveys.compute(parameters, "Landscape")
         assert session.nodeRemoved(parameters.currentPose) == "pose"
         assert session.survey.state is State.IDLE
 
