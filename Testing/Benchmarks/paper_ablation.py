@@ -69,21 +69,21 @@ class Row:
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
 
 
-BASE = Row("spherical, LM step, shared, no Ψ", "base")
+BASE = Row("spherical, LM step, shared, no Ψ", "base", EncoderSettings(loss="step"))
 ROWS = (
     BASE,
     *(
         Row(f"loss: {loss}", "loss", EncoderSettings(loss=loss))
         for loss in ("gradient", "gradient se3", "gradient so4", "gradient so4 projected")
     ),
-    Row("loss: 2 LM steps", "loss", EncoderSettings(unrolled=2)),
+    Row("loss: 2 LM steps", "loss", EncoderSettings(loss="step", unrolled=2)),
     *(
-        Row(f"manifold: {manifold}", "manifold", EncoderSettings(manifold=manifold))
+        Row(f"manifold: {manifold}", "manifold", EncoderSettings(loss="step", manifold=manifold))
         for manifold in ("spherical-geodesic", "euclidean", "hyperbolic")
     ),
-    Row("encoders: unshared", "encoders", EncoderSettings(shared=False)),
+    Row("encoders: unshared", "encoders", EncoderSettings(loss="step", shared=False)),
     *(
-        Row(f"Ψ: {network}", "volume network", EncoderSettings(volume_network=network))
+        Row(f"Ψ: {network}", "volume network", EncoderSettings(loss="step", volume_network=network))
         for network in ("equivariant", "plain")
     ),
 )
