@@ -37,7 +37,7 @@ class EncoderSettings:
 
     Attributes:
         manifold: where features are compared, by name.
-        loss: from :data:`LOSSES`; by default what learned fastest (Testing/Benchmarks/paper_ablation.py).
+        loss: from :data:`LOSSES`. The literal gradient learns fastest, but ends farther off after a whole training.
         unrolled: Levenberg-Marquardt steps that each pair takes; the loss is the mean over them.
         shared: whether DRR and X-ray have one encoder. It learns several times as fast as two
             (Testing/Benchmarks/paper_ablation.py).
@@ -47,7 +47,7 @@ class EncoderSettings:
     """
 
     manifold: str = "spherical"
-    loss: str = "gradient"
+    loss: str = "step"
     unrolled: int = 1
     shared: bool = True
     channels: int = 16
