@@ -1,7 +1,7 @@
 """What the self-tests share. They run in 3D Slicer only: ctest, or "Reload and Test" in the module's panel.
 
-Written against the interfaces of Slicer 5.12; where the application was not at hand they were only compiled and checked
-for names (Testing/Python/module/test_self_tests.py).
+Run in Slicer 5.13 built from its sources. Where the application is not at hand they are compiled and checked for names
+(Testing/Python/module/test_self_tests.py).
 """
 
 import time
