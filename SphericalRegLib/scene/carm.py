@@ -240,14 +240,9 @@ def remove_carm(pose_node: Node) -> None:
     nodes.remove_node(pose_node)
 
 
-def belongings(pose_node: Node) -> list[Node]:
-    """All that was made for a C-arm and is still there; without the pose node and the inputs."""
-    return _made(pose_node)
-
-
 def set_visible(pose_node: Node, visible: bool) -> None:
     """Show or hide all that a C-arm has in the 3D views."""
-    for node in _made(pose_node):
+    for node in belongings(pose_node):
         if node.IsA("vtkMRMLModelNode") or node.IsA("vtkMRMLMarkupsNode"):
             node.SetDisplayVisibility(visible)
 
@@ -323,8 +318,8 @@ def _checked_index(pose_node: Node, index: int) -> int:
     return index
 
 
-def _made(pose_node: Node) -> list[Node]:
-    """All that was made for a C-arm and is still there."""
+def belongings(pose_node: Node) -> list[Node]:
+    """All that was made for a C-arm and is still there; without the pose node and the inputs."""
     count = view_count(pose_node)
     roles = [role for role in _ONCE if role not in _INPUTS]
     roles += [f"{role}.{index}" for role in _OF_A_VIEW if role not in _INPUTS for index in range(count)]
@@ -337,4 +332,5 @@ def _made(pose_node: Node) -> list[Node]:
 
 
 def _file(pose_node: Node) -> None:
-    nodes.put_in_folder(pose_node, pose_node.GetName(), [n for n in _made(pose_node) if not n.GetHideFromEditors()])
+    listed = [node for node in belongings(pose_node) if not node.GetHideFromEditors()]
+    nodes.put_in_folder(pose_node, pose_node.GetName(), listed)
