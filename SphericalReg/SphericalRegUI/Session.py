@@ -4,7 +4,7 @@ The scheduler is injected, so that all of this runs in a test without an event l
 """
 
 from SphericalRegUI.Preparation import Preparation, Snapshot
-from SphericalRegUI.Surveys import SLICE, Surveys, textOf
+from SphericalRegUI.Surveys import Surveys
 
 
 class Session:
@@ -13,17 +13,19 @@ class Session:
     :param scene: the MRML scene.
     :param schedule: calls a function later, soon.
     :param scheduleSlowly: calls a function later, after a pause; for jobs that wait for another process.
+    :param sliceSeconds: a run takes so long before the application handles its events: not noticed, and most of the
+        time is the run's.
     """
 
-    def __init__(self, scene, schedule, scheduleSlowly):
+    def __init__(self, scene, schedule, scheduleSlowly, sliceSeconds=0.1):
         from SphericalRegLib.control import Controller, LatestWins
 
         self.scene = scene
         self._schedule = schedule
-        self.registration = Controller(schedule, SLICE)
+        self.registration = Controller(schedule, sliceSeconds)
         self.training = Controller(scheduleSlowly)
         self.preparation = Preparation()
-        self.surveys = Surveys(scene, schedule, self.preparation)
+        self.surveys = Surveys(scene, schedule, self.preparation, sliceSeconds)
         self.survey = self.surveys.controller
         self._drawLatest = LatestWins(schedule, self._draw, self._onDrawFailed)
         self._snapshot = None
@@ -70,6 +72,7 @@ class Session:
 
     def _onRegistrationEvent(self, event):
         from SphericalRegLib.control import Cancelled, Failed, Finished, Progressed
+        from SphericalRegLib.control.failure import failure_of
 
         try:
             if isinstance(event, Progressed):
@@ -80,7 +83,7 @@ class Session:
                 self._dropPreview()
         except Exception as error:
             # later, for the panel clears its messages at a run's end
-            text = textOf(error)
+            text = failure_of(error).text
             self._schedule(lambda: self.onMessage(text))
             raise
 
@@ -215,7 +218,9 @@ class Session:
         self.onDrawn(node)
 
     def _onDrawFailed(self, error):
-        self.onMessage(textOf(error))
+        from SphericalRegLib.control.failure import failure_of
+
+        self.onMessage(failure_of(error).text)
 
     # Training
 

@@ -2,9 +2,6 @@
 
 from SphericalRegUI.Preparation import Snapshot
 
-# Seconds that a run takes before the application handles its events: not noticed, and most of the time is the run's.
-SLICE = 0.1
-
 
 class Surveys:
     """Runs landscapes of what the parameter node holds and puts them into the scene.
@@ -12,14 +9,15 @@ class Surveys:
     :param scene: the MRML scene.
     :param schedule: calls a function later, soon.
     :param preparation: converts the inputs.
+    :param sliceSeconds: a run takes so long before the application handles its events.
     """
 
-    def __init__(self, scene, schedule, preparation):
+    def __init__(self, scene, schedule, preparation, sliceSeconds):
         from SphericalRegLib.control import Controller
 
         self.scene = scene
         self.preparation = preparation
-        self.controller = Controller(schedule, SLICE)
+        self.controller = Controller(schedule, sliceSeconds)
         self.onMessage = lambda text: None
         self._schedule = schedule
         self._surveyed = []
@@ -85,13 +83,14 @@ class Surveys:
 
     def _onEvent(self, event):
         from SphericalRegLib.control import Finished
+        from SphericalRegLib.control.failure import failure_of
 
         if not isinstance(event, Finished):
             return
         try:
             self._keep(event.result)
         except Exception as error:
-            text = textOf(error)
+            text = failure_of(error).text
             self._schedule(lambda: self.onMessage(text))
             raise
 
@@ -113,10 +112,3 @@ class Surveys:
         if ct is not None:
             ct.GetRASBounds(bounds)
         return [bounds[0] - 600.0, (bounds[2] + bounds[3]) / 2, (bounds[4] + bounds[5]) / 2]
-
-
-def textOf(error):
-    """An error in words with its remedy."""
-    from SphericalRegLib.control.failure import failure_of
-
-    return failure_of(error).text

@@ -82,7 +82,8 @@ def scheduler():
 def session(scene, scheduler):
     from SphericalRegUI.Session import Session
 
-    made = Session(scene, scheduler, scheduler)
+    # a step a turn, however fast the machine is
+    made = Session(scene, scheduler, scheduler, sliceSeconds=0.0)
     yield made
     made.close()
 
