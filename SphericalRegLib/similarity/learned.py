@@ -1,7 +1,8 @@
 """Similarity of learned features: both images through an encoder, compared pixel by pixel on a manifold.
 
-The Jacobian is exact: the encoder's forward-mode derivative along the renderer's six Jacobian images (Chen and Kong,
-WACV 2026: J = ∂Φm/∂θ).
+The Jacobian is exact: the encoder's derivative along the renderer's six Jacobian images (Chen and Kong, WACV 2026:
+J = ∂Φm/∂θ). An encoder may have a method ``linearize(images, directions)`` for it; any other is differentiated in
+forward mode.
 """
 
 from __future__ import annotations
@@ -61,15 +62,19 @@ class FixedLearned:
         cells = F.adaptive_avg_pool2d(weights[:, None], (height, width))
         root = (cells / (2 * cells.sum(dim=(-2, -1), keepdim=True)).clamp(min=1e-12)).sqrt()
 
-        def difference(drrs: Tensor) -> Tensor:
-            points = self.manifold.embed(self.moving(standardized(drrs, self.support)[:, None]))
+        def encoder_input(drrs: Tensor) -> Tensor:
+            return standardized(drrs, self.support)[:, None]
+
+        def difference(features: Tensor) -> Tensor:
+            points = self.manifold.embed(features)
             return self.manifold.residual(points, self.points.expand_as(points))
 
         if jacobians.shape[1] == 0:
-            values = difference(images)
+            values = difference(self.moving(encoder_input(images)))
             columns = values.new_zeros(batch, 0, values[0].numel())
         else:
-            values, columns = _with_columns(difference, images, jacobians)
+            inputs = _with_columns(encoder_input, images, jacobians)
+            values, columns = _with_columns(difference, *_linearized(self.moving, *inputs))
             columns = (columns * root[:, None]).flatten(2)
         magnitude = F.interpolate(values.detach().square().sum(1, keepdim=True).sqrt(), images.shape[-2:])[:, 0]
         return Residual((values * root).flatten(1), columns, magnitude)
@@ -84,8 +89,14 @@ def standardized(images: Tensor, support: Tensor) -> Tensor:
     return centered / (variance + 1e-12).sqrt()
 
 
+def _linearized(encode: Encode, inputs: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+    """Features and their derivatives: the encoder's own way where it has one, torch's forward mode otherwise."""
+    own: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = getattr(encode, "linearize", None)
+    return own(inputs, directions) if own is not None else _with_columns(encode, inputs, directions)
+
+
 def _with_columns(function: Callable[[Tensor], Tensor], images: Tensor, jacobians: Tensor) -> tuple[Tensor, Tensor]:
-    """Values (B, E, h, w) and their derivatives (B, P, E, h, w) along jacobians (B, P, H, W)."""
+    """A function's values (B, ...) and their derivatives (B, P, ...) along jacobians (B, P, ...)."""
 
     def along(direction: Tensor) -> tuple[Tensor, ...]:
         return tuple(torch.func.jvp(function, (images,), (direction,)))

@@ -45,6 +45,19 @@ def test_the_jacobian_is_the_derivative_of_the_values(name, encoder, weights):
             torch.testing.assert_close(found.jacobian[:, n], (after - before) / (2 * step), atol=1e-7, rtol=1e-5)
 
 
+def test_an_encoder_without_a_derivative_of_its_own_is_differentiated_in_forward_mode(encoder, weights):
+    ones = torch.ones(scenes.HEIGHT, scenes.WIDTH, dtype=torch.float64)
+    x = torch.zeros(2, 6, dtype=torch.float64)
+    written_out, forward_mode = (
+        LearnedSimilarity(moving, encoder)
+        .fix(scenes.picture(4), ones)
+        .residual(scenes.moving_images(x), scenes.jacobians(x), weights)
+        for moving in (encoder, encoder.forward)
+    )
+    torch.testing.assert_close(written_out.values, forward_mode.values)
+    torch.testing.assert_close(written_out.jacobian, forward_mode.jacobian)
+
+
 def test_the_cost_is_the_mean_of_one_minus_the_cosine_and_zero_for_the_same_image(encoder):
     similarity = LearnedSimilarity(encoder, encoder)
     ones = torch.ones(scenes.HEIGHT, scenes.WIDTH, dtype=torch.float64)
@@ -55,7 +68,7 @@ def test_the_cost_is_the_mean_of_one_minus_the_cosine_and_zero_for_the_same_imag
     points = [similarity.manifold.embed(encoder(standardized(i[None], ones)[:, None])) for i in (drr, xray)]
     # 20 × 24 pixels are 3 × 3 features of unequal share; the weights' averages are all 1
     torch.testing.assert_close(cost, (1 - (points[0] * points[1]).sum(1)).mean()[None])
-    assert float(fixed.residual(3 * xray[None] + 5, none, ones[None]).cost) < 1e-12
+    assert float(fixed.residual(3 * xray[None] + 5, none, ones[None]).cost.detach()) < 1e-12
 
 
 def test_pixels_without_weight_have_no_say(encoder):
