@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from SphericalRegLib.similarity.forward_mode import linearized
 from SphericalRegLib.similarity.manifolds import Manifold, Spherical
 from SphericalRegLib.similarity.residual import FixedImage, Residual, check_pair
 
@@ -62,19 +62,15 @@ class FixedLearned:
         cells = F.adaptive_avg_pool2d(weights[:, None], (height, width))
         root = (cells / (2 * cells.sum(dim=(-2, -1), keepdim=True)).clamp(min=1e-12)).sqrt()
 
-        def encoder_input(drrs: Tensor) -> Tensor:
-            return standardized(drrs, self.support)[:, None]
-
-        def difference(features: Tensor) -> Tensor:
-            points = self.manifold.embed(features)
-            return self.manifold.residual(points, self.points.expand_as(points))
-
+        fixed = self.points.expand(batch, *self.points.shape[1:])
         if jacobians.shape[1] == 0:
-            values = difference(self.moving(encoder_input(images)))
+            features = self.moving(standardized(images, self.support)[:, None])
+            values = self.manifold.residual(self.manifold.embed(features), fixed)
             columns = values.new_zeros(batch, 0, values[0].numel())
         else:
-            inputs = _with_columns(encoder_input, images, jacobians)
-            values, columns = _with_columns(difference, *_linearized(self.moving, *inputs))
+            inputs, directions = _standardized_along(images, jacobians, self.support)
+            features, tangents = _encoded(self.moving, inputs[:, None], directions[:, :, None])
+            values, columns = self.manifold.linearize(features, tangents, fixed)
             columns = (columns * root[:, None]).flatten(2)
         magnitude = F.interpolate(values.detach().square().sum(1, keepdim=True).sqrt(), images.shape[-2:])[:, 0]
         return Residual((values * root).flatten(1), columns, magnitude)
@@ -82,25 +78,37 @@ class FixedLearned:
 
 def standardized(images: Tensor, support: Tensor) -> Tensor:
     """Images (B, H, W) with mean 0 and deviation 1 where ``support`` (H, W) or (B, H, W) is 1; 0 elsewhere."""
-    total = support.sum(dim=(-2, -1), keepdim=True).clamp(min=1.0)
-    centered = (images - (images * support).sum(dim=(-2, -1), keepdim=True) / total) * support
-    variance = centered.square().sum(dim=(-2, -1), keepdim=True) / total
+    total = _count(support)
+    centered = _centered(images, support, total)
+    return centered * _scale(centered, total)
+
+
+def _standardized_along(images: Tensor, jacobians: Tensor, support: Tensor) -> tuple[Tensor, Tensor]:
+    """The same, and its derivatives (B, P, H, W) along jacobians (B, P, H, W)."""
+    support = support.expand_as(images)
+    total = _count(support)
+    centered = _centered(images, support, total)
+    scale = _scale(centered, total)
+    unit = (centered * scale)[:, None]
+    moved = _centered(jacobians, support[:, None], total[:, None])
+    along = (moved * unit).sum(dim=(-2, -1), keepdim=True) / total[:, None]
+    return unit[:, 0], (moved - unit * along) * scale[:, None]
+
+
+def _count(support: Tensor) -> Tensor:
+    return support.sum(dim=(-2, -1), keepdim=True).clamp(min=1.0)
+
+
+def _centered(images: Tensor, support: Tensor, total: Tensor) -> Tensor:
+    return (images - (images * support).sum(dim=(-2, -1), keepdim=True) / total) * support
+
+
+def _scale(centered: Tensor, total: Tensor) -> Tensor:
     # a blank DRR has no deviation: it stays blank
-    return centered / (variance + 1e-12).sqrt()
+    return (centered.square().sum(dim=(-2, -1), keepdim=True) / total + 1e-12).rsqrt()
 
 
-def _linearized(encode: Encode, inputs: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+def _encoded(encode: Encode, inputs: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
     """Features and their derivatives: the encoder's own way where it has one, torch's forward mode otherwise."""
     own: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = getattr(encode, "linearize", None)
-    return own(inputs, directions) if own is not None else _with_columns(encode, inputs, directions)
-
-
-def _with_columns(function: Callable[[Tensor], Tensor], images: Tensor, jacobians: Tensor) -> tuple[Tensor, Tensor]:
-    """A function's values (B, ...) and their derivatives (B, P, ...) along jacobians (B, P, ...)."""
-
-    def along(direction: Tensor) -> tuple[Tensor, ...]:
-        return tuple(torch.func.jvp(function, (images,), (direction,)))
-
-    # the values depend on no direction, so that vmap computes them once
-    values, columns = torch.func.vmap(along, in_dims=1)(jacobians)
-    return values[0], columns.movedim(0, 1)
+    return linearized(encode, inputs, directions) if own is None else own(inputs, directions)

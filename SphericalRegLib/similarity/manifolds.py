@@ -8,11 +8,14 @@ dimension 1: (B, C, ...).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
+
+from SphericalRegLib.similarity.forward_mode import linearized
 
 # Below this squared length power series replace quotients 0/0; they err by less than float64's resolution.
 _SMALL = 1e-3
@@ -29,6 +32,13 @@ class Manifold(Protocol):
         """Residuals (B, E, ...) of points (B, D, ...); half their square, summed over E, is the dissimilarity."""
         ...
 
+    def linearize(self, features: Tensor, tangents: Tensor, fixed: Tensor) -> tuple[Tensor, Tensor]:
+        """Residuals (B, E, ...) of features (B, C, ...) to points (B, D, ...), and their derivatives.
+
+        These are along tangents (B, P, C, ...) of the features, and have shape (B, P, E, ...).
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class Euclidean:
@@ -41,6 +51,10 @@ class Euclidean:
     def residual(self, moving: Tensor, fixed: Tensor) -> Tensor:
         """See :class:`Manifold`."""
         return moving - fixed
+
+    def linearize(self, features: Tensor, tangents: Tensor, fixed: Tensor) -> tuple[Tensor, Tensor]:
+        """See :class:`Manifold`."""
+        return features - fixed, tangents
 
 
 @dataclass(frozen=True)
@@ -59,9 +73,13 @@ class Spherical:
 
     def embed(self, features: Tensor) -> Tensor:
         """See :class:`Manifold`."""
-        bounded = shortened(features, math.pi)
-        squared = bounded.square().sum(1, keepdim=True)
-        return torch.cat([_cos(squared), bounded * _sinc(squared)], dim=1)
+        return _radial(self._radii, features)
+
+    @staticmethod
+    def _radii(squared: Tensor) -> tuple[Tensor, Tensor]:
+        shortening = _shortening(squared, math.pi)
+        bounded = squared * shortening.square()
+        return _cos(bounded), shortening * _sinc(bounded)
 
     def residual(self, moving: Tensor, fixed: Tensor) -> Tensor:
         """See :class:`Manifold`."""
@@ -71,6 +89,13 @@ class Spherical:
         squared = (moving - fixed).square().sum(1, keepdim=True).clamp(max=4.0)
         cosine = 1 - squared / 2
         return (moving - cosine * fixed) * _angle_over_sine(squared)
+
+    def linearize(self, features: Tensor, tangents: Tensor, fixed: Tensor) -> tuple[Tensor, Tensor]:
+        """See :class:`Manifold`."""
+        points, moved = _radial_along(self._radii, features, tangents)
+        if self.distance == "chord":
+            return points - fixed, moved
+        return linearized(lambda moving: self.residual(moving, fixed), points, moved)
 
 
 @dataclass(frozen=True)
@@ -88,10 +113,12 @@ class Hyperbolic:
 
     def embed(self, features: Tensor) -> Tensor:
         """See :class:`Manifold`."""
-        bounded = shortened(features, self.longest)
-        squared = bounded.square().sum(1, keepdim=True)
-        spatial = bounded * _sinhc(squared)
-        return torch.cat([(1 + spatial.square().sum(1, keepdim=True)).sqrt(), spatial], dim=1)
+        return _radial(self._radii, features)
+
+    def _radii(self, squared: Tensor) -> tuple[Tensor, Tensor]:
+        shortening = _shortening(squared, self.longest)
+        factor = shortening * _sinhc(squared * shortening.square())
+        return (1 + squared * factor.square()).sqrt(), factor
 
     def residual(self, moving: Tensor, fixed: Tensor) -> Tensor:
         """See :class:`Manifold`."""
@@ -100,6 +127,11 @@ class Hyperbolic:
         along = (origin * space).sum(1, keepdim=True)
         boosted = space + origin * (along / (1 + origin_time) - time)
         return boosted * _asinh_ratio(boosted.square().sum(1, keepdim=True))
+
+    def linearize(self, features: Tensor, tangents: Tensor, fixed: Tensor) -> tuple[Tensor, Tensor]:
+        """See :class:`Manifold`."""
+        points, moved = _radial_along(self._radii, features, tangents)
+        return linearized(lambda moving: self.residual(moving, fixed), points, moved)
 
 
 #: By name, as commands and checkpoints spell them.
@@ -113,10 +145,47 @@ MANIFOLDS: dict[str, Manifold] = {
 
 def shortened(features: Tensor, longest: float) -> Tensor:
     """Vectors (B, C, ...) of lengths n brought to R tanh(n/R) < R, smooth at 0 and unchanged there to second order."""
-    squared = features.square().sum(1, keepdim=True) / longest**2
-    small, safe = _root(squared)
-    series = 1 - squared / 3 + 2 * squared**2 / 15 - 17 * squared**3 / 315 + 62 * squared**4 / 2835
-    return features * torch.where(small, series, safe.tanh() / safe)
+    return features * _shortening(features.square().sum(1, keepdim=True), longest)
+
+
+# Both exponential maps are [a(‖φ‖²), b(‖φ‖²) φ]. Their derivatives need those of a and b alone, at one value a pixel.
+_Radii = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+def _radial(radii: _Radii, features: Tensor) -> Tensor:
+    first, factor = radii(features.square().sum(1, keepdim=True))
+    return torch.cat([first, features * factor], dim=1)
+
+
+def _radial_along(radii: _Radii, features: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
+    """The map's points and their derivatives along tangents (B, P, C, ...)."""
+    squared = features.square().sum(1, keepdim=True)
+    (first, factor), (first_slope, factor_slope) = _with_slopes(radii, squared)
+    change = 2 * (tangents * features[:, None]).sum(2, keepdim=True)
+    turned = tangents * factor[:, None] + (features * factor_slope)[:, None] * change
+    points = torch.cat([first, features * factor], dim=1)
+    return points, torch.cat([first_slope[:, None] * change, turned], dim=2)
+
+
+def _with_slopes(radii: _Radii, at: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """Two functions of each value, and their derivatives, which can be differentiated again if ``at`` can.
+
+    By reverse mode, for forward mode takes five times as long on so small a tensor (torch 2.13).
+    """
+    again = at.requires_grad
+    with torch.enable_grad():
+        where = at if again else at.detach().requires_grad_()
+        values = radii(where)
+        slopes = [torch.autograd.grad(value.sum(), where, retain_graph=True, create_graph=again)[0] for value in values]
+    return [value if again else value.detach() for value in values], slopes
+
+
+def _shortening(squared: Tensor, longest: float) -> Tensor:
+    """tanh(n/R) R/n of squared lengths n², smooth at 0."""
+    scaled = squared / longest**2
+    small, safe = _root(scaled)
+    series = 1 - scaled / 3 + 2 * scaled**2 / 15 - 17 * scaled**3 / 315 + 62 * scaled**4 / 2835
+    return torch.where(small, series, safe.tanh() / safe)
 
 
 def _root(squared: Tensor) -> tuple[Tensor, Tensor]:

@@ -89,7 +89,9 @@ class TestLinearize:
             torch.testing.assert_close(one, other, atol=1e-9, rtol=1e-7, msg=lambda text, name=name: f"{name}: {text}")
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [(layers.GroupNorm, nn.GroupNorm(4, 8)), (layers.LayerNorm, nn.LayerNorm(8))])
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(layers.GroupNorm, nn.GroupNorm(4, 8)), (layers.LayerNorm, nn.LayerNorm(8))]
+)
 def test_normalization_written_out_is_torchs_own(ours, theirs):
     torch.manual_seed(0)
     for parameter in theirs.parameters():

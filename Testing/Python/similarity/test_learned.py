@@ -15,7 +15,7 @@ from Testing.Python.similarity import scenes
 @pytest.fixture
 def encoder():
     torch.manual_seed(0)
-    return Encoder(channels=4, width=32, blocks=1, heads=4).double()
+    return Encoder(channels=4, width=32, blocks=1, heads=4).double().requires_grad_(False)
 
 
 @pytest.fixture

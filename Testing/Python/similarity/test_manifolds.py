@@ -83,6 +83,34 @@ def test_first_and_second_derivatives_are_exact_everywhere(name, length):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("gradients", [False, True])
+def test_linearized_residuals_are_what_forward_mode_gives(name, length, gradients):
+    manifold = MANIFOLDS[name]
+    fixed = manifold.embed(features(0.8, 3))
+    phi = features(length).requires_grad_(gradients)
+    tangents = torch.randn(1, 4, 3, 2, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    found = manifold.linearize(phi, tangents, fixed)
+    assert found[1].requires_grad == (gradients and name != "euclidean")
+    for n in range(4):
+        values, along = torch.func.jvp(
+            lambda x: manifold.residual(manifold.embed(x), fixed), (phi.detach(),), (tangents[:, n],)
+        )
+        torch.testing.assert_close(found[0], values, atol=1e-14, rtol=1e-12)
+        torch.testing.assert_close(found[1][:, n], along, atol=1e-10, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("length", LENGTHS)
+def test_linearized_residuals_can_be_differentiated_again(name, length):
+    manifold = MANIFOLDS[name]
+    fixed = manifold.embed(features(0.8, 3))
+    tangents = torch.randn(1, 2, 3, 2, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    inputs = features(length).requires_grad_(), tangents.requires_grad_()
+    assert torch.autograd.gradcheck(lambda *both: manifold.linearize(*both, fixed), inputs, eps=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_equal_features_have_no_residual_but_a_derivative(name):
     manifold = MANIFOLDS[name]
     phi = features(0.5)
