@@ -85,11 +85,13 @@ class Encoder(nn.Module):
         _check(images)
         values, tangents = images, directions
         for layer in self.stem:
+            assert isinstance(layer, Convolution | GroupNorm | GELU)
             values, tangents = layer.linearize(values, tangents)
         height, width = values.shape[-2:]
         values = values.flatten(2).transpose(1, 2) + self.position(_waves(height, width).to(values))
         tangents = tangents.flatten(3).transpose(2, 3)
         for block in self.blocks:
+            assert isinstance(block, Block)
             values, tangents = block.linearize(values, tangents, height, width)
         both = self.out.linearize(*self.norm.linearize(values, tangents))
         features, derivatives = (each.transpose(-1, -2).unflatten(-1, (height, width)) for each in both)

@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.networks import Encoder
-from SphericalRegLib.networks import layers
+from SphericalRegLib.networks import Encoder, layers
 
 
 def random_images(batch, height, width, along=None):
