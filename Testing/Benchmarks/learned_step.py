@@ -1,4 +1,4 @@
-"""Time of one Levenberg-Marquardt step under a learned similarity: render with Jacobian, features with six derivatives, solve.
+"""One Levenberg-Marquardt step under a learned similarity: render with Jacobian, encode with derivatives, solve.
 
 python Testing/Benchmarks/learned_step.py
 """
