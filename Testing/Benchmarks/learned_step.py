@@ -1,4 +1,4 @@
-"""One Levenberg-Marquardt step under a learned similarity: render with Jacobian, encode with derivatives, solve.
+"""How long a Levenberg-Marquardt step under a learned similarity takes: DRR, features, their derivatives, solve.
 
 python Testing/Benchmarks/learned_step.py
 """
