@@ -39,6 +39,11 @@ class Snapshot:
         return [node for node in (self.xray1Volume, self.xray2Volume) if node is not None]
 
     @property
+    def whatIsProjected(self):
+        """The arguments of ``Preparation.scanAndVolume``."""
+        return self.ctVolume, self.segmentation, self.segments, self.device
+
+    @property
     def nodesInUse(self):
         """Nodes whose removal stops a run."""
         return [node for node in (getattr(self, name) for name in self._NODES) if node is not None]
@@ -96,18 +101,24 @@ class Preparation:
         """Let the converted CT go: the scene was closed."""
         self._key = self._kept = None
 
-    def scanAndVolume(self, snapshot):
-        """(CT, attenuation on the chosen device)."""
+    def scanAndVolume(self, ct, segmentation, segments, device):
+        """(CT, attenuation on the chosen device); of the segments alone where there are any.
+
+        :param ct: scalar volume node.
+        :param segmentation: node, or None.
+        :param segments: IDs of its segments.
+        :param device: by name.
+        """
         from SphericalRegLib.cli.device import choose_device
         from SphericalRegLib.imaging.volume import to_volume
         from SphericalRegLib.scene.ct import ct_from_volume
 
-        key = _identity(snapshot)
+        key = _identity(ct, segmentation, segments, device)
         if key != self._key:
-            chosen = snapshot.segments or None
-            scan = ct_from_volume(snapshot.ctVolume, snapshot.segmentation, chosen)
+            chosen = segments or None
+            scan = ct_from_volume(ct, segmentation, chosen)
             labels = sorted(scan.label_names) if chosen else None
-            volume = to_volume(scan, labels=labels).to(choose_device(snapshot.device))
+            volume = to_volume(scan, labels=labels).to(choose_device(device))
             self._key, self._kept = key, (scan, volume)
         return self._kept
 
@@ -196,7 +207,7 @@ class Preparation:
         from SphericalRegLib.control.models import with_model
         from SphericalRegLib.control.registration_job import Inputs
 
-        scan, volume = self.scanAndVolume(snapshot)
+        scan, volume = self.scanAndVolume(*snapshot.whatIsProjected)
         xrays = self.xrays(snapshot)
         starts, origin = self.starts(snapshot, volume, xrays)
         bones = bool(snapshot.segments)
@@ -236,9 +247,8 @@ class Preparation:
         return torch.from_numpy(np.array(list(points.values())))
 
 
-def _identity(snapshot):
+def _identity(ct, segmentation, segments, device):
     """What the converted CT depends on."""
-    ct, segmentation = snapshot.ctVolume, snapshot.segmentation
     if ct is None:
         from SphericalRegLib.errors import InputError
 
@@ -251,7 +261,7 @@ def _identity(snapshot):
         image = node.GetImageData() if node.IsA("vtkMRMLVolumeNode") else node.GetSegmentation()
         return node.GetID(), node.GetMTime(), image.GetMTime() if image else 0, _chainTime(parent)
 
-    return stamp(ct), stamp(segmentation), tuple(snapshot.segments), snapshot.device
+    return stamp(ct), stamp(segmentation), tuple(segments), device
 
 
 def _chainTime(transformNode):

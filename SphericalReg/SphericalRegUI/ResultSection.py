@@ -39,9 +39,16 @@ class ResultSection:
         """Show the chosen result, where it has changed, and enable what can be done with it."""
         parameters = self._parameters()
         node = parameters.currentResult
-        for button in ("overlayButton", "beamButton", "overviewButton", "costPlotButton", "removeResultButton"):
-            getattr(self.ui, button).enabled = node is not None
-        self.ui.reportButton.enabled = self._session.canReport(node)
+        ui = self.ui
+        for button in (
+            ui.overlayButton,
+            ui.beamButton,
+            ui.overviewButton,
+            ui.costPlotButton,
+            ui.reportButton,
+            ui.removeResultButton,
+        ):
+            button.enabled = node is not None
         self._followCT(parameters.ctVolume)
         identity = None if node is None else node.GetID()
         if identity != self._shown:
@@ -109,8 +116,8 @@ class ResultSection:
             )
         lines.append(
             _("Unexplained structure {cost} %; depth uncertainty ±{depth} mm (noise alone); {seconds} s.").format(
-                cost=f"{100 * content['verdict_cost']:.1f}",
-                depth=f"{content['depth_sd_mm']:.2f}",
+                cost=_told(content["verdict_cost"], 100, 1),
+                depth=_told(content["depth_sd_mm"], 1, 2),
                 seconds=f"{content['seconds']:.1f}",
             )
         )
@@ -216,8 +223,8 @@ class ResultSection:
         folder = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Folder for the report"))
         if not folder:
             return
-        with reported(self.ui.resultStatusLabel):
-            self._session.writeReport(self._parameters().currentResult, folder)
+        with reported(self.ui.resultStatusLabel), slicer.util.WaitCursor():
+            self._session.writeReport(self._parameters().currentResult, folder, self._parameters().device)
             say(self.ui.resultStatusLabel, _("Written: {path}").format(path=f"{folder}/report.html"))
 
     def removeResult(self):
@@ -263,6 +270,11 @@ def _isInView(node):
 
     images = {one.GetID() for one in belongings(node) if one.IsA("vtkMRMLVolumeNode")}
     return any(composite.GetBackgroundVolumeID() in images for _index, _slice, composite in _sliceViews(node))
+
+
+def _told(number, factor, digits):
+    """A number in words; what was not finite is null in a record."""
+    return "—" if number is None else f"{factor * number:.{digits}f}"
 
 
 def _verdict(content):

@@ -34,7 +34,6 @@ class Session:
         self._liveKey = None
         self._edgesShown = False
         self._staleBones = set()
-        self._registered = {}
         self.onDrawn = lambda poseNode: None
         self.onMessage = lambda text: None
         self._inputs = self._landmarks = None
@@ -101,8 +100,16 @@ class Session:
     def _addCArm(self, pose):
         from SphericalRegLib.scene.carm import add_carm
 
-        ct, images = self._snapshot.ctVolume, self._snapshot.xrayVolumes
-        return add_carm(self.scene, self._inputs.xrays, pose, self._name, ct_node=ct, xray_nodes=images)
+        return add_carm(
+            self.scene,
+            self._inputs.xrays,
+            pose,
+            self._name,
+            ct_node=self._snapshot.ctVolume,
+            xray_nodes=self._snapshot.xrayVolumes,
+            segmentation=self._snapshot.segmentation,
+            segments=self._snapshot.segments,
+        )
 
     def _keep(self, registered):
         """Make the run's C-arm the bearer of its result."""
@@ -126,7 +133,6 @@ class Session:
             remove_carm(node)
             raise
         self._staleBones.discard(node.GetID())
-        self._registered[node.GetID()] = registered
         self._parameters.currentResult = node
         self.onDrawn(node)
 
@@ -145,7 +151,7 @@ class Session:
         from SphericalRegLib.scene.carm import add_carm
 
         snapshot = Snapshot(parameters)
-        _scan, volume = self.preparation.scanAndVolume(snapshot)
+        _scan, volume = self.preparation.scanAndVolume(*snapshot.whatIsProjected)
         xrays = self.preparation.xrays(snapshot)
         poses, _words = self.preparation.starts(snapshot, volume, xrays, method="search")
         node = add_carm(self.scene, xrays, poses[0], name, ct_node=snapshot.ctVolume, xray_nodes=snapshot.xrayVolumes)
@@ -185,7 +191,7 @@ class Session:
         # the DRR of a C-arm is that of its own CT; another one may be chosen by now
         if ct is None or snapshot.ctVolume is None or ct.GetID() != snapshot.ctVolume.GetID():
             return False
-        _scan, volume = self.preparation.scanAndVolume(snapshot)
+        _scan, volume = self.preparation.scanAndVolume(*snapshot.whatIsProjected)
         self._prepareLive(volume, views(node))
         return True
 
@@ -234,27 +240,28 @@ class Session:
 
     # Results and nodes
 
-    def canReport(self, node):
-        """Whether the pictures of a result are still at hand: they are not saved with the scene."""
-        return node is not None and node.GetID() in self._registered
-
-    def writeReport(self, node, folder):
-        """Write result.json, pose.tfm, pictures and report.html of a result."""
+    def writeReport(self, node, folder, device="auto"):
+        """Write result.json, pose.tfm, pictures and report.html of a result; DRRs are drawn anew from its CT."""
         from SphericalRegLib.errors import InputError
         from SphericalRegLib.evaluation.output_folder import whole_folder
-        from SphericalRegLib.evaluation.report import write_outputs
+        from SphericalRegLib.evaluation.report import write_record
+        from SphericalRegLib.scene.carm import carm_nodes
+        from SphericalRegLib.scene.report import kept_record, where_registered
 
-        if not self.canReport(node):
-            raise InputError("The report's pictures are not saved with the scene: register again, then write it.")
-        registered = self._registered[node.GetID()]
+        record, found = kept_record(node), carm_nodes(node)
+        if found.ct is None or (found.segments and found.segmentation is None):
+            raise InputError(
+                f"The report draws the CT of '{node.GetName()}' anew, and "
+                f"{'it' if found.ct is None else 'its segmentation'} was deleted: load it again and register again."
+            )
+        _scan, volume = self.preparation.scanAndVolume(found.ct, found.segmentation, found.segments, device)
         with whole_folder(folder) as stage:
-            write_outputs(stage, registered.outcome, registered.volume)
+            write_record(stage, record, where_registered(volume, node))
 
     def removeResult(self, node):
         """Remove a result with everything that belongs to it."""
         from SphericalRegLib.scene.carm import remove_carm
 
-        self._registered.pop(node.GetID(), None)
         remove_carm(node)
 
     def nodeRemoved(self, node):
@@ -268,7 +275,6 @@ class Session:
                     self._preview = None
                 self.registration.abandon()
         stopped = self.surveys.nodeRemoved(node) or stopped
-        self._registered.pop(node.GetID(), None)
         self._removeBelongings(node)
         return stopped
 
@@ -297,7 +303,6 @@ class Session:
         self.preparation.forget()
         self._live = self._liveKey = self._inputs = self._landmarks = self._snapshot = None
         self._staleBones = set()
-        self._registered = {}
 
     def close(self):
         """The panel goes: stop everything, child processes too."""

@@ -63,7 +63,7 @@ class Surveys:
 
             if middle is None:
                 raise InputError("There is no pose in the middle: register first, or choose a current pose.")
-            _scan, volume = self.preparation.scanAndVolume(snapshot)
+            _scan, volume = self.preparation.scanAndVolume(*snapshot.whatIsProjected)
             first, second = (axis(*one) for one in axes)
             return LandscapeJob(
                 volume,

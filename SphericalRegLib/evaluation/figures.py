@@ -13,8 +13,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from SphericalRegLib.registration.result import Progress
-
 Gray = NDArray[np.uint8]
 Image = NDArray[np.float32]
 
@@ -108,20 +106,24 @@ def difference(xray: Image, drr: Image, mask: NDArray[np.bool_]) -> NDArray[np.u
     return np.round(255 * shades).astype(np.uint8)
 
 
-def cost_curve(history: Sequence[Progress]) -> bytes:
+def cost_curve(costs: Sequence[tuple[str, float]]) -> bytes:
     """PNG of cost against iteration, with the stages marked: each has its own similarity, so jumps between them mean
-    nothing."""
+    nothing.
+
+    Args:
+        costs: of every iteration its stage and cost.
+    """
     figure = Figure(figsize=(9, 3.2), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     start = 0
-    for index, (_, group) in enumerate(itertools.groupby(history, key=lambda step: step.level)):
+    for index, (stage, group) in enumerate(itertools.groupby(costs, key=lambda step: step[0])):
         steps = list(group)
         end = start + len(steps)
         axes.axvspan(start - 0.5, end - 0.5, color="0.93" if index % 2 == 0 else "1.0", zorder=0)
-        axes.plot(range(start, end), [step.cost for step in steps], marker="o", markersize=3.5, color="#1f5fa8")
+        axes.plot(range(start, end), [cost for _stage, cost in steps], marker="o", markersize=3.5, color="#1f5fa8")
         axes.annotate(
-            steps[0].stage + " px",
+            stage + " px",
             ((start + end - 1) / 2, 1.02),
             xycoords=("data", "axes fraction"),
             ha="center",

@@ -71,7 +71,12 @@ class Outcome:
 
     def to_json(self) -> str:
         """The text of ``result.json``; units stand in the names, numbers that are not finite become null."""
-        return json.dumps(_finite(self._content()), indent=2, allow_nan=False) + "\n"
+        return as_json(self.content())
+
+    def content(self) -> dict[str, Any]:
+        """What ``result.json`` holds: numbers, texts, lists and dictionaries."""
+        content: dict[str, Any] = _finite(self._content())
+        return content
 
     def _content(self) -> dict[str, Any]:
         result, errors = self.result, dict(self.errors or {})
@@ -127,6 +132,11 @@ class Outcome:
             "mean_weight": float(weights.mean()),
             "values": xray.conversion,
         }
+
+
+def as_json(content: Mapping[str, Any]) -> str:
+    """Text of a JSON file."""
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
 def versions() -> dict[str, str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,7 +17,8 @@ from torch import Tensor
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation import figures
-from SphericalRegLib.evaluation.outcome import DISCLAIMER, Outcome
+from SphericalRegLib.evaluation.landmark_errors import MEASURES
+from SphericalRegLib.evaluation.outcome import DISCLAIMER, Outcome, as_json
 from SphericalRegLib.evaluation.pose_errors import DESCRIPTIONS
 from SphericalRegLib.evaluation.report_style import STYLE
 from SphericalRegLib.geometry.volume import Volume
@@ -34,12 +35,43 @@ _BONE_HU = 150.0
 _SMALL_SHARE = 0.4
 
 
+@dataclass(frozen=True)
+class Record:
+    """A registration as it was kept, by :class:`~SphericalRegLib.evaluation.outcome.Outcome` or by a scene.
+
+    Attributes:
+        content: what ``result.json`` holds; where it has "landmarks", the report has a table of their errors.
+        xrays: the views, in its order.
+        costs: of every iteration its stage and cost.
+    """
+
+    content: Mapping[str, Any]
+    xrays: Sequence[XRay]
+    costs: Sequence[tuple[str, float]]
+
+    @property
+    def pose(self) -> Tensor:
+        """(4, 4) rig_from_world of the result."""
+        return torch.tensor(self.content["pose_rig_from_world_ras_mm"], dtype=torch.float64)
+
+    @property
+    def start(self) -> Tensor:
+        """(4, 4) rig_from_world that was tried first."""
+        return torch.tensor(self.content["start_poses_rig_from_world_ras_mm"][0], dtype=torch.float64)
+
+
 def write_outputs(folder: Path, outcome: Outcome, volume: Volume, kernel: str = "auto") -> None:
+    """The same as :func:`write_record`, of a registration that has just ended."""
+    costs = [(step.stage, step.cost) for step in outcome.result.history]
+    write_record(folder, Record(outcome.content(), outcome.xrays, costs), volume, kernel)
+
+
+def write_record(folder: Path, record: Record, volume: Volume, kernel: str = "auto") -> None:
     """Write result.json, pose.tfm, drr.png, drr.nrrd (one of each for every X-ray) and report.html.
 
     Args:
         folder: that exists.
-        outcome: of the registration.
+        record: of the registration.
         volume: that was registered.
         kernel: of the renderer.
 
@@ -48,17 +80,17 @@ def write_outputs(folder: Path, outcome: Outcome, volume: Volume, kernel: str = 
     """
     drrs, bones = [], []
     skeleton = only_bone(volume)
-    for index, xray in enumerate(outcome.xrays):
-        at_result = drr_images(volume, xray, outcome.result.pose[None], kernel)[0]
+    for index, xray in enumerate(record.xrays):
+        at_result = drr_images(volume, xray, record.pose[None], kernel)[0]
         drrs.append(at_result)
-        bones.append(drr_images(skeleton, xray, torch.stack([outcome.result.pose, outcome.starts[0]]), kernel))
-        name = "drr" if len(outcome.xrays) == 1 else f"drr_{index + 1}"
+        bones.append(drr_images(skeleton, xray, torch.stack([record.pose, record.start]), kernel))
+        name = "drr" if len(record.xrays) == 1 else f"drr_{index + 1}"
         for suffix in (".png", ".nrrd"):
             write_image(folder / f"{name}{suffix}", at_result, xray.view.spacing)
-    write_transform(folder / "pose.tfm", outcome.result.pose)
+    write_transform(folder / "pose.tfm", record.pose)
     try:
-        (folder / "result.json").write_text(outcome.to_json(), encoding="utf-8")
-        (folder / "report.html").write_text(report_html(outcome, drrs, bones), encoding="utf-8")
+        (folder / "result.json").write_text(as_json(record.content), encoding="utf-8")
+        (folder / "report.html").write_text(report_html(record, drrs, bones), encoding="utf-8")
     except OSError as error:
         raise InputError(f"Cannot write to {folder}: {error.strerror or error}. Choose another place.") from None
 
@@ -78,24 +110,25 @@ def only_bone(volume: Volume) -> Volume:
     return replace(volume, density=density) if bool((density > 0).any()) else volume
 
 
-def report_html(outcome: Outcome, drrs: list[Picture], bones: list[list[Picture]]) -> str:
+def report_html(record: Record, drrs: list[Picture], bones: list[list[Picture]]) -> str:
     """The whole page.
 
     Args:
-        outcome: of the registration.
+        record: of the registration.
         drrs: (H, W) at the result, one for each X-ray.
         bones: DRRs (H, W) of the bones at the result and at the first start, likewise.
     """
-    views = zip(outcome.xrays, drrs, bones, strict=True)
+    views = zip(record.xrays, drrs, bones, strict=True)
     parts = [
-        _headline(outcome),
+        _headline(record.content),
         *(_pictures(index, xray, drr, pair) for index, (xray, drr, pair) in enumerate(views)),
-        _errors(outcome),
-        _uncertainty(outcome),
+        _errors(record.content),
+        _landmarks(record.content),
+        _uncertainty(record.content),
         "<h2>Cost curve</h2><p>Each stage works at its own resolution and with its own measure of similarity: the cost "
-        f"falls within a stage, a jump between two says nothing.</p>{_embedded(outcome.result, 'cost curve')}",
-        _facts("X-rays, CT and settings", _settings(outcome)),
-        _facts("Versions", outcome.versions),
+        f"falls within a stage, a jump between two says nothing.</p>{_embedded(record.costs, 'cost curve')}",
+        _facts("X-rays, CT and settings", _settings(record)),
+        _facts("Versions", record.content["versions"]),
     ]
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>SphericalReg report</title>'
@@ -104,26 +137,26 @@ def report_html(outcome: Outcome, drrs: list[Picture], bones: list[list[Picture]
     )
 
 
-def _headline(outcome: Outcome) -> str:
-    result, verdict = outcome.result, outcome.result.verdict
-    explained = 100 * (1 - result.verdict_cost)
-    if verdict.accepted:
+def _headline(content: Mapping[str, Any]) -> str:
+    cost = content["verdict_cost"]
+    explained = "—" if cost is None else f"{100 * (1 - cost):.1f}"
+    if content["accepted"]:
         words = (
-            f"The CT at this pose explains {explained:.0f} % of the structure that it shares with the X-ray, and no "
-            "check failed. Look at the pictures before you rely on it."
+            f"The CT at this pose explains {explained} % of the structure that it shares with the X-ray, "
+            "and no check failed. Look at the pictures before you rely on it."
         )
     else:
-        words = "Do not use this pose. " + " ".join(verdict.reasons)
-    words = " ".join([words, *outcome.cautions])
+        words = "Do not use this pose. " + " ".join(content["reasons"])
+    words = " ".join([words, *content["cautions"]])
     numbers = {
-        "structure explained": f"{explained:.1f} %",
-        "depth uncertainty": f"± {result.depth_sd_mm:.2f} mm",
-        "time": f"{result.seconds:.2f} s",
+        "structure explained": f"{explained} %",
+        "depth uncertainty": f"± {_number(content['depth_sd_mm'])} mm",
+        "time": f"{content['seconds']:.2f} s",
     }
-    if outcome.errors is not None:
-        numbers = {"true error (mTRE)": f"{outcome.errors['mtre_mm']:.2f} mm"} | numbers
+    if "errors" in content:
+        numbers = {"true error (mTRE)": f"{_number(content['errors']['mtre_mm'])} mm"} | numbers
     cards = "".join(f"<div><b>{value}</b>{name}</div>" for name, value in numbers.items())
-    kind, title = ("good", "Accepted") if verdict.accepted else ("bad", "Rejected")
+    kind, title = ("good", "Accepted") if content["accepted"] else ("bad", "Rejected")
     return (
         f'<h1>2D/3D registration</h1><div class="verdict {kind}"><strong>{title}</strong><p>{html.escape(words)}</p>'
         f'</div><div class="cards">{cards}</div>'
@@ -174,19 +207,19 @@ def _figure(title: str, pixels: NDArray[np.uint8]) -> str:
     )
 
 
-def _embedded(result: Any, alt: str) -> str:
-    data = base64.b64encode(figures.cost_curve(result.history)).decode()
+def _embedded(costs: Sequence[tuple[str, float]], alt: str) -> str:
+    data = base64.b64encode(figures.cost_curve(costs)).decode()
     return f'<img class="wide" alt="{alt}" src="data:image/png;base64,{data}">'
 
 
-def _errors(outcome: Outcome) -> str:
-    if outcome.errors is None:
+def _errors(content: Mapping[str, Any]) -> str:
+    if "errors" not in content:
         return "<h2>Errors</h2><p>The true pose is not known, so no error can be given: judge by the pictures.</p>"
-    start = outcome.start_errors or {}
+    start = content["start_errors"]
     rows = "".join(
         f"<tr><td>{DESCRIPTIONS[key]}</td><td>{_number(start.get(key))}</td><td><b>{_number(value)}</b></td>"
         f"<td>{'°' if key.endswith('_deg') else 'mm'}</td></tr>"
-        for key, value in outcome.errors.items()
+        for key, value in content["errors"].items()
     )
     return (
         "<h2>Errors against the true pose</h2><table><tr><th>error</th><th>start</th><th>result</th><th></th></tr>"
@@ -194,30 +227,50 @@ def _errors(outcome: Outcome) -> str:
     )
 
 
-def _uncertainty(outcome: Outcome) -> str:
-    rotation, translation = outcome.standard_deviations
+def _landmarks(content: Mapping[str, Any]) -> str:
+    """Errors of each landmark in each view; columns of which nothing is known are left out."""
+    landmarks = content.get("landmarks")
+    if not landmarks:
+        return ""
+    known = [key for key in MEASURES if any(row[key] is not None for row in landmarks)]
+    heads = "".join(f"<th>{MEASURES[key][0]}, mm</th>" for key in known)
+    rows = "".join(
+        f"<tr><td>{html.escape(row['name'])}</td><td>{row['view'] + 1}</td>"
+        + "".join(f"<td>{_number(row[key])}</td>" for key in known)
+        + "</tr>"
+        for row in landmarks
+    )
+    means = content["landmark_errors_mm"]
+    mean = "".join(f"<td><b>{_number(means.get(key))}</b></td>" for key in known)
+    return (
+        f"<h2>Landmarks</h2><table><tr><th>landmark</th><th>view</th>{heads}</tr>{rows}"
+        f"<tr><td><b>mean</b></td><td></td>{mean}</tr></table>"
+    )
+
+
+def _uncertainty(content: Mapping[str, Any]) -> str:
     rows = "".join(
         f"<tr><td>{axis}</td><td>± {_number(degrees)}°</td><td>± {_number(mm)} mm</td></tr>"
         for axis, degrees, mm in zip(
             ("x, along the image's columns", "y, along its rows", "z, along the beam (depth)"),
-            rotation,
-            translation,
+            content["rotation_sd_deg"],
+            content["translation_sd_mm"],
             strict=True,
         )
     )
-    depth = outcome.result.depth_sd_mm
-    views = "One X-ray sees depth least well" if len(outcome.xrays) == 1 else "Several views fix depth together"
+    one = len(content["xrays"]) == 1
+    views = "One X-ray sees depth least well" if one else "Several views fix depth together"
     return (
         "<h2>Uncertainty of the pose</h2>"
-        f"<p>{views}: here its standard deviation is ± {_number(depth)} mm, from noise alone. Errors of the "
-        "calibration, of the CT and a wrong optimum are not in it.</p>"
+        f"<p>{views}: here its standard deviation is ± {_number(content['depth_sd_mm'])} mm, from noise alone. Errors "
+        "of the calibration, of the CT and a wrong optimum are not in it.</p>"
         f"<table><tr><th>axis</th><th>rotation about it</th><th>translation along it</th></tr>{rows}</table>"
     )
 
 
-def _settings(outcome: Outcome) -> dict[str, Any]:
+def _settings(record: Record) -> dict[str, Any]:
     facts: dict[str, Any] = {}
-    for index, xray in enumerate(outcome.xrays):
+    for index, xray in enumerate(record.xrays):
         view = xray.view
         facts[f"X-ray {index + 1}"] = (
             f"{xray.path}, {view.height} × {view.width} px of {view.spacing[0]:.3f} × {view.spacing[1]:.3f} mm, "
@@ -225,7 +278,8 @@ def _settings(outcome: Outcome) -> dict[str, Any]:
             + (f", to isocenter {view.sad:.0f} mm" if view.sad is not None else "")
             + f"; {100 * xray.mask.mean():.0f} % of it usable; {xray.conversion}"
         )
-    return facts | {f"CT {name}": value for name, value in outcome.ct.items()} | dict(outcome.settings)
+    about = {f"CT {name}": value for name, value in record.content["ct"].items()}
+    return facts | about | dict(record.content["settings"])
 
 
 def _facts(title: str, facts: Mapping[str, Any]) -> str:

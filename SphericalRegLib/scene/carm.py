@@ -37,13 +37,14 @@ _OF_A_VIEW = {
 }
 _ONCE = {
     "CT": "CT",
+    "Segmentation": "segmentation",
     "Landmarks": "landmarks",
     "ErrorTable": "table of landmark errors",
     "CostTable": "table of costs",
     "CostChart": "plot of costs",
 }
 # The user's own: neither made nor removed here.
-_INPUTS = ("CT", "XRay")
+_INPUTS = ("CT", "Segmentation", "XRay")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class CArmNodes:
 
     pose: Node
     ct: Node | None
+    segmentation: Node | None = None
+    segments: list[str] = field(default_factory=list)
     xrays: list[Node | None] = field(default_factory=list)
     images: list[Node | None] = field(default_factory=list)
     masks: list[Node | None] = field(default_factory=list)
@@ -78,6 +81,8 @@ def add_carm(
     *,
     ct_node: Node | None = None,
     xray_nodes: Sequence[Node | None] = (),
+    segmentation: Node | None = None,
+    segments: Sequence[str] = (),
 ) -> Node:
     """Put a C-arm into the scene, with copies of its X-rays at the detectors. The nodes given are left as they are.
 
@@ -87,6 +92,7 @@ def add_carm(
         pose: (4, 4) rig_from_world, RAS mm.
         name: of the pose node, made unique.
         ct_node, xray_nodes: what was registered, to be referred to.
+        segmentation, segments: the bones that were registered, where it was not the whole CT.
 
     Returns:
         The pose node: vtkMRMLLinearTransformNode world_from_rig.
@@ -109,6 +115,9 @@ def add_carm(
     _turn_about_patient(hub, pose, ct_node, xrays[0])
     nodes.set_data(hub, "Views", len(xrays))
     refer(hub, "CT", ct_node)
+    if segments:
+        refer(hub, "Segmentation", segmentation)
+    nodes.set_data(hub, "Segments", list(segments))
     for index, xray in enumerate(xrays):
         title = view_title(hub, index)
         refer(hub, f"XRay.{index}", xray_nodes[index] if xray_nodes else None)
@@ -178,6 +187,8 @@ def carm_nodes(pose_node: Node) -> CArmNodes:
     return CArmNodes(
         pose=pose_node,
         ct=nodes.reference(pose_node, "CT"),
+        segmentation=nodes.reference(pose_node, "Segmentation"),
+        segments=nodes.get_data(pose_node, "Segments") or [],
         xrays=of_views("XRay"),
         images=of_views("Image"),
         masks=of_views("Mask"),

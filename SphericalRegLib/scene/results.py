@@ -6,7 +6,6 @@ or the CT is moved later, :func:`moved_since` tells that the figures no longer h
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,14 +15,15 @@ import torch
 from torch import Tensor
 
 from SphericalRegLib.errors import InputError
+from SphericalRegLib.evaluation.landmark_errors import LandmarkError, landmark_errors, means
 from SphericalRegLib.evaluation.outcome import Outcome
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.scene import carm, detector, landmarks, models, nodes, poses, tables
-from SphericalRegLib.scene.landmark_errors import LandmarkError, landmark_errors, means
 from SphericalRegLib.scene.nodes import Node, Scene
 
 _RECORD = "Result"
+_PLACED = "CTWorldFromIJK"
 _DEFAULT_NAME = "Registration"
 
 _LANDMARK_COLOR = (1.0, 0.85, 0.1)
@@ -108,12 +108,12 @@ def record_result(
     result = outcome.result
     rows = landmark_errors(result.pose, views, points, marked, truth) if points else []
     poses.set_pose(pose_node, result.pose)
-    content = json.loads(outcome.to_json())
+    content = outcome.content()
     content["landmark_errors_mm"] = {key: _finite(value) for key, value in means(rows).items()}
     content["landmarks"] = [_described(row) for row in rows]
     nodes.set_data(pose_node, _RECORD, content)
     placed = carm.ct_matrix(pose_node)
-    nodes.set_data(pose_node, "CTWorldFromIJK", None if placed is None else placed.tolist())
+    nodes.set_data(pose_node, _PLACED, None if placed is None else placed.tolist())
     scene, name = nodes.scene_of(pose_node), pose_node.GetName()
     if points and rows:
         _show_landmarks(pose_node, points, marked, rows)
@@ -167,16 +167,22 @@ def moved_since(pose_node: Node) -> tuple[float, float]:
         raise InputError(f"'{pose_node.GetName()}' bears no result: register first.")
     now = poses.pose_from_transform(pose_node)
     then = torch.tensor(content["pose_rig_from_world_ras_mm"], dtype=torch.float64)
-    before, placed = nodes.get_data(pose_node, "CTWorldFromIJK"), carm.ct_matrix(pose_node)
+    before, placed = ct_matrix_then(pose_node), carm.ct_matrix(pose_node)
     if before is not None and placed is not None:
         # what was at a place of the world when it was registered, and where it is now
-        now = now @ torch.from_numpy(placed @ np.linalg.inv(np.array(before)))
+        now = now @ torch.from_numpy(placed @ np.linalg.inv(before))
     center = torch.tensor(content["isocenter_world_ras_mm"], dtype=torch.float64)
     shift = se3.transform_points(now, center[None]) - se3.transform_points(then, center[None])
     difference = (now[:3, :3] - then[:3, :3]).norm()
     # ‖R_a − R_b‖ = 2√2 sin(θ/2)
     angle = 2 * torch.asin((difference / 8**0.5).clamp(max=1.0))
     return float(torch.rad2deg(angle)), float(shift.norm())
+
+
+def ct_matrix_then(pose_node: Node) -> np.ndarray | None:
+    """(4, 4) where a result's CT lay when it was registered: world RAS mm of its voxels; None without a CT."""
+    found = nodes.get_data(pose_node, _PLACED)
+    return None if found is None else np.array(found)
 
 
 def select_result(pose_node: Node) -> None:

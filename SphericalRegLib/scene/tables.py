@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import vtk
 
+from SphericalRegLib.errors import InputError
+from SphericalRegLib.evaluation.landmark_errors import MEASURES, LandmarkError, means
 from SphericalRegLib.registration.result import Progress
 from SphericalRegLib.scene import nodes
-from SphericalRegLib.scene.landmark_errors import MEASURES, LandmarkError, means
 from SphericalRegLib.scene.nodes import Node, Scene
 
 # Table files keep six digits: with no more in the node, a scene is the same after loading.
@@ -82,6 +83,25 @@ def add_cost_table(scene: Scene, name: str, history: Sequence[Progress]) -> Node
         columns[_cost_heading(stage)] = [step.cost if step.stage == stage else math.nan for step in history]
     meanings = {_cost_heading(stage): "Share of unexplained structure at this stage: 0 is perfect" for stage in stages}
     return add_table(scene, name, columns, {"Seconds": "s"}, meanings)
+
+
+def costs_of(table: Node) -> list[tuple[str, float]]:
+    """Of every iteration its stage and cost.
+
+    Raises:
+        InputError: for another table.
+    """
+    stages = column_of(table, "Stage")
+    if stages is None:
+        raise InputError(f"The table '{table.GetName()}' does not hold the costs of a registration: register again.")
+    columns = {stage: column_of(table, _cost_heading(str(stage))) for stage in set(stages)}
+    costs = []
+    for row, stage in enumerate(stages):
+        column = columns[stage]
+        if column is None:
+            raise InputError(f"The table '{table.GetName()}' has lost the costs of stage {stage}: register again.")
+        costs.append((str(stage), float(column[row])))
+    return costs
 
 
 def add_cost_chart(scene: Scene, name: str, table: Node) -> Node:

@@ -60,7 +60,7 @@ class TestConverting:
     def test_the_ct_is_converted_once_and_anew_when_it_was_moved_or_edited(self, session, parameters):
         from SphericalRegUI.Preparation import Snapshot
 
-        prepare = lambda: session.preparation.scanAndVolume(Snapshot(parameters))[1]  # noqa: E731
+        prepare = lambda: session.preparation.scanAndVolume(*Snapshot(parameters).whatIsProjected)[1]  # noqa: E731
         first = prepare()
         assert prepare() is first
         transform = session.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")

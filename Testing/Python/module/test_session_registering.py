@@ -93,5 +93,5 @@ class TestRegistering:
         inputs = session.preparation.inputs(Snapshot(parameters))
         assert inputs.bones == ["all bone"]
         assert inputs.settings.footprint_mm == 3.0
-        whole = session.preparation.scanAndVolume(Snapshot(stand_with(parameters, segments=[])))[1]
+        whole = session.preparation.scanAndVolume(*Snapshot(stand_with(parameters, segments=[])).whatIsProjected)[1]
         assert float(inputs.volume.density.sum()) < 0.6 * float(whole.density.sum())

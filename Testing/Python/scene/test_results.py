@@ -13,9 +13,9 @@ import torch
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation import metrics
+from SphericalRegLib.evaluation.landmark_errors import landmark_errors, means
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.scene import carm, poses, results, tables
-from SphericalRegLib.scene.landmark_errors import landmark_errors, means
 from SphericalRegLib.scene.landmarks import landmarks_from_markups, pixels_from_markups
 from Testing.Python.scene import scans
 from Testing.Python.scene.builders import add_linear_transform, add_volume, voxel_in_world
