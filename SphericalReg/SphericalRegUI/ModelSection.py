@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import sys
 
+import slicer
 from slicer.i18n import tr as _
 
 from SphericalRegUI import Samples
@@ -137,10 +138,11 @@ class ModelSection:
             folder = pathlib.Path(parameters.modelFolder)
             if folder == Samples.modelPath().parent:
                 raise InputError(_("This folder is the extension's own: choose another one for the model."))
-            ct = _savedFile(parameters.ctVolume)
-            output = folder / f"{pathlib.Path(ct).name.split('.')[0]}.safetensors"
+            with slicer.util.WaitCursor():
+                ct, name = self._session.preparation.trainingFile(parameters.ctVolume, folder)
+            output = folder / f"{name}.safetensors"
             python = shutil.which("PythonSlicer") or sys.executable
-            arguments = training_arguments(python, ct, str(output), startFrom or None, parameters.device)
+            arguments = training_arguments(python, str(ct), str(output), startFrom or None, parameters.device)
             import SphericalRegLib
 
             library = str(pathlib.Path(SphericalRegLib.__file__).parents[1])
@@ -180,21 +182,3 @@ class ModelSection:
             self._curve.add(news.losses)
         if news.text:
             say(self.ui.trainingLabel, news.text)
-
-
-def _savedFile(volumeNode):
-    """The file that holds a volume as it is now.
-
-    :raises InputError: where there is none: training reads files.
-    """
-    from SphericalRegLib.errors import InputError
-
-    storage = volumeNode.GetStorageNode()
-    name = storage.GetFileName() if storage is not None else None
-    if not name or volumeNode.GetModifiedSinceRead() or volumeNode.GetParentTransformNode() is not None:
-        raise InputError(
-            _("Training reads the CT from a file: harden its transform, save '{name}', then train.").format(
-                name=volumeNode.GetName()
-            )
-        )
-    return name

@@ -1,6 +1,7 @@
 """From the nodes and numbers of the panel to what the engine takes. No Qt; the engine is imported when it is needed."""
 
 import pathlib
+import re
 
 
 class Snapshot:
@@ -228,6 +229,27 @@ class Preparation:
             points=self._targets(snapshot, scan),
             notes=notes,
         )
+
+    def trainingFile(self, node, folder):
+        """The file for training, which runs apart: the volume's own if it holds what the scene shows, else a copy.
+
+        :param node: scalar volume node of the CT.
+        :param folder: where a copy goes; made if it is not there.
+        :returns: (path of the file, name for a model of this CT).
+        """
+        from SphericalRegLib.evaluation.output_folder import whole_file
+        from SphericalRegLib.imaging.ct_file import write_ct
+        from SphericalRegLib.scene.ct import ct_from_volume
+
+        storage = node.GetStorageNode()
+        own = pathlib.Path(storage.GetFileName() or "") if storage is not None else pathlib.Path()
+        if own.is_file() and not node.GetModifiedSinceRead() and node.GetParentTransformNode() is None:
+            return own, own.name.split(".")[0]
+        name = re.sub(r"[^\w-]+", "_", node.GetName()).strip("_") or "CT"
+        copy = pathlib.Path(folder) / f"{name}_for_training.nrrd"
+        with whole_file(copy) as path:
+            write_ct(path, ct_from_volume(node))
+        return copy, name
 
     def _targets(self, snapshot, scan):
         """(N, 3) points at which errors against the truth are told: those of bones, else landmarks, else the CT."""

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from SphericalRegLib.errors import GeometryError, InputError
-from SphericalRegLib.imaging.ct import read_ct
+from SphericalRegLib.imaging.ct import CT, read_ct
+from SphericalRegLib.imaging.ct_file import write_ct
 from Testing.Python.imaging import builders
 
 FORMATS = ["ct.nrrd", "ct.nii", "ct.nii.gz", "ct.mha", "ct.mhd", "series", "one slice of a series"]
@@ -216,3 +217,20 @@ def test_a_huge_ct_is_told_what_it_costs_to_read_and_to_hold(tmp_path):
     path = builders.write_itk(tmp_path / "ct.nrrd", builders.blob(*grid), *grid)
     with pytest.raises(InputError, match=r"downsample=\d+ \(block means: about .* GiB while reading, .* GiB after\)"):
         read_ct(path, max_voxels=50)
+
+
+@pytest.mark.parametrize("name", ["ct.nrrd", "ct.mha", "ct.nii.gz"])
+@pytest.mark.parametrize("offset", [0.0, 0.25])
+def test_what_is_written_is_read_back_on_its_oblique_grid(tmp_path, name, offset):
+    path, _values = written(tmp_path, "ct.nrrd")
+    ct = read_ct(path)
+    given = CT(np.maximum(ct.hu + np.float32(offset), -1024), ct.world_from_voxel)
+    write_ct(tmp_path / f"again_{name}", given)
+    again = read_ct(tmp_path / f"again_{name}")
+    np.testing.assert_array_equal(again.hu, given.hu)
+    np.testing.assert_allclose(again.world_from_voxel, given.world_from_voxel, atol=1e-4)
+
+
+def test_a_ct_that_cannot_be_written_says_where(tmp_path):
+    with pytest.raises(InputError, match=r"no_such_folder.*Choose another place"):
+        write_ct(tmp_path / "no_such_folder" / "ct.nrrd", read_ct(written(tmp_path, "ct.nrrd")[0]))

@@ -91,3 +91,35 @@ class TestConverting:
         write_json(path, [view, view])
         with pytest.raises(InputError, match="holds 2 views for 1 X-rays"):
             session.preparation.xrays(Snapshot(parameters))
+
+
+class TestTrainingFile:
+    def test_is_the_volumes_own_where_it_holds_what_the_scene_shows(self, session, tmp_path):
+        import slicer
+
+        node = session.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "CT")
+        storage = session.scene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
+        storage.SetFileName(str(sample_path(f"{NAME}.nii.gz")))
+        assert storage.ReadData(node)
+        node.SetAndObserveStorageNodeID(storage.GetID())
+        assert session.preparation.trainingFile(node, tmp_path) == (sample_path(f"{NAME}.nii.gz"), NAME)
+        assert list(tmp_path.iterdir()) == []
+        slicer.util.updateVolumeFromArray(node, np.linspace(-1000, 1500, 512).astype(np.int16).reshape(8, 8, 8))
+        assert session.preparation.trainingFile(node, tmp_path)[0] == tmp_path / "CT_for_training.nrrd"
+
+    def test_of_a_ct_that_was_moved_is_a_copy_where_the_scene_shows_it(self, session, parameters, tmp_path):
+        from SphericalRegLib.imaging.ct import read_ct
+        from SphericalRegLib.scene.ct import ct_from_volume
+        from SphericalRegLib.scene.poses import transform_from_pose
+
+        turned = torch.eye(4, dtype=torch.float64)
+        turned[:3, 3] = torch.tensor([15.0, -40.0, 25.0])
+        turned[:2, :2] = torch.tensor([[0.8, -0.6], [0.6, 0.8]])
+        node = parameters.ctVolume
+        node.SetName("Mrs. Ångström: CT/1")
+        node.SetAndObserveTransformNodeID(transform_from_pose(session.scene, turned, "moves it").GetID())
+        path, name = session.preparation.trainingFile(node, tmp_path / "models")
+        assert (path.parent, name) == (tmp_path / "models", "Mrs_Ångström_CT_1")
+        read, shown = read_ct(path), ct_from_volume(node)
+        np.testing.assert_array_equal(read.hu, shown.hu)
+        np.testing.assert_allclose(read.world_from_voxel, shown.world_from_voxel, atol=1e-4)
