@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from types import FrameType, TracebackType
 from typing import Any
@@ -20,13 +21,20 @@ class StopRequest:
     """Within it, Ctrl-C and SIGTERM only ask to stop; a second one stops at once, as without it.
 
     Outside of the main thread signals cannot be caught, and nothing is changed.
+
+    Args:
+        until_input_ends: the end of standard input asks as well. It comes when whoever started this process closes the
+            pipe, which works where there are no signals that only ask (Windows), or is gone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, until_input_ends: bool = False) -> None:
         self.asked = False
         self._before: dict[signal.Signals, Any] = {}
+        self._until_input_ends = until_input_ends
 
     def __enter__(self) -> StopRequest:
+        if self._until_input_ends:
+            threading.Thread(target=self._wait_for_end_of_input, daemon=True).start()
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._ask) for number in _SIGNALS}
         return self
@@ -50,6 +58,10 @@ class StopRequest:
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
         self._restore()
+
+    def _wait_for_end_of_input(self) -> None:
+        sys.stdin.buffer.read()
+        self.asked = True
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

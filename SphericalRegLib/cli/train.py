@@ -56,6 +56,7 @@ def train(
     seed: int = 0,
     device: DeviceName = "auto",
     mixed: bool = False,
+    until_input_ends: bool = False,
     json: bool = False,
     quiet: bool = False,
     verbose: bool = False,
@@ -93,6 +94,7 @@ def train(
         seed: of weights and images.
         device: what computes.
         mixed: half precision on CUDA.
+        until_input_ends: stop as if by Ctrl-C when standard input ends; for programs that start a training.
         json: print progress and, last, the figures as lines of JSON.
         quiet: no messages.
         verbose: more messages, and tracebacks.
@@ -136,7 +138,7 @@ def train(
         name=Path(output).stem,
         writes=leader,
     )
-    if not _follow(run, console, json and leader, target):
+    if not _follow(run, console, json and leader, target, StopRequest(until_input_ends)):
         if leader:
             run.save()
             console.say(f"Stopped; the same command goes on from {place}.")
@@ -186,10 +188,10 @@ def _plan(
     return replace(_PLAN, **schedules)
 
 
-def _follow(run: TrainingRun, console: Console, as_json: bool, device: str) -> bool:
+def _follow(run: TrainingRun, console: Console, as_json: bool, device: str, stop: StopRequest) -> bool:
     """Train, and tell how it goes; whether to the end, for it may be stopped after any step."""
     phase = ""
-    with console.bar("Training", None, "step") as bar, StopRequest() as stop:
+    with console.bar("Training", None, "step") as bar, stop:
         for at in run:
             if at.phase != phase:
                 phase = at.phase

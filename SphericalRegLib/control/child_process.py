@@ -31,6 +31,7 @@ class Process(Protocol):
     """What is used of a ``subprocess.Popen``."""
 
     pid: int
+    stdin: IO[bytes] | None
     stdout: IO[bytes] | None
     returncode: int | None
 
@@ -72,7 +73,8 @@ def start_process(
     try:
         return subprocess.Popen(
             list(arguments),
-            stdin=subprocess.DEVNULL,
+            # its end asks the process to stop, where it listens; it also comes when this process is gone
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=folder,
@@ -150,7 +152,13 @@ def end_process_tree(process: Process, grace: float = _GRACE) -> None:
 
     What left the process group on purpose (a daemon) is out of reach on POSIX.
     """
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):
+            process.stdin.close()
     if sys.platform == "win32":
+        # no signal only asks there
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(grace)
         if process.poll() is None:
             subprocess.run(["taskkill", "/T", "/F", "/PID", str(process.pid)], capture_output=True, check=False)
     else:

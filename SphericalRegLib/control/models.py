@@ -141,7 +141,7 @@ def training_arguments(python: str, ct: str, output: str, start: str | None = No
         start: a model to fine-tune.
         device: what computes.
     """
-    command = [python, "-m", "SphericalRegLib.cli.main", "train", "--json"]
+    command = [python, "-m", "SphericalRegLib.cli.main", "train", "--json", "--until_input_ends"]
     command += ["--ct", ct, "--output", output, "--device", device]
     return command if start is None else [*command, "--start", start]
 

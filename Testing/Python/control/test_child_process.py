@@ -151,6 +151,15 @@ class TestCancelling:
         controller.abandon()
         wait_until(lambda: not any(is_alive(pid) for pid in pids))
 
+    def test_lets_a_process_end_that_listens_to_the_end_of_its_input_only(self, controller, scheduler, diary, tmp_path):
+        listens = "import os, pathlib, signal, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint(os.getpid())\n"
+        saves = f"sys.stdin.read()\npathlib.Path({str(tmp_path / 'saved')!r}).write_text('all of it')"
+        (pid,) = self.family(controller, scheduler, diary, listens + saves, grace=60.0)
+        controller.cancel()
+        scheduler.run_until(lambda: not controller.state.busy)
+        wait_until(lambda: not is_alive(pid))
+        assert (tmp_path / "saved").read_text() == "all of it"
+
     def test_ends_a_process_that_does_not_want_to(self, controller, scheduler, diary):
         stubborn = "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint(os.getpid())\n"
         (pid,) = self.family(controller, scheduler, diary, stubborn + "time.sleep(60)", grace=4.0)

@@ -50,23 +50,48 @@ def test_two_processes_train_one_model_that_one_of_them_writes(tmp_path):
     assert rows == [("regressor", "3"), ("encoders", "2")]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that only asks")
-@pytest.mark.parametrize("several", [False, True], ids=["one process", "two processes"])
-def test_a_training_that_is_asked_to_stop_loses_no_step(several, tmp_path):
-    launcher = [*LAUNCHER, f"--master_port={a_free_port()}"] if several else []
-    options = ["--regressor_steps=4000", "--regressor_batch=2", "--encoder_steps=0", "--every=4000", "--json"]
+OPTIONS = ["--regressor_steps=4000", "--regressor_batch=2", "--encoder_steps=0", "--every=4000", "--json"]
+
+
+def a_training_at_work(output, launcher=(), options=(), **pipes):
+    """A process that has told of its first steps."""
     process = subprocess.Popen(
-        [sys.executable, *launcher, *TRAIN, *options, "--output", str(tmp_path / "m.safetensors")],
+        [sys.executable, *launcher, *TRAIN, *OPTIONS, *options, "--output", str(output)],
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        **pipes,
     )
     assert json.loads(process.stdout.readline())["step"] == 10
-    # Ctrl-C reaches all of a terminal's processes; the panel ends a training by SIGTERM
-    os.killpg(process.pid, signal.SIGINT if several else signal.SIGTERM)
+    return process
+
+
+def check_that_no_step_was_lost(process, output):
     told = [json.loads(line)["step"] for line in process.communicate(timeout=100)[0].splitlines()]
-    assert process.returncode == (1 if several else STOPPED)
-    kept, _header = load_checkpoint(tmp_path / "m.safetensors.training" / "regressor.safetensors", "regressor training")
+    path = output.with_name(f"{output.name}.training") / "regressor.safetensors"
+    kept, _header = load_checkpoint(path, "regressor training")
     assert len(kept["losses"]) >= max([10, *told])
     assert len(kept["losses"]) < 4000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that only asks")
+@pytest.mark.parametrize("several", [False, True], ids=["one process", "two processes"])
+def test_a_training_that_is_asked_to_stop_loses_no_step(several, tmp_path):
+    output = tmp_path / "m.safetensors"
+    launcher = [*LAUNCHER, f"--master_port={a_free_port()}"] if several else []
+    process = a_training_at_work(output, launcher)
+    # Ctrl-C reaches all of a terminal's processes; the panel ends a training by SIGTERM
+    os.killpg(process.pid, signal.SIGINT if several else signal.SIGTERM)
+    check_that_no_step_was_lost(process, output)
+    assert process.returncode == (1 if several else STOPPED)
+
+
+def test_nor_does_one_whose_input_ends(tmp_path):
+    output = tmp_path / "m.safetensors"
+    process = a_training_at_work(output, options=["--until_input_ends"], stdin=subprocess.PIPE)
+    # as where signals do not exist, or where the panel's application has crashed
+    process.stdin.close()
+    process.stdin = None
+    check_that_no_step_was_lost(process, output)
+    assert process.returncode == STOPPED
