@@ -73,17 +73,19 @@ class Tone(Enum):
 
 
 class Similarity(Enum):
-    """At the last stage; values are those of ``SphericalRegLib.control.methods``."""
+    """At the last stage, or the model's before it; values are those of ``SphericalRegLib.control.methods``."""
 
     DEFAULT = "default"
     TONE_FREE = "tone-free gradient"
     GRADIENT_NCC = "gradient NCC"
     LOCAL_NCC = "local NCC"
     NCC = "NCC"
+    LEARNED_FIRST = "learned, then default"
 
     def label(self):
         """For the combo box."""
-        return _("Default") if self is Similarity.DEFAULT else self.value[0].upper() + self.value[1:]
+        words = {Similarity.DEFAULT: _("Default"), Similarity.LEARNED_FIRST: _("Learned, then default")}
+        return words.get(self) or self.value[0].upper() + self.value[1:]
 
 
 class Optimizer(Enum):

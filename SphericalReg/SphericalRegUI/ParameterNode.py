@@ -57,7 +57,8 @@ class SphericalRegParameterNode:
     preset - The view to start from.
     ctLandmarks, xray1Landmarks, xray2Landmarks - Landmarks of the same names.
     truth - The true pose, for evaluation.
-    modelFile, modelFolder - The trained model that the automatic method starts from, and where models lie.
+    modelFile, modelFolder - The trained model that the automatic method starts from, and whose similarity aligns first
+        where that is chosen; and where models lie.
     device - What computes: auto, cpu, cuda, mps.
     method - Where the search begins and how far it goes.
     currentPose - The pose to start from, to be dragged by hand.

@@ -204,19 +204,30 @@ class Preparation:
 
     def inputs(self, snapshot):
         """All that a registration job takes."""
-        from SphericalRegLib.control.methods import Advanced, settings_for
-        from SphericalRegLib.control.models import with_model
+        from SphericalRegLib.control.methods import LEARNED_FIRST, Advanced, settings_for
+        from SphericalRegLib.control.models import with_model, with_similarity_of
         from SphericalRegLib.control.registration_job import Inputs
+        from SphericalRegLib.errors import InputError
 
+        model, learnedFirst = snapshot.modelFile, snapshot.advanced["similarity"] == LEARNED_FIRST
+        if learnedFirst and not model:
+            raise InputError(
+                "The learned similarity needs a model: choose one under Model, or another similarity under Advanced."
+            )
         scan, volume = self.scanAndVolume(*snapshot.whatIsProjected)
         xrays = self.xrays(snapshot)
         starts, origin = self.starts(snapshot, volume, xrays)
         bones = bool(snapshot.segments)
         settings = settings_for(snapshot.method, bones, Advanced(**snapshot.advanced))
         notes = ()
-        if snapshot.modelFile and snapshot.method == "automatic":
+        if model and snapshot.method == "automatic":
             known = snapshot.preset != "automatic"
-            starts, settings, origin, notes = with_model(snapshot.modelFile, volume, xrays, starts, known, settings)
+            starts, settings, origin, notes = with_model(
+                model, volume, xrays, starts, known, settings, origin, learnedFirst
+            )
+        elif learnedFirst:
+            # the starts stay the user's
+            settings, origin = with_similarity_of(model, volume, settings, origin)
         return Inputs(
             scan=scan,
             volume=volume,

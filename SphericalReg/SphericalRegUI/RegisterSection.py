@@ -4,7 +4,7 @@ import slicer
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from SphericalRegUI.Choices import Method
+from SphericalRegUI.Choices import Method, Similarity
 from SphericalRegUI.Feedback import ERROR_STYLE, followRun, reported, say
 
 
@@ -54,6 +54,8 @@ class RegisterSection(VTKObservationMixin):
             return [_("Choose the current pose, or place a C-arm.")]
         if parameters.method is Method.LANDMARKS and parameters.ctLandmarks is None:
             return [_("Choose the landmarks in the CT, under Inputs.")]
+        if parameters.similarity is Similarity.LEARNED_FIRST and not parameters.modelFile:
+            return [_("Choose a model, or another similarity under Advanced.")]
         return []
 
     def register(self):

@@ -9,6 +9,7 @@ from typing import Literal
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.inputs import IntensityName, Preset, read_starts, read_xrays
+from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.cases import bone_points
 from SphericalRegLib.evaluation.description import describe_ct, describe_settings
 from SphericalRegLib.evaluation.outcome import Outcome
@@ -56,6 +57,7 @@ def register(
     angles: tuple[float, float] | None = None,
     landmarks: list[str] | None = None,
     model: str | None = None,
+    learned_stage: bool = False,
     search: SearchRange = _RANGE,
     candidates: int | None = None,
     footprint_mm: float | None = None,
@@ -97,6 +99,7 @@ def register(
         landmarks: landmarks to start from: a CSV (name,x,y,z,u,v) or JSON file for each X-ray, or Slicer's .mrk.json of
             the CT and then of each X-ray.
         model: a model trained for this CT (sphericalreg train): it tells where to start from the X-ray alone.
+        learned_stage: align under the model's similarity first, then by intensity; for far starts.
         search: how far from the start the truth may lie.
         candidates: poses tried around each start; 1 trusts it.
         footprint_mm: compare only what lies this close to the DRR, mm at the patient; 3 where bones are chosen.
@@ -108,6 +111,8 @@ def register(
         verbose: more messages, and tracebacks.
     """
     console = Console(quiet, verbose)
+    if learned_stage and model is None:
+        raise InputError("--learned_stage aligns by a model's similarity: name one with --model, or leave it out.")
     target = choose_device(device)
     with whole_folder(output) as folder:
         console.say("Reading ...")
@@ -143,9 +148,18 @@ def register(
         if model is not None:
             trained = load_model(model).to(target)
             known = any(option is not None for option in (start_pose, preset, angles, landmarks))
-            prepared = prepare(trained, volume, xrays, starts if known else None, settings, fallback=starts)
-            starts, settings, notes = prepared.starts, prepared.settings, prepared.notes
-            origin = f"the model {trained.card.name!r}" + (f" and {origin}" if known else "")
+            prepared = prepare(
+                trained,
+                volume,
+                xrays,
+                starts if known else None,
+                settings,
+                fallback=starts,
+                origin=origin,
+                learned_first=learned_stage,
+            )
+            starts, settings = prepared.starts, prepared.settings
+            notes, origin = prepared.notes, prepared.origin
         else:
             console.say("No model (--model): poses around the start are searched.")
         console.detail(f"Start: {origin}. CT {tuple(volume.density.shape)}, {target}.")

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 #: Presets, in the order in which a panel lists them.
 METHODS = ("automatic", "current pose", "landmarks", "search")
 
+#: The similarity of the chosen model aligns first; the last stage keeps its own. ``control.models`` puts it there.
+LEARNED_FIRST = "learned, then default"
+
 #: What "Advanced" may put in place of the last stage's similarity and optimizer; the first keeps what is measured best.
-SIMILARITIES = ("default", "tone-free gradient", "gradient NCC", "local NCC", "NCC")
+SIMILARITIES = ("default", "tone-free gradient", "gradient NCC", "local NCC", "NCC", LEARNED_FIRST)
 OPTIMIZERS = ("default", "Levenberg-Marquardt", "Adam", "gradient descent", "L-BFGS")
 LEVELS = ("default", "fast", "fine")
 
@@ -39,7 +42,7 @@ class Advanced:
 
     Attributes:
         similarity: one of :data:`SIMILARITIES`, at the last stage. The verdict stands on the stage before, whose limit
-            was measured, and on it only.
+            was measured, and on it only. :data:`LEARNED_FIRST` changes the first stage instead.
         optimizer: one of :data:`OPTIMIZERS`, at the last stage.
         levels: one of :data:`LEVELS`: "fast" ends at 96 pixels, "fine" at 256.
         iterations: at most so many at the last stage; 0 keeps the number measured best.
@@ -104,6 +107,7 @@ def _similarity(name: str, default: Any) -> Any:
 
     choices = {
         "default": default,
+        LEARNED_FIRST: default,
         "tone-free gradient": ToneFreeGradient(0.7),
         "gradient NCC": GradientNCC(1.0),
         "local NCC": LocalNCC((4.0,)),

@@ -109,6 +109,8 @@ def with_model(
     starts: Tensor,
     known: bool,
     settings: Settings,
+    origin: str,
+    learned_first: bool = False,
 ) -> tuple[Tensor, Settings, str, tuple[str, ...]]:
     """Starts (S, 4, 4), settings, where the starts come from, and notes for the user, of a run with a trained model.
 
@@ -117,18 +119,44 @@ def with_model(
         volume: of the CT.
         xrays: the views.
         starts: (S, 4, 4) rig_from_world without a model.
-        known: whether the user chose them; else they only serve where the X-ray looks like none the model knows.
+        known: whether the user chose them; else they only serve where the X-ray looks like none the model knows, or
+            the model has no regressor.
         settings: without a model.
+        origin: in words, where ``starts`` come from.
+        learned_first: whether to align under the model's similarity first.
 
     Raises:
-        CheckpointError: for a file that cannot be used, or a model of another CT.
+        CheckpointError: for a file that cannot be used, a model of another CT, or one without encoders where they are
+            to align first.
     """
     from SphericalRegLib.networks.model import load_model
     from SphericalRegLib.registration.learned import prepare
 
     model = load_model(path).to(volume.density.device)
-    prepared = prepare(model, volume, xrays, starts if known else None, settings, fallback=starts)
-    return prepared.starts, prepared.settings, f"the model {model.card.name!r}", prepared.notes
+    given = starts if known else None
+    prepared = prepare(
+        model, volume, xrays, given, settings, fallback=starts, origin=origin, learned_first=learned_first
+    )
+    return prepared.starts, prepared.settings, prepared.origin, prepared.notes
+
+
+def with_similarity_of(path: str | Path, volume: Volume, settings: Settings, origin: str) -> tuple[Settings, str]:
+    """Settings that align under a model's similarity first, and where the starts come from, which are not the model's.
+
+    Args:
+        path: of the model.
+        volume: of the CT.
+        settings: without a model.
+        origin: in words, where the starts come from.
+
+    Raises:
+        CheckpointError: for a file that cannot be used, a model of another CT, or one without encoders.
+    """
+    from SphericalRegLib.networks.model import load_model
+    from SphericalRegLib.registration.learned import then_learned, with_learned_stage
+
+    model = load_model(path).to(volume.density.device)
+    return with_learned_stage(model, volume, settings), then_learned(origin, model)
 
 
 def training_arguments(python: str, ct: str, output: str, start: str | None = None, device: str = "auto") -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from SphericalRegLib.errors import CheckpointError
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization.regressed import RegressedPose, regressed_poses
@@ -23,6 +24,8 @@ _LEFT = SearchRange(8.0, 15.0, 50.0)
 _CANDIDATES = 4
 # Of these: perspective makes poses from the opposite side some three times as rough as the others.
 _STRAYED = 4.0
+# Degrees or mm: the verdict takes a search range of less for this much (``Thresholds.strayed``).
+_SMALLEST_RANGE = 5.0
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,18 @@ class Prepared:
     Attributes:
         starts: (S, 4, 4) rig_from_world: the regressed ones first, then the given ones. Without a given one, those from
             the opposite side stand between.
-        settings: with the learned stage in front, where the model has encoders.
-        regressed: what the model said of each view.
+        settings: with what the regressor leaves to be searched, and with the learned stage and the learned opinion
+            where they apply.
+        regressed: what the model said of each view; empty without a regressor.
         notes: in words, for the user.
+        origin: in words, where the starts come from, and whether the learned stage moves them first.
     """
 
     starts: Tensor
     settings: Settings
     regressed: tuple[RegressedPose, ...]
     notes: tuple[str, ...]
+    origin: str
 
 
 def prepare(
@@ -50,6 +56,9 @@ def prepare(
     given: Tensor | None,
     settings: Settings,
     fallback: Tensor | None = None,
+    *,
+    origin: str = "the given start",
+    learned_first: bool = False,
 ) -> Prepared:
     """Starts and settings for a :class:`~SphericalRegLib.registration.pipeline.Registration` with a model.
 
@@ -59,16 +68,23 @@ def prepare(
         xrays: the views.
         given: (S, 4, 4) poses that the user knows, or None: then the side that the beam came from is not known either.
         settings: without a model.
-        fallback: (S, 4, 4) poses to search around as well, where the X-ray looks like none the model knows.
+        fallback: (S, 4, 4) poses to search around as well, where the X-ray looks like none the model knows, and alone
+            where nothing was given and the model has no regressor.
+        origin: in words, where ``given`` or else ``fallback`` comes from.
+        learned_first: see :func:`with_learned_stage`.
 
     Raises:
-        CheckpointError: for a model of another CT, or one without a regressor where nothing was given.
+        CheckpointError: for a model of another CT, one without a regressor where there is no other start, or one
+            without encoders where they are to align first.
     """
     model.check_ct(volume)
     regressed: list[RegressedPose] = []
     notes: list[str] = []
-    starts = torch.empty(0, 4, 4, dtype=torch.float64) if given is None else given.reshape(-1, 4, 4)
-    if model.regressor is not None or given is None:
+    besides = given
+    if model.regressor is None and given is None:
+        besides = fallback
+    starts = torch.empty(0, 4, 4, dtype=torch.float64) if besides is None else besides.reshape(-1, 4, 4)
+    if model.regressor is not None or besides is None:
         regressed = regressed_poses(model, volume, xrays)
         both = [one.pose for one in regressed] + ([] if given is not None else [one.opposite for one in regressed])
         starts = torch.cat([torch.stack(both), starts])
@@ -78,15 +94,59 @@ def prepare(
             settings = replace(settings, candidates=_CANDIDATES, range=_LEFT, thresholds=limits)
         else:
             # searched as if there were no model, from its guess and from whatever else is known
-            starts = starts if fallback is None else torch.cat([starts, fallback.reshape(-1, 4, 4)])
+            if fallback is not None:
+                besides = fallback
+                starts = torch.cat([starts, fallback.reshape(-1, 4, 4)])
             notes.append(
                 f"The X-ray looks as if taken from outside of the poses that the model {model.card.name!r} was trained "
                 f"for ({_told(model)} around its nominal view; probability of being inside {min(doubtful):.2f})."
             )
+    if (opinion := _opinion(model)) is not None:
+        settings = replace(settings, opinion=opinion)
+    sources = ([f"the model {model.card.name!r}"] if regressed else []) + ([origin] if besides is not None else [])
+    origin = " and ".join(sources)
+    if learned_first:
+        settings = with_learned_stage(model, volume, settings)
+        origin = then_learned(origin, model)
+    elif not regressed and opinion is None:
+        notes.append(
+            f"Nothing of the model {model.card.name!r} was used: it does not tell where to start, and what its "
+            "similarity costs at right poses of this patient was not measured. To align by its similarity first, "
+            "choose that (--learned_stage; in the panel under Advanced, Similarity)."
+        )
+    return Prepared(starts, settings, tuple(regressed), tuple(notes), origin)
+
+
+def with_learned_stage(model: Model, volume: Volume, settings: Settings) -> Settings:
+    """Settings that align under the model's similarity first, then by intensity; for far starts.
+
+    The learned stage takes the place of the first one, the search at the coarsest level; the last one always stays.
+    The verdict lets a pose lie as much farther from its start as the similarity was trained to reach.
+
+    Raises:
+        CheckpointError: for a model without encoders, or one of another CT.
+    """
+    model.check_ct(volume)
     stage = learned_stage(model)
-    if stage is not None and (limit := model.card.cost_limit) is not None:
-        settings = replace(settings, opinion=Opinion(stage, limit))
-    return Prepared(starts, settings, tuple(regressed), tuple(notes))
+    if stage is None:
+        raise CheckpointError(
+            f"The model {model.card.name!r} has no encoders, so there is no learned similarity to align under: choose "
+            "a model that has them (sphericalreg train, --encoder_steps above 0), or register without the learned "
+            "stage."
+        )
+    searched, reach = settings.range, SearchRange(**model.card.reach)
+    farther = max(
+        getattr(reach, axis) / max(getattr(searched, axis), _SMALLEST_RANGE)
+        for axis in ("rotation_deg", "in_plane_mm", "depth_mm")
+    )
+    limits = replace(settings.thresholds, strayed=max(settings.thresholds.strayed, 1.0 + farther))
+    stages = (stage, *settings.stages[1:-1], settings.stages[-1])
+    return replace(settings, stages=stages, thresholds=limits)
+
+
+def then_learned(origin: str, model: Model) -> str:
+    """The words for where starts come from that the learned stage moves first."""
+    return f"{origin}, then the learned similarity of the model {model.card.name!r}"
 
 
 def learned_similarity(model: Model) -> LearnedSimilarity | None:
@@ -104,6 +164,16 @@ def learned_stage(model: Model) -> Stage | None:
     optimizer = LevenbergMarquardt(iterations=30, tolerance=1.0, damping=model.card.damping)
     size = model.card.encoder_pixels
     return Stage(model.card.manifold, size, similarity, optimizer, keep=4, adapt=model.volume_network)
+
+
+def _opinion(model: Model) -> Opinion | None:
+    """The learned cost as a second judge, where a limit was measured that holds for this CT."""
+    stage, limit = learned_stage(model), model.card.cost_limit
+    # The limit comes from X-rays of the CTs trained on. Of a model of several CTs nobody knows whether this patient is
+    # among them, and what right poses of another one cost was not measured: it could refuse them all, or none.
+    if stage is None or limit is None or model.card.fingerprint is None:
+        return None
+    return Opinion(stage, limit)
 
 
 def _told(model: Model) -> str:

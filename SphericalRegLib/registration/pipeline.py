@@ -173,8 +173,8 @@ class Registration:
         if cost <= opinion.limit:
             return None
         return (
-            f"The learned similarity disagrees: its cost is {cost:.2f}, where right poses stay below "
-            f"{opinion.limit:.2f}. Wrong pose, or an X-ray unlike those the model was trained on."
+            f"The learned similarity disagrees: its cost is {cost:.2g}, where right poses stay below "
+            f"{opinion.limit:.2g}. Wrong pose, or an X-ray unlike those the model was trained on."
         )
 
     def _last_movement(self) -> float:

@@ -17,7 +17,7 @@ def test_the_parameters_that_take_several_values_are_found() -> None:
 
 
 def test_the_parameters_that_are_true_or_false_are_found() -> None:
-    assert flags(register) == {"quiet", "verbose"}
+    assert flags(register) == {"learned_stage", "quiet", "verbose"}
 
 
 @pytest.mark.parametrize(

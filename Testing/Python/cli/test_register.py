@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,11 @@ import SimpleITK
 import torch
 
 from SphericalRegLib.cli.main import main
+from SphericalRegLib.geometry import se3
+from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.pose_file import read_pose
+from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.sample import sample_path
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -100,6 +105,7 @@ BAD = {
     "SAD beyond SDD": (["--sad", "5000"], r"5000"),
     "a device that is not there": (["--device", "mps"], r"no device 'mps'"),
     "a kernel that is not there": (["--kernel", "opengl"], r"opengl"),
+    "a learned stage without a model": (["--learned_stage"], r"--learned_stage.*--model"),
     "no candidate": (["--candidates", "0"], r"candidates is 0"),
 }
 
@@ -159,6 +165,47 @@ def test_the_demo_registers_the_sample_to_less_than_a_millimeter(
     assert result["start_errors"]["mtre_mm"] > 5
     assert result["mtre_mm"] < 1.0
     assert str(tmp_path / "demo" / "report.html") in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def encoders(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The shipped model without its regressor."""
+    path = tmp_path_factory.mktemp("models") / "encoders.safetensors"
+    replace(load_model(sample_path("pelvis_lumbar_3mm_model.safetensors")), regressor=None).save(path)
+    return str(path)
+
+
+def test_the_learned_stage_aligns_a_far_start_first(case: Any, encoders: str, tmp_path: Path) -> None:
+    center = to_volume(read_ct(case.ct)).center
+    off = torch.tensor([[0.5, -0.5, 0.4, 50.0, -40.0, 100.0]], dtype=torch.float64)
+    far = se3.about(off, read_pose(case.truth)[None], center)[0]
+    (tmp_path / "far.json").write_text(json.dumps({"rig_from_world_ras_mm": far.tolist()}))
+    start = ["--start-pose", str(tmp_path / "far.json"), "--candidates", "1", "--truth", case.truth]
+    arguments = ["register", "--ct", case.ct, "--xray", case.xray, *start, "--model", encoders, "--quiet"]
+    assert main([*arguments, "--output", str(tmp_path / "plain")]) == 3
+    assert main([*arguments, "--output", str(tmp_path / "learned"), "--learned-stage"]) == 0
+    plain, learned = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("plain", "learned"))
+    assert plain["mtre_mm"] > 20
+    assert learned["mtre_mm"] < 1
+    given = f"the pose in {tmp_path / 'far.json'}"
+    # the model gave no start
+    assert plain["settings"]["start"] == given
+    name = "pelvis_lumbar_3mm_model"
+    assert learned["settings"]["start"] == f"{given}, then the learned similarity of the model '{name}'"
+    assert learned["settings"]["stages"][0].startswith("spherical: 32 px, LearnedSimilarity")
+
+
+def test_the_learned_stage_needs_a_model_with_encoders_for_this_ct(
+    case: Any, encoders: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = load_model(sample_path("pelvis_lumbar_3mm_model.safetensors"))
+    replace(whole, moving=None, fixed=None).save(tmp_path / "regressor.safetensors")
+    arguments = ["register", "--ct", case.ct, "--xray", case.xray, "--output", str(tmp_path / "out"), "--learned_stage"]
+    assert main([*arguments, "--model", str(tmp_path / "regressor.safetensors"), "--quiet"]) == 2
+    assert "has no encoders" in capsys.readouterr().err
+    assert main([*arguments, "--model", encoders, "--downsample", "40", "--quiet"]) == 2
+    assert "trained for another CT" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_bone_alone_in_one_view_is_never_reported_without_a_caution_about_depth(

@@ -11,7 +11,15 @@ from SphericalRegLib.control import Cancelled, Controller, Finished, Progressed
 from SphericalRegLib.control.geometry_fields import fields_from_dicom, nominal, view_of
 from SphericalRegLib.control.landscape_job import LandscapeJob, axis, display_axis
 from SphericalRegLib.control.live_drr import LiveDRR
-from SphericalRegLib.control.methods import LEVELS, METHODS, OPTIMIZERS, SIMILARITIES, Advanced, settings_for
+from SphericalRegLib.control.methods import (
+    LEARNED_FIRST,
+    LEVELS,
+    METHODS,
+    OPTIMIZERS,
+    SIMILARITIES,
+    Advanced,
+    settings_for,
+)
 from SphericalRegLib.control.registration_job import Inputs, RegistrationJob
 from SphericalRegLib.control.starts import starts_for
 from SphericalRegLib.errors import CheckpointError, InputError
@@ -144,8 +152,11 @@ class TestMethods:
         )
         assert settings.stages[:-1] == default.stages[:-1]
         assert (settings.stages[-1].similarity == default.stages[-1].similarity) == (
-            name in ("default", "tone-free gradient")
+            name in ("default", "tone-free gradient", LEARNED_FIRST)
         )
+
+    def test_the_learned_similarity_first_leaves_the_stages_to_the_model(self):
+        assert settings_for("search", False, Advanced(similarity=LEARNED_FIRST)) == settings_for("search", False)
 
     @pytest.mark.parametrize("name", OPTIMIZERS)
     @pytest.mark.parametrize("level", LEVELS)

@@ -10,8 +10,15 @@ from importlib import metadata
 import pytest
 import torch
 
-from SphericalRegLib.control.methods import settings_for
-from SphericalRegLib.control.models import find_models, read_model_file, training_arguments, training_news, with_model
+from SphericalRegLib.control.methods import METHODS, settings_for
+from SphericalRegLib.control.models import (
+    find_models,
+    read_model_file,
+    training_arguments,
+    training_news,
+    with_model,
+    with_similarity_of,
+)
 from SphericalRegLib.control.packages import NEEDED, already_imported, missing_packages
 from SphericalRegLib.errors import CheckpointError
 from SphericalRegLib.geometry.carm import pose_from_angles
@@ -20,6 +27,7 @@ from SphericalRegLib.imaging.fingerprint import fingerprint
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import read_xray
 from SphericalRegLib.networks.checkpoint import save_checkpoint
+from SphericalRegLib.networks.encoder import Encoder
 from SphericalRegLib.networks.model import Model, ModelCard
 from SphericalRegLib.networks.regressor import PoseRegressor
 from SphericalRegLib.sample import sample_path
@@ -67,6 +75,15 @@ def a_file(tmp_path, a_model):
     return path
 
 
+@pytest.fixture
+def encoders_file(tmp_path, a_model):
+    """A model that has a similarity, untrained, and no regressor."""
+    path = tmp_path / "encoders.safetensors"
+    encoder = Encoder(4, 16, 1)
+    Model(a_model.card, moving=encoder, fixed=encoder).save(path)
+    return path
+
+
 def test_a_file_tells_what_its_card_says(a_file, a_model):
     found = read_model_file(a_file)
     assert (found.name, found.created, found.parts) == ("Jane", "2026-11-23", ("regressor",))
@@ -106,7 +123,7 @@ class TestRunsWithAModel:
     def test_begin_with_its_pose(self, a_file, a_model, a_volume, an_xray):
         fallback = torch.eye(4, dtype=torch.float64)[None]
         settings = settings_for("automatic", False)
-        starts, changed, origin, _ = with_model(a_file, a_volume, [an_xray], fallback, False, settings)
+        starts, changed, origin, _ = with_model(a_file, a_volume, [an_xray], fallback, False, settings, "AP")
         assert origin == "the model 'Jane'"
         nominal = a_model.card.nominal_pose(a_volume.center)
         # an untrained head says about nothing
@@ -117,7 +134,35 @@ class TestRunsWithAModel:
         other = replace(a_volume, density=a_volume.density[:, : a_volume.density.shape[1] // 2])
         starts, settings = torch.eye(4, dtype=torch.float64)[None], settings_for("automatic", False)
         with pytest.raises(CheckpointError, match="another CT"):
-            with_model(a_file, other, [an_xray], starts, False, settings)
+            with_model(a_file, other, [an_xray], starts, False, settings, "AP")
+
+    def test_align_by_its_similarity_first_where_that_is_chosen(self, encoders_file, a_volume, an_xray):
+        starts, settings = torch.eye(4, dtype=torch.float64)[None], settings_for("automatic", False)
+        for known in (True, False):
+            found, changed, origin, notes = with_model(
+                encoders_file, a_volume, [an_xray], starts, known, settings, "AP", learned_first=True
+            )
+            assert torch.equal(found, starts)
+            assert [s.name for s in changed.stages] == ["spherical", *(s.name for s in settings.stages[1:])]
+            assert origin == "AP, then the learned similarity of the model 'Jane'"
+            assert notes == ()
+
+    @pytest.mark.parametrize("method", METHODS)
+    @pytest.mark.parametrize("bones", [False, True])
+    def test_every_method_can_align_by_its_similarity_first(self, encoders_file, a_volume, method, bones):
+        settings = settings_for(method, bones)
+        changed, origin = with_similarity_of(encoders_file, a_volume, settings, "4 landmarks")
+        assert [s.name for s in changed.stages] == ["spherical", *(s.name for s in settings.stages[1:])]
+        assert (changed.range, changed.candidates) == (settings.range, settings.candidates)
+        assert origin == "4 landmarks, then the learned similarity of the model 'Jane'"
+
+    def test_cannot_align_by_a_similarity_that_is_not_there_or_another_patients(self, a_file, encoders_file, a_volume):
+        settings = settings_for("search", False)
+        with pytest.raises(CheckpointError, match="'Jane' has no encoders"):
+            with_similarity_of(a_file, a_volume, settings, "AP")
+        other = replace(a_volume, density=a_volume.density[:, : a_volume.density.shape[1] // 2])
+        with pytest.raises(CheckpointError, match="another CT"):
+            with_similarity_of(encoders_file, other, settings, "AP")
 
 
 class TestTraining:

@@ -18,6 +18,20 @@ def volume_node(scene, name, kji, world_from_ijk):
     return node
 
 
+def encoders_of_the_sample(folder):
+    """The shipped model without its regressor, which would need timm."""
+    from SphericalRegLib.networks.checkpoint import load_checkpoint, save_checkpoint
+    from SphericalRegLib.networks.model import KIND
+    from SphericalRegLib.sample import sample_path
+
+    tensors, header = load_checkpoint(sample_path(f"{NAME}_model.safetensors"), KIND)
+    header["parts"].pop("regressor")
+    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith("regressor.")}
+    path = folder / "encoders.safetensors"
+    save_checkpoint(path, KIND, kept, {"card": header["card"], "parts": header["parts"]})
+    return str(path)
+
+
 def choice(value):
     return SimpleNamespace(value=value)
 

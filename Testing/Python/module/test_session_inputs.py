@@ -19,6 +19,7 @@ class TestInputsThatCannotBeUsed:
             ({"currentPose": None}, "no current pose"),
             ({"method": choice("landmarks")}, "no landmarks in the CT"),
             ({"device": "abacus"}, "no device 'abacus'"),
+            ({"similarity": choice("learned, then default")}, "needs a model: choose one under Model"),
         ],
     )
     def test_lead_to_failed_with_a_remedy_and_leave_the_scene_alone(

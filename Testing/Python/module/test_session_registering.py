@@ -1,13 +1,23 @@
 """A registration from the panel's choices, on Slicer's real scene (slicer-core), without Qt."""
 
 import numpy as np
+import pytest
 import torch
 
 from SphericalRegLib.control import Failed, Finished, Progressed
 from SphericalRegLib.evaluation.metrics import mtre
+from SphericalRegLib.geometry import se3
 from SphericalRegLib.imaging.xray import read_xray
 from SphericalRegLib.sample import sample_path
-from Testing.Python.module.builders import NAME, bones_of, choice, scene_center, stand_with
+from Testing.Python.module.builders import (
+    NAME,
+    bones_of,
+    choice,
+    encoders_of_the_sample,
+    scene_center,
+    stand_with,
+    volume_node,
+)
 
 
 class TestRegistering:
@@ -84,6 +94,60 @@ class TestRegistering:
         content = record(parameters.currentResult)
         assert "5 landmarks" in content["settings"]["start"]
         assert len(content["landmarks"]) == 5
+
+    def test_the_models_similarity_aligns_first_from_the_users_start(
+        self, session, scheduler, parameters, truth, scan, diary, tmp_path
+    ):
+        from SphericalRegLib.scene.poses import pose_from_transform, transform_from_pose
+        from SphericalRegLib.scene.results import record
+
+        center = torch.from_numpy(scene_center(parameters.ctVolume))
+        off = torch.tensor([[0.5, -0.5, 0.4, 50.0, -40.0, 100.0]], dtype=torch.float64)
+        far = se3.about(off, truth[None], center)[0]
+        parameters.currentPose = transform_from_pose(session.scene, far, "far off")
+        parameters.modelFile = encoders_of_the_sample(tmp_path)
+        found = {}
+        for similarity in ("default", "learned, then default"):
+            parameters.similarity = choice(similarity)
+            session.register(parameters, "Registration")
+            scheduler.run_out(5000)
+            assert diary.of(Failed) == []
+            node = parameters.currentResult
+            left = se3.difference_about(pose_from_transform(node)[None], truth[None], center)[0, 3:].norm()
+            found[similarity] = (float(left), record(node))
+        apart, plain = found["default"]
+        assert apart > 20
+        assert plain["accepted"] is False
+        assert plain["settings"]["start"] == "the current pose"
+        apart, learned = found["learned, then default"]
+        assert apart < 1.5
+        assert learned["accepted"] is True, learned["reasons"]
+        name = f"{NAME}_model"
+        assert learned["settings"]["start"] == f"the current pose, then the learned similarity of the model '{name}'"
+        assert learned["settings"]["stages"][0].startswith("spherical: ")
+
+    @pytest.mark.parametrize("method", ["automatic", "current pose", "search"])
+    def test_the_learned_similarity_goes_with_every_method(self, session, parameters, tmp_path, method):
+        from SphericalRegUI.Preparation import Snapshot
+
+        parameters.method = choice(method)
+        parameters.modelFile = encoders_of_the_sample(tmp_path)
+        plain = session.preparation.inputs(Snapshot(parameters))
+        parameters.similarity = choice("learned, then default")
+        learned = session.preparation.inputs(Snapshot(parameters))
+        assert torch.equal(learned.starts, plain.starts)
+        assert plain.settings.stages[0].name == "search"
+        assert [s.name for s in learned.settings.stages] == ["spherical", "select", "align", "refine"]
+        assert learned.settings.stages[1:] == plain.settings.stages[1:]
+        assert learned.origin.startswith(f"{plain.origin}, then the learned similarity of the model ")
+
+    def test_a_model_of_another_ct_aligns_nothing(self, session, scheduler, parameters, scan, diary, tmp_path):
+        parameters.modelFile = encoders_of_the_sample(tmp_path)
+        parameters.similarity = choice("learned, then default")
+        parameters.ctVolume = volume_node(session.scene, "half", scan.hu[: len(scan.hu) // 2], scan.world_from_voxel)
+        session.register(parameters, "Registration")
+        scheduler.run_out()
+        assert "trained for another CT" in diary.of(Failed)[0].failure.text
 
     def test_chosen_segments_alone_are_rendered(self, session, scheduler, parameters, scan, diary):
         segmentation, identity = bones_of(session.scene, parameters.ctVolume, scan)
