@@ -16,6 +16,7 @@ from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.inputs import Preset
 from SphericalRegLib.cli.stopping import STOPPED, StopRequest
 from SphericalRegLib.errors import InputError
+from SphericalRegLib.evaluation.output_folder import whole_file
 from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.networks.model import load_model
@@ -102,6 +103,9 @@ def train(
     console = Console(quiet or json, verbose)
     if not output.endswith(".safetensors"):
         raise InputError(f"The output {output} must end with .safetensors, which is what a model is.")
+    with whole_file(output):
+        # sees that the model can be written, before hours are spent on it
+        pass
     if every < 1 or held_out < 0:
         raise InputError(f"every={every} must be 1 or more, held_out={held_out} 0 or more.")
     plan = _plan(regressor_steps, regressor_batch, encoder_steps, encoder_batch, learning_rate, seed)
@@ -138,26 +142,38 @@ def train(
         name=Path(output).stem,
         writes=leader,
     )
-    if not _follow(run, console, json and leader, target, StopRequest(until_input_ends)):
+    if not _follow(run, console, json and leader, target, StopRequest(until_input_ends), place):
         if leader:
             run.save()
+            _draw(place, console)
             console.say(f"Stopped; the same command goes on from {place}.")
         return STOPPED
     if not leader:
         return 0
     console.say("Validating ...")
     model = run.model()
+    Path(output).parent.mkdir(parents=True, exist_ok=True)
     model.save(output)
-    save_curves(place / "log.csv", place / "curves.png")
+    _draw(place, console)
     told = {"model": output, "bytes": Path(output).stat().st_size, "seconds": model.card.history["seconds"]}
     for name, values in model.card.history.get("validation", {}).items():
         told[name] = median(values) if isinstance(values, list) else values
     if json:
         print(json_text.dumps(told))
     else:
+        seconds = ", ".join(f"{phase} {_minutes(value)}" for phase, value in told.pop("seconds").items())
+        console.say(f"{told.pop('model')}: {told.pop('bytes') / 1e6:.1f} MB, trained for {seconds}.")
         for key, value in told.items():
-            console.say(f"{key}: {value}")
+            console.say(f"{key}: {value:.3g}" if isinstance(value, float) else f"{key}: {value}")
     return 0
+
+
+def _draw(folder: Path, console: Console) -> None:
+    """The curves so far; a picture that fails must not cost the training."""
+    try:
+        save_curves(folder / "log.csv", folder / "curves.png")
+    except InputError as error:
+        console.say(str(error))
 
 
 def _plan(
@@ -188,7 +204,7 @@ def _plan(
     return replace(_PLAN, **schedules)
 
 
-def _follow(run: TrainingRun, console: Console, as_json: bool, device: str, stop: StopRequest) -> bool:
+def _follow(run: TrainingRun, console: Console, as_json: bool, device: str, stop: StopRequest, place: Path) -> bool:
     """Train, and tell how it goes; whether to the end, for it may be stopped after any step."""
     phase = ""
     with console.bar("Training", None, "step") as bar, stop:
@@ -201,7 +217,12 @@ def _follow(run: TrainingRun, console: Console, as_json: bool, device: str, stop
             if at.notice:
                 console.say(at.notice)
             if at.validation_mm is not None:
-                console.detail(f"{at.phase}, step {at.step}: held-out X-rays {at.validation_mm:.1f} mm")
+                left = "" if at.seconds_left is None else f", {_minutes(at.seconds_left)} left for the {at.phase}"
+                console.say(
+                    f"The {at.phase}, step {at.step} of {at.steps}: loss {at.loss:.3f}, held-out X-rays "
+                    f"{at.validation_mm:.1f} mm{left}."
+                )
+                _draw(place, console)
             if at.step % 10 == 0 or at.step == at.steps or at.validation_mm is not None:
                 left = "" if at.seconds_left is None else f", {_minutes(at.seconds_left)} left"
                 bar.set_postfix_str(f"loss {at.loss:.3f}{left}")

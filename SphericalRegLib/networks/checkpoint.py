@@ -61,9 +61,9 @@ def save_checkpoint(
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+        kept = " The one before it is kept." if target.exists() else ""
         raise CheckpointError(
-            f"The checkpoint cannot be written to {target} ({error}): free some space or name another place. The last "
-            "good one is kept."
+            f"The checkpoint cannot be written to {target} ({error}): free some space or name another place.{kept}"
         ) from error
 
 
@@ -82,7 +82,7 @@ def load_checkpoint(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, 
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError, ValueError) as error:
         spare = previous(target)
-        remedy = f"use the one before it, {spare}" if spare.is_file() else "copy or train it again"
+        remedy = f"give the one before it, {spare.name}, its name" if spare.is_file() else "copy or train it again"
         raise CheckpointError(
             f"The checkpoint {target} is damaged or of another format ({error}): {remedy}."
         ) from error

@@ -25,7 +25,7 @@ class Convolution(nn.Conv2d):
 
     def linearize(self, values: Tensor, tangents: Tensor) -> Pair:
         """See the module."""
-        moved = F.conv2d(tangents.flatten(0, 1), self.weight, None, self.stride, self.padding)
+        moved = self._conv_forward(tangents.flatten(0, 1), self.weight, None)
         return self(values), moved.unflatten(0, tangents.shape[:2])
 
 
@@ -42,7 +42,7 @@ class GELU(nn.GELU):
 
     def linearize(self, values: Tensor, tangents: Tensor) -> Pair:
         """See the module."""
-        slopes = torch.ops.aten.gelu_backward(torch.ones_like(values), values)
+        slopes = torch.ops.aten.gelu_backward(torch.ones_like(values), values, approximate=self.approximate)
         return self(values), _times(tangents, slopes[:, None])
 
 

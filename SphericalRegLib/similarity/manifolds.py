@@ -143,11 +143,6 @@ MANIFOLDS: dict[str, Manifold] = {
 }
 
 
-def shortened(features: Tensor, longest: float) -> Tensor:
-    """Vectors (B, C, ...) of lengths n brought to R tanh(n/R) < R, smooth at 0 and unchanged there to second order."""
-    return features * _shortening(features.square().sum(1, keepdim=True), longest)
-
-
 # Both exponential maps are [a(‖φ‖²), b(‖φ‖²) φ]. Their derivatives need those of a and b alone, at one value a pixel.
 _Radii = Callable[[Tensor], tuple[Tensor, Tensor]]
 
@@ -173,8 +168,9 @@ def _with_slopes(radii: _Radii, at: Tensor) -> tuple[list[Tensor], list[Tensor]]
     By reverse mode, for forward mode takes five times as long on so small a tensor (torch 2.13).
     """
     again = at.requires_grad
-    with torch.enable_grad():
-        where = at if again else at.detach().requires_grad_()
+    # a user's inference_mode forbids derivatives of its own tensors
+    with torch.inference_mode(False), torch.enable_grad():
+        where = at if again else at.detach().clone().requires_grad_()
         values = radii(where)
         slopes = [torch.autograd.grad(value.sum(), where, retain_graph=True, create_graph=again)[0] for value in values]
     return [value if again else value.detach() for value in values], slopes

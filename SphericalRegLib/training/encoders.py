@@ -15,7 +15,7 @@ from SphericalRegLib.geometry import se3, so4
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.networks.encoder import Encoder
 from SphericalRegLib.networks.volume_network import VOLUME_NETWORKS, VolumeNetwork, volume_network
-from SphericalRegLib.optimization.unrolled import damped_step
+from SphericalRegLib.optimization.damped_step import damped_step
 from SphericalRegLib.similarity.learned import LearnedSimilarity
 from SphericalRegLib.similarity.manifolds import MANIFOLDS
 from SphericalRegLib.similarity.residual import Residual
@@ -26,9 +26,9 @@ from SphericalRegLib.training.trainer import Schedule, Trainer
 # Of Ψ's kernels, in pixels at the isocenter: two voxels of the coarsened CT (``plan.prepared_volume``).
 _RADIUS = 2.4
 
-#: What encoders can be trained for: the LM step, the gradient's directions, or the gradient as published, by either
-#: distance between poses.
-LOSSES = ("step", "gradient", "gradient se3", "gradient so4", "gradient so4 projected")
+#: What encoders can be trained for: the LM step; the gradient's directions, of rotation and of translation apart; or
+#: the gradient literally as published, by either distance between poses.
+LOSSES = ("step", "gradient directions", "gradient se3", "gradient so4", "gradient so4 projected")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class EncoderSettings:
 
     Attributes:
         manifold: where features are compared, by name.
-        loss: from :data:`LOSSES`. The literal gradient learns fastest, but ends farther off after a whole training.
+        loss: from :data:`LOSSES`. The gradient's directions learn fastest, but end farther off after a whole training.
         unrolled: Levenberg-Marquardt steps that each pair takes; the loss is the mean over them.
         shared: whether DRR and X-ray have one encoder. It learns several times as fast as two
             (Testing/Benchmarks/paper_ablation.py).
@@ -76,13 +76,17 @@ class EncoderTrainer(Trainer):
         samplers: of pairs, one for each CT; each batch is of one CT, drawn at random.
         schedule: of training.
         settings: of the encoders.
+        mixed: half precision where it is safe; for CUDA.
 
     Raises:
         InputError: without a sampler.
     """
 
-    def __init__(self, samplers: Sequence[PairSampler], schedule: Schedule, settings: EncoderSettings) -> None:
+    def __init__(
+        self, samplers: Sequence[PairSampler], schedule: Schedule, settings: EncoderSettings, mixed: bool = False
+    ) -> None:
         super().__init__("encoder training", schedule, asdict(settings))
+        self.mixed = mixed
         if not samplers:
             raise InputError("There is no CT to train on: give one or several.")
         self.settings = settings
@@ -115,7 +119,7 @@ class EncoderTrainer(Trainer):
         sampler = self.samplers[chosen]
         pairs = sampler.draw(count, self.generator)
         center = sampler.xrays.volume.center
-        fixed = self.similarity.fix_batch(pairs.xrays.images.to(pairs.drrs), pairs.xrays.masks.to(pairs.drrs))
+        fixed = self._compared().fix_batch(pairs.xrays.images.to(pairs.drrs), pairs.xrays.masks.to(pairs.drrs))
         drrs, jacobians, poses = pairs.drrs, pairs.jacobians, pairs.poses
         losses = []
         for left in reversed(range(self.settings.unrolled)):
@@ -127,6 +131,11 @@ class EncoderTrainer(Trainer):
                 drrs, jacobians = sampler.redraw(poses)
         return torch.stack(losses).mean()
 
+    def _compared(self) -> LearnedSimilarity:
+        """The similarity, its networks in half precision if so asked; points and residuals are always in full."""
+        whole = self.similarity
+        return replace(whole, moving=_Mixed(self.moving), fixed=_Mixed(self.still)) if self.mixed else whole
+
     def _loss(self, found: Residual, pairs: Pairs, poses: Tensor, sampler: PairSampler) -> Tensor:
         center = sampler.xrays.volume.center
         if self.settings.loss == "step":
@@ -134,7 +143,7 @@ class EncoderTrainer(Trainer):
             return step_loss(found, twists.to(found.values), self.log_damping.exp(), self.settings.length)
         distance = _distance(self.settings.loss, self.settings.length, sampler.xrays.view.sdd)
         target = gradient_of_distance(poses, pairs.xrays.poses, center, partial(distance, isocenter=center))
-        if self.settings.loss == "gradient":
+        if self.settings.loss == "gradient directions":
             return gradient_loss(found, target)
         return gradient_loss(found, target, distance, self.log_scale.exp())
 
@@ -145,6 +154,24 @@ class EncoderTrainer(Trainer):
         with torch.no_grad():
             step = damped_step(found.values, found.jacobian * scale[:, None], damping) * scale
         return step.cpu().double()
+
+
+class _Mixed:
+    """An encoder in half precision."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+
+    def __call__(self, images: Tensor) -> Tensor:
+        with torch.autocast(images.device.type, dtype=torch.bfloat16):
+            features: Tensor = self._encoder(images)
+        return features.float()
+
+    def linearize(self, images: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        """See :meth:`Encoder.linearize`."""
+        with torch.autocast(images.device.type, dtype=torch.bfloat16):
+            features, derivatives = self._encoder.linearize(images, directions)
+        return features.float(), derivatives.float()
 
 
 def _network(kind: str, view: View) -> VolumeNetwork | None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from SphericalRegLib.geometry import se3
-from SphericalRegLib.optimization.unrolled import damped_step
+from SphericalRegLib.optimization.damped_step import damped_step
 from SphericalRegLib.similarity.residual import Residual
 
 #: Distances (...) between poses (..., 4, 4): ``so4.geodesic_se3`` or ``so4.distance_so4`` with their lengths given.
@@ -20,6 +20,8 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 
 # Radians: errors of steps shorter than this count absolutely, longer ones relative to their length.
 _SHORT_STEP = 0.05
+# Squared length of gradients that have no direction.
+_SMALLEST = 1e-20
 
 
 def step_loss(found: Residual, target: Tensor, damping: Tensor | float, length: float = 100.0) -> Tensor:
@@ -74,4 +76,5 @@ def gradient_of_distance(poses: Tensor, truth: Tensor, center: Tensor, distance:
 
 
 def _unit(vectors: Tensor) -> Tensor:
-    return vectors / vectors.norm(dim=-1, keepdim=True).clamp(min=torch.finfo(vectors.dtype).tiny)
+    # of a blank DRR's gradient, which is 0, the derivative must stay finite
+    return vectors * (vectors.square().sum(-1, keepdim=True) + _SMALLEST).rsqrt()

@@ -6,12 +6,16 @@ import contextlib
 import copy
 import csv
 import datetime
+import io
 import json
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from SphericalRegLib import __version__
 from SphericalRegLib.errors import CheckpointError, InputError
@@ -24,6 +28,7 @@ from SphericalRegLib.networks.model import Model, ModelCard
 from SphericalRegLib.training.encoders import EncoderTrainer
 from SphericalRegLib.training.pairs import PairSampler
 from SphericalRegLib.training.plan import Plan, prepared_volume
+from SphericalRegLib.training.ranges import check_poses, check_reach
 from SphericalRegLib.training.regressor import RegressorTrainer
 from SphericalRegLib.training.trainer import Trainer
 from SphericalRegLib.training.validation import Validation, median
@@ -81,7 +86,7 @@ class TrainingRun:
     Raises:
         InputError: for no CT, one without bone or with NaN, or a plan that cannot be.
         CheckpointError: if the folder holds another training, or ``start`` another architecture.
-        GeometryError: later, from iterating, if the ranges leave the CT outside of the beam.
+        GeometryError: if the ranges leave the CT outside of the beam.
     """
 
     def __init__(
@@ -102,6 +107,8 @@ class TrainingRun:
         self.plan, self.name, self.every, self._writes = plan, name, every, writes
         self.folder = Path(folder)
         self._volumes = [to_volume(ct) for ct in cts]
+        for volume in self._volumes:
+            self._check_ranges(volume)
         self._fine_tuned = None if start is None else start.card.name
         self._trainers: dict[str, Trainer] = {}
         if plan.regressor is not None and len(cts) == 1:
@@ -116,13 +123,14 @@ class TrainingRun:
         if plan.encoders is not None:
             size = plan.encoder_pixels
             pairs = [PairSampler(self._sampler(volume, size, device), plan.reach) for volume in self._volumes]
-            self._trainers["encoders"] = EncoderTrainer(pairs, plan.encoders, plan.encoder)
+            self._trainers["encoders"] = EncoderTrainer(pairs, plan.encoders, plan.encoder, plan.mixed)
         if not self._trainers:
             raise InputError("Several CTs have no regressor in common: train encoders, or a regressor on one CT.")
         if start is not None:
             self._begin_with(start)
         self._open_folder()
-        self._validation = Validation(cts[0], plan, held_out) if held_out else None
+        share = math.ceil(held_out / len(cts))
+        self._validations = [Validation(ct, plan, share) for ct in cts] if held_out else []
         self._seconds = dict.fromkeys(self._trainers, 0.0)
         for phase, trainer in self._trainers.items():
             if (path := self._checkpoint(phase)).exists():
@@ -171,14 +179,16 @@ class TrainingRun:
     def model(self) -> Model:
         """As trained so far, validated, on the CPU."""
         made = self._model()
-        if self._validation is not None:
-            errors: dict[str, object] = {"held_out": len(self._validation.start_mm())}
+        if self._validations:
+            starts = self._on_all(Validation.start_mm)
+            errors: dict[str, object] = {"held_out": len(starts)}
             if made.regressor is not None:
-                errors["regressed_mtre_mm"] = self._validation.regressed_mm(made)
+                errors["regressed_mtre_mm"] = self._on_all(lambda each: each.regressed_mm(made))
             if made.moving is not None:
-                errors["start_mtre_mm"] = self._validation.start_mm()
-                errors["aligned_mtre_mm"] = self._validation.aligned_mm(made)
-                errors["cost_at_truth"], errors["cost_at_start"] = self._validation.costs(made)
+                errors["start_mtre_mm"] = starts
+                errors["aligned_mtre_mm"] = self._on_all(lambda each: each.aligned_mm(made))
+                errors["cost_at_truth"] = self._on_all(lambda each: each.costs(made)[0])
+                errors["cost_at_start"] = self._on_all(lambda each: each.costs(made)[1])
             made.card.history["validation"] = errors
         return made
 
@@ -237,10 +247,31 @@ class TrainingRun:
             samples=max(_FEWEST_SAMPLES, pixels),
             randomization=steps,
             probability=_PROBABILITY[plan.randomization],
+            collimated=plan.randomization != "paper",
         )
 
     def _begin_with(self, start: Model) -> None:
-        """Put a model's weights into the networks that are trained."""
+        """Put a model's weights into the networks that are trained; those that it lacks begin as they are.
+
+        Raises:
+            CheckpointError: for networks of another architecture, or features for another manifold.
+        """
+        encoders, regressor = self._trainers.get("encoders"), self._trainers.get("regressor")
+        pairs: list[tuple[str, Any, Any]] = []
+        if isinstance(regressor, RegressorTrainer) and start.regressor is not None:
+            pairs.append(("regressor", start.regressor.settings, regressor.regressor.settings))
+        if isinstance(encoders, EncoderTrainer) and start.moving is not None and start.fixed is not None:
+            pairs.append(("manifold", start.card.manifold, self.plan.encoder.manifold))
+            pairs.append(("encoder", start.moving.settings, encoders.moving.settings))
+            if self.plan.encoder.shared and not _is_shared(start):
+                pairs.append(("encoders", "two", "one"))
+            if start.volume_network is not None:
+                # without one it begins as the identity
+                pairs.append(("volume network", start.volume_network.kind, self.plan.encoder.volume_network))
+        if different := [f"{what} {there} there, {here} here" for what, there, here in pairs if there != here]:
+            raise CheckpointError(
+                f"The model {start.card.name!r} has another architecture ({'; '.join(different)}): train with the same."
+            )
         parts: dict[str, dict[str, Any]] = {"regressor": {}, "encoders": {}}
         if start.regressor is not None:
             parts["regressor"] = {f"regressor.{k}": v for k, v in start.regressor.state_dict().items()}
@@ -266,15 +297,20 @@ class TrainingRun:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if not path.exists():
-                path.write_text(text, encoding="utf-8")
+            found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+            if found is None or not any(self._checkpoint(phase).exists() for phase in self._trainers):
+                # nothing was trained there yet
+                _write_whole(path, text)
                 return
-            found = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise CheckpointError(
                 f"The training folder {self.folder} cannot be used ({error}): name another."
             ) from error
         here = json.loads(text)
+        for plan in (here["plan"], found.get("plan") or {}):
+            # a training may go on with another one
+            for schedule in (plan.get("regressor"), plan.get("encoders")):
+                (schedule or {}).pop("learning_rate", None)
         if different := [key for key in here if found.get(key) != here[key]]:
             raise CheckpointError(
                 f"{self.folder} holds another training (its {', '.join(different)} differ): name another folder, or "
@@ -308,27 +344,64 @@ class TrainingRun:
         path = self.folder / "log.csv"
         if not self._writes or not path.exists():
             return
-        kept = []
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                trainer = self._trainers.get(row["phase"])
-                if trainer is not None and int(row["step"]) <= len(trainer.losses):
-                    kept.append(row)
-                    self._seconds[row["phase"]] = float(row["seconds"])
-        partial = path.with_suffix(".part")
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, _LOG_FIELDS, lineterminator="\n")
+        try:
+            with path.open(encoding="utf-8", errors="replace", newline="") as file:
+                kept = [row for row in csv.DictReader(file) if self._is_kept(row)]
+            for row in kept:
+                self._seconds[row["phase"]] = float(row["seconds"])
+            text = io.StringIO()
+            writer = csv.DictWriter(text, _LOG_FIELDS, lineterminator="\n", extrasaction="ignore")
             writer.writeheader()
             writer.writerows(kept)
-        partial.replace(path)
+            _write_whole(path, text.getvalue())
+        except OSError as error:
+            raise CheckpointError(
+                f"The training log {path} cannot be written ({error}): free some space. The checkpoints are kept."
+            ) from error
+
+    def _is_kept(self, row: dict[str, str]) -> bool:
+        """Whether a line is whole, for one may have been cut by a full disk, and of a step that a checkpoint holds."""
+        trainer = self._trainers.get(row["phase"])
+        try:
+            float(row["loss"]), float(row["seconds"])
+            return trainer is not None and row["validation_mm"] is not None and int(row["step"]) <= len(trainer.losses)
+        except (TypeError, ValueError):
+            return False
 
     def _validated(self, phase: str) -> float | None:
-        if self._validation is None:
+        if not self._validations:
             return None
         made = self._model()
         return median(
-            self._validation.regressed_mm(made) if phase == "regressor" else self._validation.aligned_mm(made)
+            self._on_all(lambda each: each.regressed_mm(made) if phase == "regressor" else each.aligned_mm(made))
         )
+
+    def _on_all(self, measure: Callable[[Validation], list[float]]) -> list[float]:
+        """Of all CTs' held-out X-rays."""
+        return [value for each in self._validations for value in measure(each)]
+
+    def _check_ranges(self, volume: Volume) -> None:
+        plan = self.plan
+        coarse = prepared_volume(volume, plan, plan.encoder_pixels)
+        at = coarse, plan.view(plan.encoder_pixels), plan.nominal(coarse.center), plan.truth
+        check_poses(*at)
+        if plan.encoders is not None:
+            check_reach(*at, plan.reach)
+
+
+def _is_shared(model: Model) -> bool:
+    """Whether both encoders of a model are one: a file keeps two."""
+    assert model.moving is not None
+    assert model.fixed is not None
+    theirs = model.fixed.state_dict()
+    return all(torch.equal(value, theirs[name]) for name, value in model.moving.state_dict().items())
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a small text file at once or not at all."""
+    partial = path.with_suffix(".part")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
 
 
 def _mean_of_last(losses: Sequence[float], count: int = 100) -> float | None:

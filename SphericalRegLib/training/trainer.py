@@ -86,6 +86,8 @@ class Trainer(nn.Module, ABC):
         self.batch = schedule.batch
         self.generator = torch.Generator()
         self.losses: list[float] = []
+        # steps that the last checkpoint holds
+        self.kept = 0
 
     def prepare(self, device: torch.device) -> None:
         """Put all networks on a device, and make the optimizer for what they then hold."""
@@ -105,7 +107,7 @@ class Trainer(nn.Module, ABC):
 
         Raises:
             TrainingError: if the loss or its gradient is not finite, or memory is short even for one example; the
-                weights are those before that step.
+                weights are those before that step. They may be spoiled already: the last checkpoint is not.
         """
         began = time.perf_counter()
         while len(self.losses) < self.schedule.steps:
@@ -114,9 +116,12 @@ class Trainer(nn.Module, ABC):
                 group["lr"] = self.schedule.rate(step)
             value, norm, notice = self._gradients(step)
             if not math.isfinite(value) or not math.isfinite(norm):
+                what = f"The loss became {value}" if not math.isfinite(value) else f"The loss's gradient became {norm}"
+                rate = self.schedule.learning_rate
+                begin = f"goes on from the checkpoint of step {self.kept}" if self.kept else "begins anew"
                 raise TrainingError(
-                    f"The loss became {value} at step {step} (learning rate {self.schedule.learning_rate:g}): train "
-                    "on from the last checkpoint with a smaller learning rate."
+                    f"{what} at step {step}: most often the learning rate is too high ({rate:g}). The same training "
+                    f"with a smaller one ({rate / 3:.1g}, say) {begin}."
                 )
             self.optimizer.step()
             self.losses.append(value)
@@ -136,15 +141,17 @@ class Trainer(nn.Module, ABC):
         # a shared encoder's two names must not share memory, which safetensors refuses
         apart = {name: tensor.detach().clone() for name, tensor in tensors.items()}
         save_checkpoint(path, self.kind, apart, {"settings": self._settings(), "batch": self.batch})
+        self.kept = len(self.losses)
 
     def resume(self, path: str | os.PathLike[str]) -> None:
-        """Take up training where :meth:`save` left it.
+        """Take up training where :meth:`save` left it; the learning rate may be another from here on.
 
         Raises:
             CheckpointError: for a file that cannot be used, or that was trained with other settings.
         """
         tensors, header = load_checkpoint(path, self.kind)
         mine, theirs = self._settings(), header.get("settings", {})
+        mine.pop("learning_rate")
         if different := [f"{k} {theirs.get(k)!r} there, {mine[k]!r} here" for k in mine if theirs.get(k) != mine[k]]:
             raise CheckpointError(f"{path} was trained with other settings: {'; '.join(different)}.")
         self.load_weights({name[8:]: value for name, value in tensors.items() if name.startswith("weights.")}, path)
@@ -157,6 +164,7 @@ class Trainer(nn.Module, ABC):
                 }
         self.batch = int(header.get("batch", self.schedule.batch))
         self.losses = tensors["losses"].tolist()
+        self.kept = len(self.losses)
 
     def load_weights(self, weights: dict[str, Tensor], path: str | os.PathLike[str]) -> None:
         """Weights by name, of a checkpoint or a model.
@@ -179,15 +187,17 @@ class Trainer(nn.Module, ABC):
         while True:
             self.optimizer.zero_grad(set_to_none=True)
             self.generator.manual_seed((self.schedule.seed * 1_000_003 + step) * _processes() + _rank())
+            loss: Tensor | None = None
             try:
                 loss = self.batch_loss(self.batch)
                 value = float(loss.detach())
-                if not math.isfinite(value):
-                    return value, value, notice
-                loss.backward()
-            except (torch.OutOfMemoryError, RuntimeError) as error:
+                if math.isfinite(value):
+                    loss.backward()
+            except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
                 if not _is_memory(error):
                     raise
+                # its graph would stay while the smaller batch is computed
+                loss = None
                 if self.batch == 1:
                     raise TrainingError(
                         f"Memory is short even for a batch of 1 ({error}): train at a smaller size, or with a CT of "
@@ -196,6 +206,8 @@ class Trainer(nn.Module, ABC):
                 self.batch //= 2
                 notice = f"The batch did not fit into memory: {self.batch} a step from here on."
                 continue
+            if not _all_finite(value, loss.device):
+                return value if not math.isfinite(value) else math.nan, math.nan, notice
             self._average_over_processes()
             norm = float(nn.utils.clip_grad_norm_(self.parameters(), 1.0))
             return value, norm, notice
@@ -211,6 +223,15 @@ class Trainer(nn.Module, ABC):
         return asdict(self.schedule) | self.shape
 
 
+def _all_finite(value: float, device: torch.device) -> bool:
+    """Whether it is finite in every process: one that stopped alone would leave the others waiting."""
+    if _processes() == 1:
+        return math.isfinite(value)
+    flag = torch.tensor([float(not math.isfinite(value))], device=device)
+    dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+    return not bool(flag.item())
+
+
 def _processes() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
@@ -220,4 +241,8 @@ def _rank() -> int:
 
 
 def _is_memory(error: Exception) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error) or "can't alloc" in str(error)
+    return (
+        isinstance(error, torch.OutOfMemoryError | MemoryError)
+        or "not enough memory" in str(error)
+        or "can't alloc" in str(error)
+    )

@@ -51,6 +51,7 @@ class XRaySampler:
         samples: along each ray.
         randomization: steps by name; the paper's are ``STEPS``.
         probability: of each step.
+        collimated: whether some images have edges that are not usable, as collimators leave; the paper's have none.
     """
 
     volume: Volume
@@ -60,6 +61,7 @@ class XRaySampler:
     samples: int = 128
     randomization: tuple[str, ...] = (*STEPS, *STRONGER)
     probability: float = 0.25
+    collimated: bool = True
 
     def __post_init__(self) -> None:
         if bool((self.truth.twist <= 0).any()):
@@ -93,7 +95,9 @@ class XRaySampler:
                     f"At a pose within the declared range ({self.truth}) the CT lies outside of the beam: narrow it."
                 )
             images = randomize(images / peak.clamp(min=1e-6), generator, self.randomization, self.probability)
-        masks = beam_masks(len(images), self.view.height, self.view.width, generator).to(images)
+        masks = torch.ones_like(images)
+        if self.collimated:
+            masks = beam_masks(len(images), self.view.height, self.view.width, generator).to(images)
         return XRays(images, masks, poses, twists, inside)
 
 

@@ -74,7 +74,7 @@ ROWS = (
     BASE,
     *(
         Row(f"loss: {loss}", "loss", EncoderSettings(loss=loss))
-        for loss in ("gradient", "gradient se3", "gradient so4", "gradient so4 projected")
+        for loss in ("gradient directions", "gradient se3", "gradient so4", "gradient so4 projected")
     ),
     Row("loss: 2 LM steps", "loss", EncoderSettings(loss="step", unrolled=2)),
     *(

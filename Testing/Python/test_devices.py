@@ -18,10 +18,14 @@ from torch.utils._pytree import tree_leaves
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.networks.encoder import Encoder
 from SphericalRegLib.rendering import torch_kernel
 from SphericalRegLib.rendering.rays import cast_rays
 from SphericalRegLib.similarity import NCC, GradientNCC, LocalNCC, ToneFreeGradient
+from SphericalRegLib.similarity.learned import LearnedSimilarity
+from SphericalRegLib.similarity.manifolds import MANIFOLDS
 from SphericalRegLib.similarity.weights import footprint, robust_weights
+from SphericalRegLib.training.losses import step_loss
 
 SIMILARITIES = [NCC(), GradientNCC(1.0), LocalNCC((2.0,)), ToneFreeGradient(0.7)]
 
@@ -55,6 +59,26 @@ def test_residuals_and_weights_stay_where_images_are(similarity):
         renewed = robust_weights(residual.magnitude, support * footprint(images, 0))
     for result in (residual.values, residual.jacobian, residual.magnitude, residual.hessian, renewed):
         assert result.device.type == "meta"
+
+
+@pytest.mark.parametrize("manifold", list(MANIFOLDS))
+@pytest.mark.parametrize("training", [False, True])
+def test_learned_residuals_and_the_loss_of_a_step_stay_where_images_are(manifold, training):
+    encoder = Encoder(channels=3, width=32, blocks=1).requires_grad_(training)
+    similarity = LearnedSimilarity(encoder, encoder, MANIFOLDS[manifold])
+    with torch.no_grad():
+        fixed = similarity.fix(torch.rand(24, 32, generator=torch.Generator().manual_seed(0)), torch.ones(24, 32))
+    there = replace(moved(fixed), moving=encoder.to("meta"))
+    with OneDevice():
+        residual = there.residual(
+            torch.empty(2, 24, 32, device="meta"),
+            torch.empty(2, 6, 24, 32, device="meta"),
+            torch.empty(2, 24, 32, device="meta"),
+        )
+        loss = step_loss(residual, torch.zeros(2, 6, dtype=torch.float64), 0.1)
+        if training:
+            loss.mean().backward()
+    assert (residual.jacobian.device.type, loss.device.type) == ("meta", "meta")
 
 
 def test_the_check_itself_refuses_a_mixture():

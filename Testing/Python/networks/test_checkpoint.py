@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not at all, the last good one kept, and every wrong file named."""
+"""Checkpoints: whole or not at all, the one before it kept, and every wrong file named."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_full_disk_leaves_the_old_one_and_no_half_one(broken, tmp_path, monkey
     else:
         real_open = Path.open
         monkeypatch.setattr(Path, "open", lambda s, m="r", **k: fails() if m == "wb" else real_open(s, m, **k))
-    with pytest.raises(CheckpointError, match=r"No space left.*last good one is kept"):
+    with pytest.raises(CheckpointError, match=r"No space left.*one before it is kept"):
         save_checkpoint(path, "toys", TENSORS, {"number": 2})
     monkeypatch.undo()
     assert load_checkpoint(path, "toys")[1]["number"] == 1

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from SphericalRegLib.similarity.manifolds import MANIFOLDS, Euclidean, Hyperbolic, Spherical, shortened
+from SphericalRegLib.similarity.manifolds import MANIFOLDS, Euclidean, Hyperbolic, Spherical
 
 NAMES = list(MANIFOLDS)
 # 0, around the change from series to closed form, ordinary, and so long that an unbounded map would wrap around
@@ -121,12 +121,14 @@ def test_equal_features_have_no_residual_but_a_derivative(name):
     assert int(torch.linalg.matrix_rank(jacobian.flatten(3).flatten(0, 2))) == phi.numel()
 
 
-def test_shortened_vectors_keep_their_direction_and_never_reach_the_limit():
-    phi = torch.cat([features(length) for length in LENGTHS[1:]])
-    short = shortened(phi, 2.0)
-    assert float(short.norm(dim=1).max()) <= 2.0
-    torch.testing.assert_close(short / short.norm(dim=1, keepdim=True), phi / phi.norm(dim=1, keepdim=True))
-    torch.testing.assert_close(short[1], phi[1], atol=1e-9, rtol=0)
+@pytest.mark.parametrize("name", NAMES)
+def test_residuals_are_linearized_in_inference_mode_too(name):
+    manifold = MANIFOLDS[name]
+    tangents = torch.randn(1, 4, 3, 2, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    expected = manifold.linearize(features(0.5), tangents, manifold.embed(features(0.8, 3)))
+    with torch.inference_mode():
+        found = manifold.linearize(features(0.5), tangents, manifold.embed(features(0.8, 3)))
+    torch.testing.assert_close(found, expected)
 
 
 def test_flat_space_leaves_features_as_they_are():

@@ -167,7 +167,7 @@ def test_every_loss_reaches_both_encoders(loss, unrolled, sampler):
         assert sum(float(p.grad.abs().sum()) for p in encoder.parameters()) > 0
     # what a loss does not use stays as it was
     assert (trainer.log_damping.grad is None) == (loss != "step")
-    assert (trainer.log_scale.grad is None) == (loss in ("step", "gradient"))
+    assert (trainer.log_scale.grad is None) == (loss in ("step", "gradient directions"))
 
 
 def test_the_second_unrolled_step_begins_where_the_first_ended(sampler, monkeypatch):
@@ -208,7 +208,7 @@ def test_a_loss_that_is_not_a_number_stops_before_it_spoils_the_weights(sampler,
     next(steps)
     before = {name: value.clone() for name, value in trainer.state_dict().items()}
     monkeypatch.setattr(trainer, "batch_loss", lambda count: trainer.log_damping * float("nan"))
-    with pytest.raises(TrainingError, match=r"became nan at step 2 .*smaller learning rate"):
+    with pytest.raises(TrainingError, match=r"loss became nan at step 2.*smaller one .*begins anew"):
         next(steps)
     assert all(torch.equal(value, before[name]) for name, value in trainer.state_dict().items())
 
@@ -249,3 +249,31 @@ def test_other_errors_pass_as_they_are(sampler, monkeypatch):
     monkeypatch.setattr(trainer, "batch_loss", broken)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         next(trainer.steps())
+
+
+def test_mixed_precision_gives_nearly_the_same_loss(sampler):
+    exact, mixed = (next(EncoderTrainer([sampler], SCHEDULE, SETTINGS, mixed=m).steps()).loss for m in (False, True))
+    assert mixed != exact
+    assert mixed == pytest.approx(exact, rel=0.05)
+
+
+def test_a_gradient_that_is_not_finite_is_called_one(sampler, monkeypatch):
+    trainer = EncoderTrainer([sampler], SCHEDULE, SETTINGS)
+    # finite itself, with an infinite derivative
+    monkeypatch.setattr(
+        trainer, "batch_loss", lambda count: (trainer.log_damping - trainer.log_damping.detach()).sqrt()
+    )
+    with pytest.raises(TrainingError, match=r"gradient became (inf|nan) at step 1.*smaller one .*begins anew"):
+        next(trainer.steps())
+
+
+def test_starts_that_leave_the_beam_do_no_harm(sampler):
+    far = replace(sampler, reach=SearchRange(10, 4000, 10))
+    for manifold in ("spherical", "euclidean", "hyperbolic"):
+        for loss in ("step", "gradient directions", "gradient so4"):
+            settings = replace(SETTINGS, manifold=manifold, loss=loss)
+            trainer = EncoderTrainer([far], replace(SCHEDULE, batch=4), settings)
+            generator = torch.Generator().manual_seed(1)
+            assert bool((far.draw(8, generator).drrs.amax((1, 2)) == 0).any())
+            next(trainer.steps())
+            assert all(torch.isfinite(p).all() for p in trainer.parameters()), (manifold, loss)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import islice
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from SphericalRegLib.errors import CheckpointError, InputError
+from SphericalRegLib.errors import CheckpointError, GeometryError, InputError
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.training.curves import save_curves
@@ -100,17 +101,93 @@ def test_fine_tuning_begins_with_the_models_weights(sample_ct, tmp_path):
             assert torch.equal(value, getattr(start, part).state_dict()[name]), name
     assert model.card.history["fine_tuned_from"] == "model"
     wider = replace(plan, encoder=replace(plan.encoder, width=32))
-    with pytest.raises(CheckpointError, match=r"'model' has another architecture: moving"):
+    with pytest.raises(CheckpointError, match=r"'model' has another architecture \(encoder .*'width': 16.* there"):
         TrainingRun([sample_ct], wider, tmp_path / "c", held_out=0, start=start)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"backbone": "posenet"}, "regressor .*resnet18.* there, .*posenet.* here"),
+        ({"encoder": replace(PLAN.encoder, blocks=2)}, "encoder .*'blocks': 1.* there, .*'blocks': 2.* here"),
+        ({"encoder": replace(PLAN.encoder, manifold="euclidean")}, "manifold spherical there, euclidean here"),
+        ({"encoder": replace(PLAN.encoder, shared=True)}, "encoders two there, one here"),
+    ],
+)
+def test_fine_tuning_another_architecture_is_refused(changes, words, sample_ct, tmp_path):
+    plan = replace(PLAN, encoder=replace(PLAN.encoder, shared=False))
+    first = TrainingRun([sample_ct], plan, tmp_path / "a", held_out=0)
+    list(first)
+    with pytest.raises(CheckpointError, match=f"another architecture .*{words}"):
+        TrainingRun([sample_ct], replace(plan, **changes), tmp_path / "b", held_out=0, start=first.model())
+    assert not (tmp_path / "b").exists()
+
+
+def test_fine_tuning_adds_a_volume_network_that_begins_as_the_identity(sample_ct, tmp_path):
+    first = TrainingRun([sample_ct], PLAN, tmp_path / "a", held_out=0)
+    list(first)
+    plan = replace(PLAN, encoder=replace(PLAN.encoder, volume_network="plain"))
+    second = TrainingRun([sample_ct], plan, tmp_path / "b", held_out=0, start=first.model()).model()
+    assert float(second.volume_network.last.abs().max()) == 0
+
+
 def test_another_plan_or_ct_in_the_same_folder_is_refused(sample_ct, tmp_path):
-    TrainingRun([sample_ct], PLAN, tmp_path, held_out=0)
+    # as long as nothing was trained there, the plan may change
+    TrainingRun([sample_ct], replace(PLAN, pixels=64), tmp_path, held_out=0)
+    run = TrainingRun([sample_ct], PLAN, tmp_path, held_out=0)
+    next(iter(run))
+    run.save()
     with pytest.raises(CheckpointError, match=r"holds another training \(its plan differ"):
         TrainingRun([sample_ct], replace(PLAN, pixels=64), tmp_path, held_out=0)
     mirrored = replace(sample_ct, hu=sample_ct.hu[::-1].copy())
     with pytest.raises(CheckpointError, match=r"holds another training \(its cts differ"):
         TrainingRun([mirrored], PLAN, tmp_path, held_out=0)
+
+
+def test_a_training_goes_on_with_another_learning_rate(sample_ct, tmp_path):
+    run = TrainingRun([sample_ct], PLAN, tmp_path, held_out=0)
+    next(iter(run))
+    run.save()
+    slower = replace(PLAN, regressor=replace(PLAN.regressor, learning_rate=1e-4))
+    assert next(iter(TrainingRun([sample_ct], slower, tmp_path, held_out=0))).step == 2
+
+
+def test_a_log_that_a_full_disk_has_cut_is_read_as_far_as_it_is_whole(sample_ct, tmp_path):
+    run = TrainingRun([sample_ct], PLAN, tmp_path, held_out=0, every=2)
+    list(run)
+    text = (tmp_path / "log.csv").read_text()
+    (tmp_path / "log.csv").write_text(text + "encoders,2")
+    TrainingRun([sample_ct], PLAN, tmp_path, held_out=0, every=2)
+    assert (tmp_path / "log.csv").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"truth": SearchRange(22, 3000, 110)},
+            r"3000 mm in plane.*outside of the beam: give --poses.in_plane_mm (\d+) or",
+        ),
+        (
+            {"reach": SearchRange(45, 4000, 150)},
+            r"4000 mm in plane.*outside of the beam: give --reach.in_plane_mm (\d+) or",
+        ),
+    ],
+)
+def test_ranges_that_leave_the_beam_are_refused_with_one_that_does_not(changes, message, sample_ct, tmp_path):
+    with pytest.raises(GeometryError, match=message) as told:
+        TrainingRun([sample_ct], replace(PLAN, **changes), tmp_path / "a", held_out=0)
+    assert not (tmp_path / "a").exists()
+    ((name, extent),) = changes.items()
+    fits = replace(extent, in_plane_mm=float(re.search(message, str(told.value)).group(1)))
+    assert fits.in_plane_mm > 50
+    TrainingRun([sample_ct], replace(PLAN, **{name: fits}), tmp_path / "a", held_out=0)
+
+
+def test_held_out_xrays_are_of_all_cts(sample_ct, tmp_path):
+    run = TrainingRun([sample_ct, sample_ct], PLAN, tmp_path, held_out=3)
+    list(run)
+    assert run.model().card.history["validation"]["held_out"] == 4
 
 
 def test_several_patients_have_encoders_but_no_regressor_in_common(sample_ct, tmp_path):
