@@ -204,10 +204,13 @@ class Preparation:
 
     def inputs(self, snapshot):
         """All that a registration job takes."""
+        from dataclasses import replace
+
         from SphericalRegLib.control.methods import LEARNED_FIRST, Advanced, settings_for
         from SphericalRegLib.control.models import with_model, with_similarity_of
         from SphericalRegLib.control.registration_job import Inputs
         from SphericalRegLib.errors import InputError
+        from SphericalRegLib.imaging.volume import to_volume
 
         model, learnedFirst = snapshot.modelFile, snapshot.advanced["similarity"] == LEARNED_FIRST
         if learnedFirst and not model:
@@ -222,8 +225,10 @@ class Preparation:
         notes = ()
         if model and snapshot.method == "automatic":
             known = snapshot.preset != "automatic"
+            # a model knows whole CTs
+            whole = to_volume(replace(scan, labels=None)).to(volume.density.device) if bones else None
             starts, settings, origin, notes = with_model(
-                model, volume, xrays, starts, known, settings, origin, learnedFirst
+                model, volume, xrays, starts, known, settings, origin, learnedFirst, whole
             )
         elif learnedFirst:
             # the starts stay the user's

@@ -23,7 +23,7 @@ from SphericalRegLib.imaging.xray import TONE_UNTOLD
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Registration, Settings, bone_settings
-from SphericalRegLib.registration.learned import prepare
+from SphericalRegLib.registration.learned import prepare, prepare_bones
 from SphericalRegLib.rendering import linearize
 
 ACCEPTED, REJECTED = 0, 3
@@ -148,9 +148,10 @@ def register(
         if model is not None:
             trained = load_model(model).to(target)
             known = any(option is not None for option in (start_pose, preset, angles, landmarks))
-            prepared = prepare(
+            how, seen = (prepare, volume) if bones is None else (prepare_bones, to_volume(scan).to(target))
+            prepared = how(
                 trained,
-                volume,
+                seen,
                 xrays,
                 starts if known else None,
                 settings,

@@ -111,6 +111,7 @@ def with_model(
     settings: Settings,
     origin: str,
     learned_first: bool = False,
+    whole: Volume | None = None,
 ) -> tuple[Tensor, Settings, str, tuple[str, ...]]:
     """Starts (S, 4, 4), settings, where the starts come from, and notes for the user, of a run with a trained model.
 
@@ -124,19 +125,19 @@ def with_model(
         settings: without a model.
         origin: in words, where ``starts`` come from.
         learned_first: whether to align under the model's similarity first.
+        whole: the whole CT, where ``volume`` is of chosen bones alone.
 
     Raises:
         CheckpointError: for a file that cannot be used, a model of another CT, or one without encoders where they are
             to align first.
     """
     from SphericalRegLib.networks.model import load_model
-    from SphericalRegLib.registration.learned import prepare
+    from SphericalRegLib.registration.learned import prepare, prepare_bones
 
     model = load_model(path).to(volume.density.device)
     given = starts if known else None
-    prepared = prepare(
-        model, volume, xrays, given, settings, fallback=starts, origin=origin, learned_first=learned_first
-    )
+    how, seen = (prepare, volume) if whole is None else (prepare_bones, whole)
+    prepared = how(model, seen, xrays, given, settings, fallback=starts, origin=origin, learned_first=learned_first)
     return prepared.starts, prepared.settings, prepared.origin, prepared.notes
 
 

@@ -113,8 +113,10 @@ class Objective:
     def _collect(self, terms: list[Compared]) -> Linearization:
         share = 1 / len(terms)
         residuals = [term.residual for term in terms]
+        # with nothing to compare residuals are 0: that is no match, but a CT out of sight
+        seen = torch.stack([term.weights.flatten(1).sum(1) > 0 for term in terms]).all(0).cpu()
         return Linearization(
-            cost=share * _on_cpu([r.cost for r in residuals]),
+            cost=torch.where(seen, share * _on_cpu([r.cost for r in residuals]), torch.inf),
             gradient=share * _on_cpu([r.gradient for r in residuals]),
             hessian=share * _on_cpu([r.hessian for r in residuals]),
             memory=terms,

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from SphericalRegLib.errors import CheckpointError
+from SphericalRegLib.errors import CheckpointError, InputError
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization.regressed import RegressedPose, regressed_poses
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.networks.model import Model
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
+from SphericalRegLib.registration.pipeline import register
 from SphericalRegLib.registration.settings import Opinion, Settings, Stage
 from SphericalRegLib.similarity.learned import LearnedSimilarity
 from SphericalRegLib.similarity.manifolds import MANIFOLDS
@@ -115,6 +116,50 @@ def prepare(
             "choose that (--learned_stage; in the panel under Advanced, Similarity)."
         )
     return Prepared(starts, settings, tuple(regressed), tuple(notes), origin)
+
+
+def prepare_bones(
+    model: Model,
+    whole: Volume,
+    xrays: Sequence[XRay],
+    given: Tensor | None,
+    settings: Settings,
+    fallback: Tensor | None = None,
+    *,
+    origin: str = "the given start",
+    learned_first: bool = False,
+) -> Prepared:
+    """The same for chosen bones alone: they start where the whole CT comes to lie with the model, which knows no other.
+
+    That registers the whole CT, which takes as long as without a choice of bones; a bone that has moved within the
+    patient lies near.
+
+    Args:
+        model, xrays, given, fallback, origin: as for :func:`prepare`.
+        whole: the whole CT.
+        settings: for the bones; the model changes nothing in them.
+        learned_first: refused.
+
+    Raises:
+        CheckpointError: as :func:`prepare`.
+        InputError: where the learned similarity is to align first.
+    """
+    if learned_first:
+        raise InputError(
+            "The learned similarity compares whole CTs: align bones alone without it (leave out --learned_stage; in "
+            "the panel choose another similarity under Advanced)."
+        )
+    of_whole = Settings(kernel=settings.kernel, seed=settings.seed)
+    prepared = prepare(model, whole, xrays, given, of_whole, fallback, origin=origin)
+    result = register(whole, xrays, prepared.starts, prepared.settings)
+    notes = prepared.notes
+    if not result.verdict.accepted:
+        notes += (
+            "The bones were started from a pose of the whole CT that was itself rejected: "
+            + " ".join(result.verdict.reasons),
+        )
+    words = f"the whole CT's pose, found from {prepared.origin}"
+    return Prepared(result.pose[None], settings, prepared.regressed, notes, words)
 
 
 def with_learned_stage(model: Model, volume: Volume, settings: Settings) -> Settings:

@@ -153,3 +153,19 @@ def test_a_pose_that_looks_away_is_left_alone():
     *_, step = LevenbergMarquardt().steps(problem, torch.cat([away, truth]))
     assert step.done.all()
     torch.testing.assert_close(step.poses[0], away[0])
+
+
+@pytest.mark.parametrize("biplane", [False, True])
+@pytest.mark.parametrize("name", SIMILARITIES)
+def test_a_bone_out_of_sight_is_no_match_though_nothing_differs(name, biplane):
+    problem, truth = objective(SIMILARITIES[name], biplane, footprint_radius=2)
+    aside = se3.translation(torch.tensor([400.0, 0.0, 0.0]).double()) @ truth
+    poses = torch.cat([truth, aside])
+    costs = problem.linearize(poses).cost
+    assert float(costs[0]) < 0.05
+    assert float(costs[1]) == float("inf")
+    renewed, _weights = problem.renew(problem.linearize(poses))
+    assert torch.isfinite(renewed.cost).tolist() == [True, False]
+    last = list(LevenbergMarquardt(iterations=5).steps(problem, poses))[-1]
+    assert torch.isfinite(last.cost).tolist() == [True, False]
+    torch.testing.assert_close(last.poses[1], aside[0])
