@@ -6,6 +6,7 @@ from slicer.util import VTKObservationMixin
 
 from SphericalRegUI.Choices import Method
 from SphericalRegUI.Feedback import ERROR_STYLE, followRun, reported, say
+from SphericalRegUI.InputChecks import LEAST_PAIRS, pairCounts
 
 
 class RegisterSection(VTKObservationMixin):
@@ -54,6 +55,12 @@ class RegisterSection(VTKObservationMixin):
             return [_("Choose the current pose, or place a C-arm.")]
         if parameters.method is Method.LANDMARKS and parameters.ctLandmarks is None:
             return [_("Choose the landmarks in the CT, under Inputs.")]
+        if parameters.method is Method.LANDMARKS and max(pairCounts(parameters), default=0) < LEAST_PAIRS:
+            return [
+                _(
+                    "Place at least {count} landmarks of the same names in the CT and in one X-ray, under Inputs."
+                ).format(count=LEAST_PAIRS)
+            ]
         return []
 
     def register(self):
