@@ -91,7 +91,9 @@ class SphericalRegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
-        self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self.onNodeAboutToBeRemoved)
+        # before the node selectors, which take another node when theirs is deleted
+        self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self.onNodeAboutToBeRemoved, priority=1.0)
+        self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved, priority=-1.0)
         self.initializeParameterNode()
 
     def cleanup(self) -> None:
@@ -129,6 +131,7 @@ class SphericalRegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneEndClose(self, caller, event) -> None:
         """Called just after the scene is closed."""
+        self.panel.sceneClosed()
         if self.parent.isEntered:
             self.initializeParameterNode()
 
@@ -142,6 +145,11 @@ class SphericalRegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Called before a node is deleted; closing the scene stops everything before that."""
         if not slicer.mrmlScene.IsClosing():
             self.panel.nodeRemoved(node)
+
+    def onNodeRemoved(self, caller, event) -> None:
+        """Called after a node was deleted."""
+        if not slicer.mrmlScene.IsClosing():
+            self.panel.nodeGone()
 
     def initializeParameterNode(self) -> None:
         """Ensure that the parameter node exists and is observed."""

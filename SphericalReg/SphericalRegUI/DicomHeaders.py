@@ -7,13 +7,14 @@ import slicer
 
 def headerFile(volumeNode):
     """The file of the frame that a volume shows: from the DICOM database, else that it was read from; or None."""
-    from SphericalRegLib.scene.xray import dicom_instance_uids, frame_number
+    from SphericalRegLib.scene.xray import dicom_instance_uids
 
     uids = dicom_instance_uids(volumeNode)
     if uids:
-        frame = frame_number(volumeNode) or 0
+        frame = frameOf(volumeNode)
         uid = uids[frame] if len(uids) > frame else uids[0]
-        database = slicer.dicomDatabase
+        # not there while the DICOM module is off
+        database = getattr(slicer, "dicomDatabase", None)
         path = database.fileForInstance(uid) if database is not None and database.isOpen else ""
         if path:
             return pathlib.Path(path)
@@ -22,12 +23,17 @@ def headerFile(volumeNode):
     return pathlib.Path(name) if name else None
 
 
+def frameOf(volumeNode):
+    """The frame that a sequence's proxy shows, counted from 0; 0 for any other image."""
+    from SphericalRegLib.scene.xray import frame_number
+
+    return frame_number(volumeNode) or 0
+
+
 def readHeader(volumeNode):
     """(dataset without pixels, frame), or None where no DICOM file is behind the image."""
     import pydicom
     from pydicom.errors import InvalidDicomError
-
-    from SphericalRegLib.scene.xray import frame_number
 
     path = headerFile(volumeNode)
     if path is None or not path.is_file():
@@ -37,8 +43,7 @@ def readHeader(volumeNode):
     except InvalidDicomError:
         return None
     several = int(dataset.get("NumberOfFrames") or 1) > 1
-    frame = (frame_number(volumeNode) or 0) if several else 0
-    return dataset, frame
+    return dataset, frameOf(volumeNode) if several else 0
 
 
 def toneOf(dataset):

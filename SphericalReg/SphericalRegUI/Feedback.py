@@ -3,6 +3,7 @@
 import contextlib
 import logging
 
+import qt
 from slicer.i18n import tr as _
 
 ERROR_STYLE = "color: #b3261e;"
@@ -42,6 +43,14 @@ def showPath(pathLineEdit, path):
         blocked = pathLineEdit.blockSignals(True)
         pathLineEdit.currentPath = path
         pathLineEdit.blockSignals(blocked)
+
+
+def onPathTyped(pathLineEdit, function):
+    """Call a function with each text that stands in a path's field, the empty one included.
+
+    ``currentPathChanged`` is silent where the text does not fit the filter, and an empty one never does.
+    """
+    pathLineEdit.findChildren(qt.QLineEdit)[0].connect("textChanged(QString)", function)
 
 
 @contextlib.contextmanager

@@ -2,12 +2,15 @@
 
 import qt
 import slicer
+import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from SphericalRegUI import DicomHeaders
-from SphericalRegUI.Feedback import ERROR_STYLE, reported, say, showPath
-from SphericalRegUI.Preparation import calibrationPath, fillGeometry, imageSize, viewFields
+from SphericalRegUI.Choices import Method, Preset
+from SphericalRegUI.Feedback import ERROR_STYLE, onPathTyped, say, showPath
+from SphericalRegUI.GeometryFiller import GeometryFiller
+from SphericalRegUI.InputChecks import CalibrationCheck, lostSegments, placedNames, sameData, sliceCount
+from SphericalRegUI.Preparation import calibratedViews, calibrationPath, imageSize, viewFields
 
 # Which label tells about which of the engine's fields.
 _LABELS = {
@@ -24,52 +27,136 @@ class InputsSection(VTKObservationMixin):
     """
     :param ui: the panel's widgets by name.
     :param parameters: returns the parameter node's wrapper, or None while there is none.
+    :param refresh: brings the whole panel up to date.
     """
 
-    def __init__(self, ui, parameters):
+    def __init__(self, ui, parameters, refresh):
         VTKObservationMixin.__init__(self)
         self.ui = ui
         self._parameters = parameters
+        self._refresh = refresh
         self._watched = []
-        self._filled = {}
+        self.geometry = GeometryFiller(ui, parameters)
         self._shownSegments = None
+        self._segmentsOf = None
+        self._segmentsNote = ""
+        self._deleted = {}
+        self._told = None
+        self._readCalibration = CalibrationCheck(calibratedViews)
         ui.segmentsComboBox.connect("checkedIndexesChanged()", self._onSegmentsChecked)
-        ui.calibrationPathLineEdit.connect("currentPathChanged(QString)", self._onCalibrationChosen)
-        for number in (1, 2):
-            button = getattr(ui, f"dicom{number}Button")
-            button.connect("clicked()", lambda n=number: self.fillFromDicom(n))
+        onPathTyped(ui.calibrationPathLineEdit, self._onCalibrationChosen)
 
     def update(self):
         """Say what is missing; returns all of it, empty where a registration can begin."""
         parameters = self._parameters()
         self._watch()
-        self._fillNewImages()
+        # in the middle of loading a scene, what is chosen may not be there yet
+        if not (slicer.mrmlScene.IsImporting() or slicer.mrmlScene.IsClosing()):
+            self.geometry.follow()
+            self._pruneSegments()
         self._showSegments()
+        self._forgetDeleted()
         found = []
-        ct = _("Choose the CT.") if parameters.ctVolume is None else ""
+        ct = self._problemOfCT(parameters.ctVolume)
         say(self.ui.ctProblemLabel, ct, ERROR_STYLE)
         found += [ct] if ct else []
         showPath(self.ui.calibrationPathLineEdit, parameters.calibrationFile)
         calibration = calibrationPath(parameters)
-        missing = calibration is not None and not calibration.is_file()
-        text = _("There is no file {path}.").format(path=calibration) if missing else ""
+        text = "" if calibration is None else self._problemOfCalibration(calibration)
         say(self.ui.calibrationProblemLabel, text, ERROR_STYLE)
         found += [text] if text else []
         for number in (1, 2):
             found += self._updateView(number, calibration is not None)
-        self._countLandmarks()
-        return found
+        text = self._problemOfPreset(calibration is not None)
+        say(self.ui.presetProblemLabel, text, ERROR_STYLE)
+        found += [text] if text else []
+        truth = self._deletedText("truth", _("no true pose is chosen now."))
+        say(self.ui.truthProblemLabel, truth)
+        return found + self._countLandmarks()
+
+    def nodeDeleted(self, fields, name):
+        """A node of that name is about to leave the scene, and these fields choose nothing now."""
+        self._deleted |= dict.fromkeys(fields, name)
+
+    def _forgetDeleted(self):
+        """What was chosen anew needs no word about what was deleted."""
+        parameters = self._parameters()
+        self._deleted = {field: name for field, name in self._deleted.items() if getattr(parameters, field) is None}
+
+    def _deletedText(self, field, remedy):
+        """That the field's node was deleted, with the remedy; empty where it was not."""
+        if field not in self._deleted:
+            return ""
+        return _("'{name}' was deleted: {remedy}").format(name=self._deleted[field], remedy=remedy)
+
+    def _problemOfCT(self, volume):
+        if volume is None:
+            return self._deletedText("ctVolume", _("choose a CT.")) or _("Choose the CT.")
+        slices = sliceCount(volume)
+        if slices == 0:
+            return _("This volume has no voxels.")
+        return _("This is an image of one slice: choose a CT.") if slices == 1 else ""
+
+    def _problemOfCalibration(self, path):
+        if not path.is_file():
+            return _("There is no file {path}.").format(path=path)
+        if not self.geometry.possible():
+            return ""
+        views, text = self._readCalibration(path)
+        volumes = [one for one in (self._parameters().xray1Volume, self._parameters().xray2Volume) if one is not None]
+        if text or not volumes:
+            return text
+        if len(views) != len(volumes):
+            return _("{file} holds {views} views, and {count} X-rays are chosen.").format(
+                file=path.name, views=len(views), count=len(volumes)
+            )
+        for view, volume in zip(views, volumes, strict=True):
+            size = imageSize(volume)
+            if size is not None and size != (view.height, view.width):
+                return _(
+                    "{file} is for images of {rows} rows and {columns} columns; '{name}' has {imageRows} and "
+                    "{imageColumns}."
+                ).format(
+                    file=path.name, rows=view.height, columns=view.width, name=volume.GetName(), imageRows=size[0],
+                    imageColumns=size[1],
+                )  # fmt: skip
+        return ""
+
+    def _problemOfPreset(self, calibrated):
+        """The angles are needed only where the search begins at the chosen view."""
+        parameters = self._parameters()
+        fromView = parameters.method in (Method.AUTOMATIC, Method.SEARCH)
+        if parameters.preset is not Preset.ANGLES or not fromView or parameters.xray1Volume is None:
+            return ""
+        if calibrated:
+            return _("A calibration file tells no angles of the C-arm: choose another view.")
+        if not parameters.geometry1.anglesKnown:
+            return _("The angles of X-ray 1 are not known: type them and check that they are known, or choose a view.")
+        return ""
 
     def forget(self):
         """Watch nothing any more: the scene is being closed."""
         self.removeObservers()
         self._watched = []
 
+    def startAnew(self):
+        """Another parameter node, or none: nothing is known of what was chosen before."""
+        self.forget()
+        self.geometry.forget()
+        self._segmentsOf = None
+        self._shownSegments = None
+
+    def forgetNews(self):
+        """What was said of deleted nodes has been read: a run begins, or the scene was closed."""
+        self._deleted = {}
+        self._segmentsNote = ""
+
     def _watch(self):
         """Follow landmarks and segments that are added, renamed or removed while they are chosen."""
         parameters = self._parameters()
         marks = (parameters.ctLandmarks, parameters.xray1Landmarks, parameters.xray2Landmarks)
-        chosen = [*marks, parameters.segmentation]
+        images = (parameters.xray1Volume, parameters.xray2Volume)
+        chosen = [*marks, parameters.segmentation, *images]
         if chosen == self._watched:
             return
         self.forget()
@@ -78,65 +165,32 @@ class InputsSection(VTKObservationMixin):
         for node in {node.GetID(): node for node in marks if node is not None}.values():
             for event in (Markups.PointPositionDefinedEvent, Markups.PointModifiedEvent, Markups.PointRemovedEvent):
                 self.addObserver(node, event, self._onLandmarksChanged)
+        for node in {node.GetID(): node for node in images if node is not None}.values():
+            # a sequence that shows another frame
+            self.addObserver(node, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, self._onImageChanged)
+            self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._onImageChanged)
         if parameters.segmentation is not None:
             segmentation = parameters.segmentation.GetSegmentation()
             for event in (Segmentation.SegmentAdded, Segmentation.SegmentRemoved, Segmentation.SegmentModified):
                 self.addObserver(segmentation, event, self._onSegmentsChanged)
 
     def _onLandmarksChanged(self, caller, event):
-        if self._parameters() is not None:
-            self._countLandmarks()
+        # with each movement of a point: the panel only where something else is to be said
+        if self._parameters() is not None and self._told != self._pairing():
+            self._refresh()
 
     def _onSegmentsChanged(self, caller, event):
         if self._parameters() is not None:
-            self._showSegments()
+            self._refresh()
 
-    def fillFromDicom(self, number):
-        """Read the geometry of an X-ray from its header, and say what the header does not tell."""
-        parameters = self._parameters()
-        label = getattr(self.ui, f"dicom{number}Label")
-        volume = getattr(parameters, f"xray{number}Volume")
-        if volume is None:
-            say(label, _("Choose the X-ray first."), ERROR_STYLE)
-            return
-        with reported(label):
-            from SphericalRegLib.control.geometry_fields import fields_from_dicom
-
-            header = DicomHeaders.readHeader(volume)
-            if header is None:
-                say(label, _("No DICOM header is known of this image: type its geometry, or choose a calibration."))
-                return
-            dataset, frame = header
-            fields, missing = fields_from_dicom(dataset, frame)
-            geometry = getattr(parameters, f"geometry{number}")
-            with slicer.util.NodeModify(parameters):
-                fillGeometry(geometry, fields)
-                geometry.tone = type(geometry.tone)(DicomHeaders.toneOf(dataset))
-            say(label, " ".join(missing) if missing else _("Filled from the DICOM header."))
-
-    def _fillNewImages(self):
-        """Fill once for each newly chosen image whose fields are still empty: what a user typed stays."""
-        parameters = self._parameters()
-        for number in (1, 2):
-            volume = getattr(parameters, f"xray{number}Volume")
-            identity = volume.GetID() if volume is not None else None
-            if self._filled.get(number) == identity:
-                continue
-            self._filled[number] = identity
-            if identity is not None and getattr(parameters, f"geometry{number}").sdd == 0 and self._canFill():
-                self.fillFromDicom(number)
-            elif identity is None:
-                say(getattr(self.ui, f"dicom{number}Label"), "")
+    def _onImageChanged(self, caller, event):
+        if self._parameters() is not None and self.geometry.changed():
+            self._refresh()
 
     def fillAgain(self):
-        """Look at the chosen images anew: packages were installed, or a scene was loaded."""
-        self._filled = {}
+        """Look at the chosen images anew: packages were installed, or the sample was chosen once more."""
+        self.geometry.forget()
         self.update()
-
-    def _canFill(self):
-        from SphericalRegLib.control.packages import missing_packages
-
-        return not missing_packages(["torch", "pydicom", "SimpleITK"])
 
     def _updateView(self, number, calibrated):
         """The problems of one view, shown beside its fields."""
@@ -147,9 +201,15 @@ class InputsSection(VTKObservationMixin):
         several = parameters.xray1Volume is not None and parameters.xray2Volume is not None
         text = ""
         if number == 1 and volume is None:
-            text = _("Choose an X-ray.")
-        elif volume is not None and imageSize(volume) is None:
+            text = self._deletedText("xray1Volume", _("choose an X-ray.")) or _("Choose an X-ray.")
+        elif volume is None:
+            text = self._deletedText("xray2Volume", _("no second X-ray is chosen now."))
+        elif sliceCount(volume) == 0:
             text = _("This image has no pixels.")
+        elif sliceCount(volume) > 1:
+            text = _("This volume has {count} slices: choose an image of one slice.").format(count=sliceCount(volume))
+        elif number == 2 and sameData(parameters.xray1Volume, volume):
+            text = _("This is the image of X-ray 1: choose another one, or none.")
         say(getattr(self.ui, f"xray{number}ProblemLabel"), text, ERROR_STYLE)
         found = {}
         if volume is not None and not calibrated:
@@ -161,25 +221,64 @@ class InputsSection(VTKObservationMixin):
         for name, words in told.items():
             say(getattr(self.ui, f"{name}{number}ProblemLabel"), words, ERROR_STYLE)
         prefix = _("X-ray {number}: ").format(number=number)
-        return [prefix + words for words in [text, *found.values()] if words]
+        return [
+            prefix + words for words in [text if number == 1 or volume is not None else "", *found.values()] if words
+        ]
+
+    def _pairing(self):
+        """For each X-ray with landmarks: (number, pairs with the CT, names that the CT lacks)."""
+        parameters = self._parameters()
+        inCT = placedNames(parameters.ctLandmarks)
+        found = []
+        for number in (1, 2):
+            inXray = placedNames(getattr(parameters, f"xray{number}Landmarks"))
+            if inXray:
+                found.append((number, len(inXray & inCT), tuple(sorted(inXray - inCT))))
+        return found
 
     def _countLandmarks(self):
-        """How many landmarks have a partner, so that misspelled names are seen at once."""
-        parameters = self._parameters()
-        inCT = _names(parameters.ctLandmarks)
-        lines = []
-        for number in (1, 2):
-            inXray = _names(getattr(parameters, f"xray{number}Landmarks"))
-            if not inXray:
-                continue
-            unknown = sorted(inXray - inCT)
+        """How many landmarks have a partner, so that misspelled names are seen at once; returns what stops a run."""
+        self._told = self._pairing()
+        lines, problems = [], []
+        for field in ("ctLandmarks", "xray1Landmarks", "xray2Landmarks"):
+            deleted = self._deletedText(field, _("no landmarks are chosen in its place."))
+            lines += [deleted] if deleted else []
+        for number, count, unknown in self._told:
             words = _("X-ray {number}: {count} landmarks paired with the CT by name.").format(
-                number=number, count=len(inXray & inCT)
+                number=number, count=count
             )
             if unknown:
-                words += " " + _("Not in the CT: {names}.").format(names=", ".join(unknown))
+                names = _("Not in the CT: {names}.").format(names=", ".join(unknown))
+                words += " " + names
+                if getattr(self._parameters(), f"xray{number}Volume") is not None:
+                    problems.append(_("Landmarks of X-ray {number}: ").format(number=number) + names)
             lines.append(words)
-        say(self.ui.landmarksLabel, "\n".join(lines))
+        say(self.ui.landmarksLabel, "\n".join(lines), ERROR_STYLE if problems else "")
+        return problems
+
+    def _pruneSegments(self):
+        """Let go of segments that are not there, or that were another segmentation's: IDs are alike in all of them."""
+        parameters = self._parameters()
+        node = parameters.segmentation
+        identity, segments = None if node is None else node.GetID(), tuple(parameters.segments)
+        former, self._segmentsOf = self._segmentsOf, (identity, segments)
+        if former is not None and former != self._segmentsOf:
+            self._segmentsNote = ""
+        if "segmentation" in self._deleted:
+            self._segmentsNote = self._deletedText("segmentation", _("the whole CT is rendered now."))
+        another = former is not None and former[0] != identity and former[1] == segments
+        lost = list(segments) if another else lostSegments(node, segments)
+        if lost:
+            left = [one for one in segments if one not in lost]
+            self._segmentsOf = (identity, tuple(left))
+            if "segmentation" not in self._deleted:
+                self._segmentsNote = (
+                    _("Segments that had been chosen are not there any more.")
+                    if left
+                    else _("The segments that had been chosen are not there any more: the whole CT is rendered now.")
+                )
+            parameters.segments = left
+        say(self.ui.segmentsProblemLabel, self._segmentsNote, ERROR_STYLE)
 
     def _showSegments(self):
         """List the segments of the chosen segmentation, checked as the parameter node says."""
@@ -200,8 +299,9 @@ class InputsSection(VTKObservationMixin):
         box.enabled = bool(names)
 
     def _onCalibrationChosen(self, path):
-        if self._parameters() is not None:
-            self._parameters().calibrationFile = path
+        parameters = self._parameters()
+        if parameters is not None and parameters.calibrationFile != path:
+            parameters.calibrationFile = path
 
     def _onSegmentsChecked(self):
         parameters = self._parameters()
@@ -211,19 +311,6 @@ class InputsSection(VTKObservationMixin):
         checked = [box.itemData(index.row()) for index in box.checkedIndexes()]
         self._shownSegments = (_segments(parameters.segmentation), tuple(checked))
         parameters.segments = checked
-
-
-def _names(markupsNode):
-    """Names of the points that have been placed."""
-    if markupsNode is None:
-        return set()
-    placed = slicer.vtkMRMLMarkupsNode.PositionDefined
-    count = markupsNode.GetNumberOfControlPoints()
-    return {
-        markupsNode.GetNthControlPointLabel(index).strip()
-        for index in range(count)
-        if markupsNode.GetNthControlPointPositionStatus(index) == placed
-    }
 
 
 def _segments(segmentationNode):

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from SphericalRegUI import Samples
 from SphericalRegUI.Curve import Curve
-from SphericalRegUI.Feedback import ERROR_STYLE, reported, say, showPath
+from SphericalRegUI.Feedback import ERROR_STYLE, onPathTyped, reported, say, showPath
 
 
 class ModelSection:
@@ -28,10 +28,14 @@ class ModelSection:
         self._parameters = parameters
         self._session = session
         self._cards = []
+        self._chosen = None
+        self._problem = ""
         self._listed = None
         self._folder = None
-        ui.modelFolderPathLineEdit.connect("currentPathChanged(QString)", self._onFolderChosen)
+        onPathTyped(ui.modelFolderPathLineEdit, self._onFolderChosen)
         ui.modelComboBox.connect("currentIndexChanged(int)", self._onModelChosen)
+        # the same one once more as well
+        ui.modelComboBox.connect("activated(int)", self._onModelChosen)
         ui.deviceComboBox.connect("currentIndexChanged(int)", self._onDeviceChosen)
         ui.trainButton.connect("clicked()", lambda: self.train(None))
         ui.fineTuneButton.connect("clicked()", lambda: self.train(self._parameters().modelFile))
@@ -39,10 +43,11 @@ class ModelSection:
         session.training.listen(self._onTrainingEvent)
 
     def update(self):
-        """List models and devices, and say what can be done with them."""
+        """List models and devices, and say what can be done with them; returns why the chosen model cannot be used."""
         self._listModels()
         self._listDevices()
         self._enable()
+        return [self._problem] if self._problem else []
 
     def refresh(self):
         """Look into the folder again: files may have come."""
@@ -57,30 +62,53 @@ class ModelSection:
         if folder != self._folder:
             self._folder = folder
             self._cards = find_models([folder]) if folder else []
-        state = (folder, parameters.modelFile)
+        chosen = pathlib.Path(parameters.modelFile) if parameters.modelFile else None
+        state = (folder, parameters.modelFile, chosen is not None and chosen.is_file())
         if state == self._listed:
             return
         self._listed = state
+        self._examine(chosen)
         box = self.ui.modelComboBox
         blocked = box.blockSignals(True)
         box.clear()
         box.addItem(_("No model"), "")
         for card in self._cards:
             box.addItem(card.name, str(card.path))
+        if chosen is not None and box.findData(parameters.modelFile) < 0:
+            # what is used is shown, wherever it lies
+            if self._chosen is not None:
+                words = _("{name} (in another folder)").format(name=self._chosen.name)
+            elif chosen.is_file():
+                words = _("{name} (no model)").format(name=chosen.name)
+            else:
+                words = _("{name} (missing)").format(name=chosen.name)
+            box.addItem(words, parameters.modelFile)
         box.setCurrentIndex(max(0, box.findData(parameters.modelFile)))
         box.blockSignals(blocked)
         self._describe()
 
     def _describe(self):
-        chosen = self._parameters().modelFile
-        card = next((one for one in self._cards if str(one.path) == chosen), None)
-        if card is not None:
-            words = card.text
-        elif chosen:
-            words = _("There is no model {path}: choose another one, or none.").format(path=chosen)
+        if self._chosen is not None:
+            words = self._chosen.text
         else:
-            words = _("No model is chosen: registration works without one.")
-        say(self.ui.modelLabel, words)
+            words = self._problem or _("No model is chosen: registration works without one.")
+        say(self.ui.modelLabel, words, ERROR_STYLE if self._problem else "")
+
+    def _examine(self, path):
+        """What the chosen file says of itself, or why it cannot be used; its header alone is read."""
+        from SphericalRegLib.control.models import read_model_file
+        from SphericalRegLib.errors import CheckpointError
+
+        self._chosen, self._problem = None, ""
+        if path is None:
+            return
+        if not path.is_file():
+            self._problem = _("There is no model {path}: choose another one, or none.").format(path=path)
+            return
+        try:
+            self._chosen = read_model_file(path)
+        except CheckpointError as error:
+            self._problem = str(error)
 
     def _listDevices(self):
         """Devices are known once torch is imported; it is not imported for this list alone."""
@@ -107,17 +135,19 @@ class ModelSection:
         parameters, running = self._parameters(), self._session.training.state.busy
         can = not running and parameters.ctVolume is not None
         self.ui.trainButton.enabled = can
-        self.ui.fineTuneButton.enabled = can and bool(parameters.modelFile)
+        self.ui.fineTuneButton.enabled = can and self._chosen is not None
         self.ui.cancelTrainingButton.enabled = running
 
     def _onFolderChosen(self, path):
-        if self._parameters() is not None:
-            self._parameters().modelFolder = path
+        parameters = self._parameters()
+        if parameters is not None and parameters.modelFolder != path:
+            parameters.modelFolder = path
 
     def _onModelChosen(self, index):
-        if self._parameters() is not None:
-            self._parameters().modelFile = self.ui.modelComboBox.itemData(index) or ""
-            self._describe()
+        path = self.ui.modelComboBox.itemData(index) or ""
+        parameters = self._parameters()
+        if parameters is not None and parameters.modelFile != path:
+            parameters.modelFile = path
 
     def _onDeviceChosen(self, index):
         if self._parameters() is not None:

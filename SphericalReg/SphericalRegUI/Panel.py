@@ -3,8 +3,10 @@
 import slicer
 from slicer.i18n import tr as _
 
-from SphericalRegUI import Dependencies, Samples
+from SphericalRegUI import Dependencies, Filling, Samples
+from SphericalRegUI.Choices import Method
 from SphericalRegUI.Feedback import ERROR_STYLE, reported, say
+from SphericalRegUI.InputChecks import letGo
 from SphericalRegUI.InputsSection import InputsSection
 from SphericalRegUI.LandscapeSection import LandscapeSection
 from SphericalRegUI.ModelSection import ModelSection
@@ -25,7 +27,8 @@ class Panel:
         self._requirementsPath = requirementsPath
         self._node = None
         self._updating = False
-        self.inputs = InputsSection(ui, self.parameterNode)
+        self._emptied = []
+        self.inputs = InputsSection(ui, self.parameterNode, self.update)
         self.model = ModelSection(ui, self.parameterNode, session, self.ensurePackages)
         self.register = RegisterSection(ui, self.parameterNode, session, self.ensurePackages)
         self.result = ResultSection(ui, self.parameterNode, session)
@@ -44,8 +47,8 @@ class Panel:
     def setParameterNode(self, node):
         """Show another parameter node, or none while the scene is being closed."""
         self._node = node
+        self.inputs.startAnew()
         if node is None:
-            self.inputs.forget()
             self.register.stopObserving()
             self.result.forget()
             self.landscape.forget()
@@ -60,10 +63,11 @@ class Panel:
         self._updating = True
         try:
             missing = self.inputs.update()
-            self.model.update()
-            self.register.update(missing)
+            model = self.model.update()
+            startsFromModel = self._node.method is Method.AUTOMATIC
+            self.register.update([*missing, *model] if startsFromModel else missing)
             self.result.update()
-            self.landscape.update(missing)
+            self.landscape.update([*missing, *model] if self._node.surveyLearned else missing)
         finally:
             self._updating = False
 
@@ -98,22 +102,57 @@ class Panel:
                 node.ctVolume, node.xray1Volume, node.segmentation = ct, xray, bones
                 node.xray2Volume, node.segments = None, []
                 # an earlier image's geometry is not this one's
-                node.geometry1.sdd = 0.0
+                Filling.clear(node.geometry1)
                 if complete:
                     node.truth = Samples.loadTruth(slicer.mrmlScene)
                     model = Samples.modelPath()
                     node.modelFolder, node.modelFile = str(model.parent), str(model)
+        self.inputs.fillAgain()
         self.update()
 
     def nodeRemoved(self, node):
-        """A node is about to leave the scene."""
+        """A node is about to leave the scene: what runs on it is stopped, and nothing is chosen in its place."""
+        runs = (
+            (self.session.registration, self.ui.registerStatusLabel),
+            (self.session.survey, self.ui.landscapeStatusLabel),
+        )
+        busy = [one for one in runs if one[0].state.busy]
         stopped = self.session.nodeRemoved(node)
-        if stopped is not None:
-            text = _("'{name}' was deleted, so the run that used it was stopped.").format(name=stopped)
-            say(self.ui.registerStatusLabel, text, ERROR_STYLE)
+        self._letGo(node)
+        text = _("'{name}' was deleted, so the run that used it was stopped.").format(name=stopped)
+        for controller, label in busy:
+            if not controller.state.busy:
+                say(label, text, ERROR_STYLE)
+
+    def _letGo(self, node):
+        """A selector whose node is deleted takes another one: the fields are emptied before, and looked at after."""
+        if self._node is None:
+            return
+        with slicer.util.NodeModify(self._node):
+            self._emptied = letGo(self._node, node)
+            self.inputs.nodeDeleted(self._emptied, node.GetName())
+
+    def nodeGone(self):
+        """A node has left the scene: what it was chosen for stays empty."""
+        fields, self._emptied = self._emptied, []
+        for field in fields:
+            if self._node is not None and getattr(self._node, field) is not None:
+                setattr(self._node, field, None)
+
+    def sceneClosed(self):
+        """Nothing that is said of runs and nodes is true any more."""
+        self.inputs.forgetNews()
+        for label in (self.ui.registerStatusLabel, self.ui.resultStatusLabel, self.ui.landscapeStatusLabel):
+            say(label, "")
 
     def _onEvent(self, event):
         from SphericalRegLib.control import StateChanged
 
-        if isinstance(event, StateChanged) and not event.after.busy:
+        if not isinstance(event, StateChanged):
+            return
+        # it chooses other inputs
+        self.ui.sampleButton.enabled = not (self.session.registration.state.busy or self.session.survey.state.busy)
+        if event.after.busy and not event.before.busy:
+            self.inputs.forgetNews()
+        if not event.after.busy:
             self.update()

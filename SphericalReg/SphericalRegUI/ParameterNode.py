@@ -28,6 +28,7 @@ class ViewGeometry:
     mirrored - Whether the stored image is a mirror image of what the source sees.
     anglesKnown - Whether the angles mean something.
     tone - What the image's values are.
+    filled - What of all this a DICOM header filled in, see Filling.py.
     """
 
     sdd: Annotated[float, WithinRange(0.0, 10000.0)] = 0.0
@@ -42,6 +43,7 @@ class ViewGeometry:
     mirrored: bool = False
     anglesKnown: bool = False
     tone: Tone = Tone.ATTENUATION
+    filled: str = ""
 
 
 @parameterNodeWrapper
@@ -53,6 +55,7 @@ class SphericalRegParameterNode:
     segmentation, segments - Bones; where segments (by ID) are named, only these are rendered.
     xray1Volume, xray2Volume - One or two X-rays.
     geometry1, geometry2 - Their geometry.
+    filledImage1, filledImage2 - The images whose headers filled it.
     calibrationFile - A file with the geometry of all views, in place of the fields.
     preset - The view to start from.
     ctLandmarks, xray1Landmarks, xray2Landmarks - Landmarks of the same names.
@@ -77,6 +80,8 @@ class SphericalRegParameterNode:
     xray2Volume: vtkMRMLScalarVolumeNode
     geometry1: ViewGeometry
     geometry2: ViewGeometry
+    filledImage1: vtkMRMLScalarVolumeNode
+    filledImage2: vtkMRMLScalarVolumeNode
     calibrationFile: str = ""
     preset: Preset = Preset.AUTOMATIC
     ctLandmarks: vtkMRMLMarkupsFiducialNode

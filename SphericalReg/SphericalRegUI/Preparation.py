@@ -55,6 +55,13 @@ def calibrationPath(parameters):
     return pathlib.Path(parameters.calibrationFile) if parameters.calibrationFile else None
 
 
+def calibratedViews(path):
+    """The views of a calibration file."""
+    from SphericalRegLib.geometry.calibration_files import read_autoscoper, read_json
+
+    return read_json(path).views if path.suffix.lower() == ".json" else [read_autoscoper(path)]
+
+
 def viewFields(geometry):
     """The engine's ``ViewFields`` of a geometry as typed."""
     from SphericalRegLib.control.geometry_fields import ViewFields
@@ -151,9 +158,8 @@ class Preparation:
 
     def _calibrated(self, path, count):
         from SphericalRegLib.errors import InputError
-        from SphericalRegLib.geometry.calibration_files import read_autoscoper, read_json
 
-        views = read_json(path).views if path.suffix.lower() == ".json" else [read_autoscoper(path)]
+        views = calibratedViews(path)
         if len(views) != count:
             raise InputError(
                 f"{path.name} holds {len(views)} views for {count} X-rays: choose a file with one for each, or none."

@@ -6,6 +6,7 @@ from slicer.util import VTKObservationMixin
 
 from SphericalRegUI.Choices import Method, Similarity
 from SphericalRegUI.Feedback import ERROR_STYLE, followRun, reported, say
+from SphericalRegUI.InputChecks import LEAST_PAIRS, pairCounts
 
 
 class RegisterSection(VTKObservationMixin):
@@ -56,6 +57,12 @@ class RegisterSection(VTKObservationMixin):
             return [_("Choose the landmarks in the CT, under Inputs.")]
         if parameters.similarity is Similarity.LEARNED_FIRST and not parameters.modelFile:
             return [_("Choose a model, or another similarity under Advanced.")]
+        if parameters.method is Method.LANDMARKS and max(pairCounts(parameters), default=0) < LEAST_PAIRS:
+            return [
+                _(
+                    "Place at least {count} landmarks of the same names in the CT and in one X-ray, under Inputs."
+                ).format(count=LEAST_PAIRS)
+            ]
         return []
 
     def register(self):

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 CATEGORY = "SphericalReg"
 SAMPLE_NAME = "SphericalRegPelvis"
 _NAME = "pelvis_lumbar_3mm"
+_PART = "SphericalReg.Sample"
 _FILES = (f"{_NAME}.nii.gz", f"{_NAME}_ap.dcm", f"{_NAME}_labels.nii.gz")
 
 
@@ -35,26 +36,56 @@ def registerSampleData(iconsFolder):
 
 
 def loadSample():
-    """Load CT, X-ray and bones; returns their nodes in this order."""
-    from SphericalRegLib.sample import sample_path
-
-    ct = slicer.util.loadVolume(str(sample_path(_FILES[0])), {"name": "Pelvis CT"})
-    options = {"name": "Pelvis X-ray AP", "singleFile": True, "show": False}
-    xray = slicer.util.loadVolume(str(sample_path(_FILES[1])), options)
-    bones = slicer.util.loadSegmentation(str(sample_path(_FILES[2])), {"name": "Pelvis bones"})
-    _nameSegments(bones, json.loads(sample_path(f"{_NAME}_labels.json").read_text(encoding="utf-8")))
-    bones.GetDisplayNode().SetVisibility(False)
+    """Load what is not there yet of CT, X-ray and bones; returns their nodes in this order."""
+    ct, xray, bones = (
+        _once(part, load) for part, load in (("CT", _loadCT), ("X-ray", _loadXray), ("bones", _loadBones))
+    )
     _showXray(xray)
     return [ct, xray, bones]
 
 
+def _loadCT():
+    from SphericalRegLib.sample import sample_path
+
+    return slicer.util.loadVolume(str(sample_path(_FILES[0])), {"name": "Pelvis CT"})
+
+
+def _loadXray():
+    from SphericalRegLib.sample import sample_path
+
+    options = {"name": "Pelvis X-ray AP", "singleFile": True, "show": False}
+    return slicer.util.loadVolume(str(sample_path(_FILES[1])), options)
+
+
+def _loadBones():
+    from SphericalRegLib.sample import sample_path
+
+    bones = slicer.util.loadSegmentation(str(sample_path(_FILES[2])), {"name": "Pelvis bones"})
+    _nameSegments(bones, json.loads(sample_path(f"{_NAME}_labels.json").read_text(encoding="utf-8")))
+    bones.GetDisplayNode().SetVisibility(False)
+    return bones
+
+
 def loadTruth(scene):
-    """A transform with the sample X-ray's true pose."""
+    """A transform with the sample X-ray's true pose, made where there is none yet."""
     from SphericalRegLib.imaging.pose_file import read_pose
     from SphericalRegLib.sample import sample_path
     from SphericalRegLib.scene.poses import transform_from_pose
 
-    return transform_from_pose(scene, read_pose(sample_path(f"{_NAME}_ap_truth.json")), _("Pelvis true pose"))
+    path = sample_path(f"{_NAME}_ap_truth.json")
+    return _once("truth", lambda: transform_from_pose(scene, read_pose(path), _("Pelvis true pose")))
+
+
+def _once(part, load):
+    """A node of the sample: the one that was loaded before, else loaded and marked, so that it is found again."""
+    scene = slicer.mrmlScene
+    for index in range(scene.GetNumberOfNodes()):
+        node = scene.GetNthNode(index)
+        if node.GetAttribute(_PART) == part:
+            return node
+    node = load()
+    node.SetAttribute(_PART, part)
+    return node
 
 
 def modelPath():

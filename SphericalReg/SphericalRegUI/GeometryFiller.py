@@ -1,0 +1,143 @@
+"""A view's geometry from its image's DICOM header: by the button, and whenever another image is chosen."""
+
+from types import SimpleNamespace
+
+import slicer
+from slicer.i18n import tr as _
+
+from SphericalRegUI import DicomHeaders, Filling
+from SphericalRegUI.Feedback import ERROR_STYLE, reported, say
+from SphericalRegUI.Preparation import fillGeometry, imageSize
+
+
+class GeometryFiller:
+    """
+    :param ui: the panel's widgets by name.
+    :param parameters: returns the parameter node's wrapper, or None while there is none.
+    """
+
+    def __init__(self, ui, parameters):
+        self.ui = ui
+        self._parameters = parameters
+        self._seen = {}
+        self._complete = False
+        for number in (1, 2):
+            button = getattr(ui, f"dicom{number}Button")
+            button.connect("clicked()", lambda n=number: self.fillFromDicom(n))
+
+    def forget(self):
+        """Look at the chosen images as if for the first time."""
+        self._seen = {}
+
+    def changed(self):
+        """Whether another image or frame is there than was looked at last."""
+        return any(self._seen.get(number) != self._imageKey(number) for number in (1, 2))
+
+    def fillFromDicom(self, number):
+        """Read the geometry of an X-ray from its header, and say what the header does not tell."""
+        label = getattr(self.ui, f"dicom{number}Label")
+        if getattr(self._parameters(), f"xray{number}Volume") is None:
+            say(label, _("Choose the X-ray first."), ERROR_STYLE)
+            return
+        with reported(label):
+            self._fill(number, everything=True)
+
+    def follow(self):
+        """Fill where another image is chosen or another frame is shown: what a user typed stays."""
+        for number in (1, 2):
+            key, first = self._imageKey(number), number not in self._seen
+            if not first and self._seen[number] == key:
+                continue
+            self._seen[number] = key
+            with reported(getattr(self.ui, f"dicom{number}Label")):
+                self._imageChosen(number, key, first)
+
+    def _imageKey(self, number):
+        """What decides whether an image is another one: (ID, frame of a sequence, size), or None."""
+        volume = getattr(self._parameters(), f"xray{number}Volume")
+        if volume is None:
+            return None
+        return volume.GetID(), DicomHeaders.frameOf(volume) if self.possible() else 0, imageSize(volume)
+
+    def _imageChosen(self, number, key, first):
+        parameters, label = self._parameters(), getattr(self.ui, f"dicom{number}Label")
+        source, filled = _sources(parameters)[number - 1]
+        geometry = getattr(parameters, f"geometry{number}")
+        same = filled and key is not None and source is not None and source.GetID() == key[0]
+        if same and Filling.frameFilledFrom(geometry) == key[1]:
+            if first:
+                say(label, _("Filled from the DICOM header."))
+        elif first and not filled and geometry.sdd != 0:
+            # of a scene, or set by a script: complete as it is
+            say(label, "")
+        elif key is not None and self.possible():
+            self._fill(number)
+        else:
+            self._takeBack(number)
+            say(label, "")
+
+    def _fill(self, number, everything=False):
+        """Fill from the header, and say what it does not tell; ``everything``: what the user typed too."""
+        from SphericalRegLib.control.geometry_fields import fields_from_dicom
+
+        parameters, label = self._parameters(), getattr(self.ui, f"dicom{number}Label")
+        volume, geometry = getattr(parameters, f"xray{number}Volume"), getattr(parameters, f"geometry{number}")
+        try:
+            header = DicomHeaders.readHeader(volume)
+            fields, missing = (None, []) if header is None else fields_from_dicom(*header)
+        except Exception:
+            self._takeBack(number)
+            raise
+        if header is None:
+            words = [_("No DICOM header is known of this image: type its geometry, or choose a calibration.")]
+            if not everything and self._takeBack(number):
+                words.append(_("What another image's header had filled in was cleared."))
+            say(label, " ".join(words))
+            return
+        told = SimpleNamespace(tone=DicomHeaders.toneOf(header[0]))
+        fillGeometry(told, fields)
+        with slicer.util.NodeModify(parameters):
+            kept = Filling.fill(geometry, told, DicomHeaders.frameOf(volume), everything)
+            setattr(parameters, f"filledImage{number}", volume)
+        words = missing or [_("Filled from the DICOM header.")]
+        if kept:
+            names = ", ".join(_groupName(group) for group in kept)
+            words = [*words, _("Kept as typed, though the header says otherwise: {names}.").format(names=names)]
+        say(label, " ".join(words))
+
+    def _takeBack(self, number):
+        """Clear what another image's header had filled in; whether there was any."""
+        parameters = self._parameters()
+        with slicer.util.NodeModify(parameters):
+            cleared = Filling.takeBack(getattr(parameters, f"geometry{number}"))
+            setattr(parameters, f"filledImage{number}", None)
+        return cleared
+
+    def possible(self):
+        """Whether headers can be read."""
+        from SphericalRegLib.control.packages import missing_packages
+
+        # looked for until they are there, not again with each change
+        self._complete = self._complete or not missing_packages(["torch", "pydicom", "SimpleITK"])
+        return self._complete
+
+
+def _sources(parameters):
+    """For each view: (the image whose header filled its geometry, what it filled)."""
+    return (
+        (parameters.filledImage1, parameters.geometry1.filled),
+        (parameters.filledImage2, parameters.geometry2.filled),
+    )
+
+
+def _groupName(group):
+    """What a group of fields is called in the panel."""
+    return {
+        "sdd": _("source to detector"),
+        "sad": _("source to isocenter"),
+        "spacing": _("pixel size"),
+        "offCenter": _("off center"),
+        "mirrored": _("mirror image"),
+        "angles": _("angles"),
+        "tone": _("values"),
+    }[group]
