@@ -156,6 +156,7 @@ class LandscapeSection:
         table = None if self._shown is None else slicer.mrmlScene.GetNodeByID(self._shown)
         with slicer.util.WaitCursor():
             self.ui.landscapeTableView.setMRMLTableNode(None if self.ui.landscapeTableGroupBox.collapsed else table)
+            self.ui.landscapeTableView.resizeColumnsToContents()
 
     def _onSimilarityChosen(self, index):
         parameters = self._parameters()

@@ -267,8 +267,8 @@ def _add_table(scene: Scene, x: Axis, y: Axis, grids: Mapping[str, np.ndarray], 
     headings = [f"{axis.name} ({axis.unit})" for axis in (x, y)]
     columns = {headings[0]: first.ravel().tolist(), headings[1]: second.ravel().tolist()}
     columns |= {title: grid.ravel().tolist() for title, grid in grids.items()}
-    units = {heading: axis.unit for heading, axis in zip(headings, (x, y), strict=True)}
-    return tables.add_table(scene, name, columns, units, {})
+    # the headings bear the units: a table view would add the columns' own to them
+    return tables.add_table(scene, name, columns, {}, {})
 
 
 def _add_surface(

@@ -31,7 +31,8 @@ def test_the_table_holds_every_number_with_its_unit(a_scene: Any) -> None:
     table = landscape.add_landscape(a_scene, X, Y, {"NCC": bowl()}, "L")
     headings = [table.GetColumnName(n) for n in range(3)]
     assert headings == ["rotation (°)", "depth (mm)", "NCC"]
-    assert table.GetColumnUnitLabel("depth (mm)") == "mm"
+    # which a table view would tell twice
+    assert not table.GetColumnUnitLabel("depth (mm)")
     columns = [tables.column_of(table, heading) for heading in headings]
     for x, y, value in zip(*columns, strict=True):
         assert value == pytest.approx(0.25 + ((x - 6) / 10) ** 2 + (y / 50) ** 2, rel=1e-5)
