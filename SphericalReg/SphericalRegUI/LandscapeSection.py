@@ -26,7 +26,9 @@ class LandscapeSection:
         ui.cancelLandscapeButton.connect("clicked()", lambda: session.survey.cancel())
         ui.exportTableButton.connect("clicked()", lambda: self.exportTable())
         ui.exportPictureButton.connect("clicked()", lambda: self.exportPicture())
+        ui.removeLandscapeButton.connect("clicked()", lambda: self.removeLandscape())
         ui.shownSimilarityComboBox.connect("currentIndexChanged(int)", self._onSimilarityChosen)
+        ui.landscapeTableGroupBox.connect("toggled(bool)", lambda expanded: self._fillTable())
         ui.landscapeSelector.addAttribute("vtkMRMLTableNode", "SphericalReg.Landscape")
         session.survey.listen(self._onEvent)
         session.surveys.onMessage = lambda text: say(ui.landscapeStatusLabel, text, ERROR_STYLE)
@@ -51,16 +53,15 @@ class LandscapeSection:
         self.ui.computeButton.enabled = not missing and not busy
         self.ui.computeButton.toolTip = "\n".join(missing)
         table = parameters.currentLandscape
-        self.ui.exportTableButton.enabled = table is not None
-        self.ui.exportPictureButton.enabled = table is not None
         identity = None if table is None else table.GetID()
         if identity != self._shown:
-            self._shown = identity
-            self._listSimilarities(table)
+            self._show(table)
+        else:
+            self._showChosen(table)
 
     def forget(self):
         """Nothing is shown any more: the scene was closed."""
-        self._shown = None
+        self._show(None)
 
     def compute(self):
         """Begin, once the packages are there."""
@@ -105,27 +106,67 @@ class LandscapeSection:
             ScreenCapture.ScreenCaptureLogic().captureImageFromView(view, path)
             say(self.ui.landscapeStatusLabel, _("Written: {path}").format(path=path))
 
-    def _listSimilarities(self, table):
-        box = self.ui.shownSimilarityComboBox
+    def removeLandscape(self):
+        """Remove the chosen landscape; the one made before it is chosen then."""
+        parameters = self._parameters()
+        table = parameters.currentLandscape
+        with reported(self.ui.landscapeStatusLabel):
+            from SphericalRegLib.scene.landscape import landscapes, remove_landscape
+
+            others = [one for one in landscapes(slicer.mrmlScene) if one.GetID() != table.GetID()]
+            parameters.currentLandscape = others[-1] if others else None
+            remove_landscape(table)
+
+    def _show(self, table):
+        """Another landscape, or None: what can be done with it, its similarities and its table."""
+        ui, box = self.ui, self.ui.shownSimilarityComboBox
+        self._shown = None if table is None else table.GetID()
+        for button in (ui.exportTableButton, ui.exportPictureButton, ui.removeLandscapeButton):
+            button.enabled = table is not None
+        self._fillTable()
         blocked = box.blockSignals(True)
         box.clear()
         if table is not None:
-            with reported(self.ui.landscapeStatusLabel):
-                from SphericalRegLib.scene.landscape import landscape_nodes
+            with reported(ui.landscapeStatusLabel):
+                from SphericalRegLib.scene.landscape import landscape_nodes, select_landscape
 
+                select_landscape(table)
+                box.addItem(_("None"))
                 for name in landscape_nodes(table).surfaces:
                     box.addItem(name)
         box.blockSignals(blocked)
         box.enabled = box.count > 0
+        self._showChosen(table)
+
+    def _showChosen(self, table):
+        """Let the list say which surface is visible: that was saved with the scene, or chosen elsewhere."""
+        if table is None:
+            return
+        with reported(self.ui.landscapeStatusLabel):
+            from SphericalRegLib.scene.landscape import landscape_nodes, shown_similarity
+
+            box, shown = self.ui.shownSimilarityComboBox, shown_similarity(table)
+            blocked = box.blockSignals(True)
+            # the first item shows none
+            box.setCurrentIndex(0 if shown is None else 1 + list(landscape_nodes(table).surfaces).index(shown))
+            box.blockSignals(blocked)
+
+    def _fillTable(self):
+        """The table of the chosen landscape, while it is unfolded: a large one takes its time."""
+        table = None if self._shown is None else slicer.mrmlScene.GetNodeByID(self._shown)
+        with slicer.util.WaitCursor():
+            self.ui.landscapeTableView.setMRMLTableNode(None if self.ui.landscapeTableGroupBox.collapsed else table)
+            self.ui.landscapeTableView.resizeColumnsToContents()
 
     def _onSimilarityChosen(self, index):
         parameters = self._parameters()
         if parameters is None or parameters.currentLandscape is None or index < 0:
             return
         with reported(self.ui.landscapeStatusLabel):
-            from SphericalRegLib.scene.landscape import show_landscape
+            from SphericalRegLib.scene.landscape import landscape_nodes, show_landscape
 
-            show_landscape(parameters.currentLandscape, self.ui.shownSimilarityComboBox.itemText(index))
+            similarities = [None, *landscape_nodes(parameters.currentLandscape).surfaces]
+            show_landscape(parameters.currentLandscape, similarities[index])
 
     def _onEvent(self, event):
         from SphericalRegLib.control import Finished, Progressed

@@ -25,11 +25,21 @@ class Surveys:
 
     def nodeRemoved(self, node):
         """A node leaves the scene: a run that uses it is stopped. Returns the node's name if one was, or None."""
+        self._removeBelongings(node)
         used = any(one is not None and one.GetID() == node.GetID() for one in self._surveyed)
         if not used or not self.controller.state.busy:
             return None
         self.controller.abandon()
         return node.GetName()
+
+    def _removeBelongings(self, node):
+        """Without its table a landscape cannot be chosen any more: surfaces and marks go too, a little later."""
+        if not node.IsA("vtkMRMLTableNode") or node.GetAttribute("SphericalReg.Landscape") is None:
+            return
+        from SphericalRegLib.scene.landscape import belongings, remove_belongings
+
+        left = belongings(node)
+        self._schedule(lambda: remove_belongings(left))
 
     def forget(self):
         """Stop at once and keep nothing: the scene is closed."""

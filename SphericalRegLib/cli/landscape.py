@@ -144,6 +144,8 @@ def landscape(
         )
         xrays = read_xrays(xray, view, frame, intensity, channel=channel, sdd=sdd, sad=sad, spacing=spacing)
         volume = to_volume(scan, labels=bones).to(target)
+        if trained is not None and LEARNED in similarities:
+            trained.check_ct(volume)
         starts, origin = read_starts(
             xrays, volume, start_pose=start_pose, preset=preset, angles=angles, landmarks=landmarks
         )

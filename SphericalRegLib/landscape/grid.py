@@ -39,10 +39,10 @@ class Parameter:
 PARAMETERS = {
     "rx": Parameter(0, "rotation about x", "rad"),
     "ry": Parameter(1, "rotation about y", "rad"),
-    "rz": Parameter(2, "rotation about z (beam)", "rad"),
+    "rz": Parameter(2, "rotation about the beam", "rad"),
     "tx": Parameter(3, "shift along x", "mm"),
     "ty": Parameter(4, "shift along y", "mm"),
-    "tz": Parameter(5, "shift along z (depth)", "mm"),
+    "tz": Parameter(5, "shift along the beam", "mm"),
 }
 
 

@@ -6,6 +6,7 @@ around the world's origin or wherever it is put. The table and the surface's poi
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,10 @@ from SphericalRegLib.scene.nodes import Node, Scene
 _SIDE = 200.0
 _HEIGHT = 100.0
 _SHADES = 256
+# From the drawing's middle to the camera, in sides.
+_EYE = np.array([0.55, -2.5, 2.0])
+# Marks this near, in sides, are one.
+_SAME = 1e-6
 
 _DATA = "Landscape"
 _CURRENT_COLOR = (1.0, 0.45, 0.1)
@@ -97,12 +102,11 @@ def add_landscape(
     for index, (title, grid) in enumerate(grids.items()):
         surface = _add_surface(scene, x, y, grid, f"{table.GetName()} {title}", title, base, colors)
         best = (optimum or {}).get(title) or _lowest(x, y, grid)
-        places = {_told("optimum", best, x, y): _on_surface(x, y, grid, best, base)}
-        if current is not None:
-            places[_told("current pose", current, x, y)] = _on_surface(x, y, grid, current, base)
-        marks = landmarks.markups_from_landmarks(scene, places, f"{table.GetName()} {title} marks")
+        marks = landmarks.markups_from_landmarks(
+            scene, _marks(x, y, grid, best, current, base), f"{table.GetName()} {title} marks"
+        )
         _style(marks, _OPTIMUM_COLOR, 2.5)
-        if current is not None:  # a point that is not selected has the other color
+        if marks.GetNumberOfControlPoints() > 1:  # a point that is not selected has the other color
             marks.SetNthControlPointSelected(1, False)
             marks.GetDisplayNode().SetColor(*_CURRENT_COLOR)
         # of its own reference: it outlives a surface that the user deletes
@@ -168,13 +172,43 @@ def show_landscape(table: Node, similarity: str | None) -> None:
             node.SetDisplayVisibility(similarity is not None)
 
 
+def shown_similarity(table: Node) -> str | None:
+    """The similarity whose surface or marks are shown now; None where the landscape is hidden.
+
+    Raises:
+        InputError: for a table that is no landscape.
+    """
+    found = landscape_nodes(table)
+    for title in found.surfaces:
+        for node in (found.surfaces[title], found.marks[title]):
+            if node is not None and node.GetDisplayVisibility():
+                return title
+    return None
+
+
+def select_landscape(table: Node) -> None:
+    """Show a landscape instead of others that are shown, for they may lie in one place; else nothing changes.
+
+    Raises:
+        InputError: for a table that is no landscape.
+    """
+    hidden = set()
+    for other in landscapes(nodes.scene_of(table)):
+        if other.GetID() != table.GetID() and (shown := shown_similarity(other)) is not None:
+            hidden.add(shown)
+            show_landscape(other, None)
+    if hidden and shown_similarity(table) is None:
+        titles = list(landscape_nodes(table).surfaces)
+        show_landscape(table, next((title for title in titles if title in hidden), titles[0]))
+
+
 def look_at_landscape(camera_node: Node, table: Node) -> None:
     """Put a 3D view's camera before a landscape: the first axis to the right, the second away from the viewer."""
     nodes.require(camera_node, "vtkMRMLCameraNode", "camera")
     # the legend stands at the right
-    middle = np.array(_description(table)["origin"]) + [0.12 * _SIDE, 0.0, 0.3 * _HEIGHT]
+    middle = np.array(_description(table)["origin"]) + [0.15 * _SIDE, 0.0, 0.3 * _HEIGHT]
     modified = camera_node.StartModify()
-    camera_node.SetPosition(*(middle + np.array([0.5, -2.2, 1.75]) * _SIDE))
+    camera_node.SetPosition(*(middle + _EYE * _SIDE))
     camera_node.SetFocalPoint(*middle)
     camera_node.SetViewUp(0.0, 0.0, 1.0)
     camera_node.SetParallelProjection(False)
@@ -185,18 +219,32 @@ def look_at_landscape(camera_node: Node, table: Node) -> None:
 
 def remove_landscape(table: Node) -> None:
     """Remove a landscape with all that belongs to it."""
-    found = landscape_nodes(table)
-    for node in [*found.surfaces.values(), *found.marks.values(), found.labels]:
-        nodes.remove_node(node)
-    for index in range(len(found.surfaces)):
-        legend = nodes.reference(table, f"Legend.{index}")
-        if legend is not None:  # its surface was deleted; so neither it nor what it explains went along
-            nodes.remove_node(legend.GetPrimaryDisplayNode())
-            nodes.remove_node(legend)
-    nodes.remove_node(nodes.reference(table, "Frame"))
-    nodes.remove_node(nodes.reference(table, "Colors"))
+    remove_belongings(belongings(table))
     nodes.remove_folder(table)
     nodes.remove_node(table)
+
+
+def belongings(table: Node) -> list[Node]:
+    """All that was made for a landscape and is still there, without the table.
+
+    Raises:
+        InputError: for a table that is no landscape.
+    """
+    found = landscape_nodes(table)
+    drawn = [*found.surfaces.values(), *found.marks.values(), found.labels, nodes.reference(table, "Frame")]
+    legends = [nodes.reference(table, f"Legend.{index}") for index in range(len(found.surfaces))]
+    # with a surface that the user deletes neither its legend goes nor the display that it explains
+    explained = [legend.GetPrimaryDisplayNode() for legend in legends if legend is not None]
+    everything = [*drawn, *explained, *legends, nodes.reference(table, "Colors")]
+    return [node for node in everything if node is not None]
+
+
+def remove_belongings(left: Sequence[Node]) -> None:
+    """Remove what :func:`belongings` told, also when the table has gone, and the folder if nothing else is in it."""
+    for node in left:
+        if node.GetScene() is not None and node.IsA("vtkMRMLDisplayableNode"):
+            nodes.remove_folder(node)
+        nodes.remove_node(node)
 
 
 def _check(x: Axis, y: Axis, grids: Mapping[str, np.ndarray]) -> None:
@@ -219,8 +267,8 @@ def _add_table(scene: Scene, x: Axis, y: Axis, grids: Mapping[str, np.ndarray], 
     headings = [f"{axis.name} ({axis.unit})" for axis in (x, y)]
     columns = {headings[0]: first.ravel().tolist(), headings[1]: second.ravel().tolist()}
     columns |= {title: grid.ravel().tolist() for title, grid in grids.items()}
-    units = {heading: axis.unit for heading, axis in zip(headings, (x, y), strict=True)}
-    return tables.add_table(scene, name, columns, units, {})
+    # the headings bear the units: a table view would add the columns' own to them
+    return tables.add_table(scene, name, columns, {}, {})
 
 
 def _add_surface(
@@ -262,7 +310,8 @@ def _add_surface(
         legend.SetTitleText(title)
         legend.SetLabelFormat("%.3f")
         legend.SetSize(0.1, 0.4)
-        legend.SetPosition(0.97, 0.5)
+        # above the name of the second axis
+        legend.SetPosition(0.97, 0.88)
         legend.GetTitleTextProperty().SetFontSize(16)
         legend.GetLabelTextProperty().SetFontSize(14)
     return node
@@ -331,7 +380,35 @@ def _on_surface(x: Axis, y: Axis, grid: np.ndarray, place: tuple[float, float], 
 
 
 def _told(what: str, place: tuple[float, float], x: Axis, y: Axis) -> str:
-    return f"{what} ({place[0]:.3g} {x.unit}, {place[1]:.3g} {y.unit})"
+    lines = [*what.splitlines(), f"({place[0]:.3g} {x.unit}, {place[1]:.3g} {y.unit})"]
+    # texts begin at their points: leave the ball free
+    return "\n".join(f"   {line}" for line in lines)
+
+
+def _marks(
+    x: Axis,
+    y: Axis,
+    grid: np.ndarray,
+    best: tuple[float, float],
+    current: tuple[float, float] | None,
+    origin: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """{text: (3,) world mm} of the optimum and of the current pose; a single one where both are at the same place.
+
+    Texts begin at their points and would cover each other where these are near: a line break before or after a text
+    moves it below or above its point.
+    """
+    lowest = _on_surface(x, y, grid, best, origin)
+    if current is None:
+        return {_told("optimum", best, x, y): lowest}
+    still = _on_surface(x, y, grid, current, origin)
+    if np.abs((still - lowest)[:2]).max() < _SAME * _SIDE:
+        return {_told("optimum =\ncurrent pose", best, x, y): lowest}
+    up = np.cross(np.cross(_EYE, (0.0, 0.0, 1.0)), _EYE)
+    above = float((still - lowest) @ up) < 0
+    texts = [_told("optimum", best, x, y), _told("current pose", current, x, y)]
+    texts[0 if above else 1] += "\n\n"
+    return dict(zip(texts, (lowest, still), strict=True))
 
 
 def _axis_labels(x: Axis, y: Axis, origin: np.ndarray) -> dict[str, np.ndarray]:
@@ -344,7 +421,8 @@ def _axis_labels(x: Axis, y: Axis, origin: np.ndarray) -> dict[str, np.ndarray]:
             point = np.zeros(3)
             # in front, and on the right: the sides that the camera sees
             point[direction], point[1 - direction] = _place(axis, at), -edge if direction == 0 else edge
-            label = text
+            # little room is left between the square and the view's border
+            label = text if direction == 0 else "\n".join(textwrap.wrap(text, 11))
             while label in found:  # both axes may end at the same number
                 label += " "
             found[label] = point + origin

@@ -63,4 +63,48 @@ class SphericalRegRunTest(SelfTestCase):
         self.waitUntil(lambda: not session.survey.state.busy)
         self.assertEqual(session.survey.state.value, "idle", widget.ui.landscapeStatusLabel.text)
         self.assertEqual(parameters.currentLandscape.GetTable().GetNumberOfRows(), 49)
-        self.assertGreater(widget.ui.shownSimilarityComboBox.count, 0)
+        self.assertGreater(widget.ui.shownSimilarityComboBox.count, 1)
+
+    def test_ALandscapeIsATableTooAndCanBeHiddenAndRemoved(self):
+        from SphericalRegLib.scene.landscape import belongings, landscapes, shown_similarity
+
+        widget, parameters = self.loadSample()
+        ui = widget.ui
+        tables = [self.computeLandscape(widget, parameters) for _ in range(2)]
+        self.assertEqual([shown_similarity(table) is None for table in tables], [True, False])
+        self.assertEqual(ui.shownSimilarityComboBox.currentText, shown_similarity(tables[1]))
+        self.assertIsNone(ui.landscapeTableView.mrmlTableNode())
+        ui.landscapeTableGroupBox.collapsed = False
+        self.assertEqual(ui.landscapeTableView.mrmlTableNode().GetID(), tables[1].GetID())
+        self.assertEqual(ui.landscapeTableView.model().rowCount(), 9)
+        ui.landscapeTableGroupBox.collapsed = True
+        ui.shownSimilarityComboBox.setCurrentIndex(0)
+        self.assertIsNone(shown_similarity(tables[1]))
+        ui.shownSimilarityComboBox.setCurrentIndex(2)
+        self.assertEqual(ui.shownSimilarityComboBox.currentText, shown_similarity(tables[1]))
+        ui.removeLandscapeButton.click()
+        self.assertEqual([one.GetID() for one in landscapes(slicer.mrmlScene)], [tables[0].GetID()])
+        self.assertEqual(parameters.currentLandscape.GetID(), tables[0].GetID())
+        drawn = [node.GetID() for node in belongings(tables[0])]
+        slicer.mrmlScene.RemoveNode(tables[0])
+        self.waitUntil(lambda: not any(slicer.mrmlScene.GetNodeByID(one) for one in drawn), seconds=10)
+        self.assertEqual(ui.shownSimilarityComboBox.count, 0)
+        self.assertFalse(ui.removeLandscapeButton.enabled)
+
+    def test_ClosingTheSceneEmptiesTheLandscapeSection(self):
+        widget, parameters = self.loadSample()
+        self.computeLandscape(widget, parameters)
+        slicer.mrmlScene.Clear()
+        self.assertEqual(widget.ui.shownSimilarityComboBox.count, 0)
+        self.assertFalse(widget.ui.exportTableButton.enabled)
+
+    def computeLandscape(self, widget, parameters):
+        """A small one about a C-arm that is placed for it."""
+        if parameters.currentPose is None:
+            widget.ui.placeButton.click()
+        parameters.firstSteps = parameters.secondSteps = 3
+        session = widget.logic.session
+        widget.ui.computeButton.click()
+        self.waitUntil(lambda: not session.survey.state.busy)
+        self.assertEqual(session.survey.state.value, "idle", widget.ui.landscapeStatusLabel.text)
+        return parameters.currentLandscape

@@ -37,6 +37,26 @@ class SphericalRegSceneTest(SelfTestCase):
         self.assertAlmostEqual(parameters.geometry1.sdd, 1200.0, places=6)
         self.assertFalse(widget.ui.reportButton.enabled)
 
+    def test_TheShownSurfaceIsTheSameAfterSavingAndLoading(self):
+        from SphericalRegLib.scene.landscape import shown_similarity
+
+        widget, parameters = self.loadSample()
+        widget.ui.placeButton.click()
+        parameters.firstSteps = parameters.secondSteps = 3
+        session = widget.logic.session
+        widget.ui.computeButton.click()
+        self.waitUntil(lambda: not session.survey.state.busy)
+        widget.ui.shownSimilarityComboBox.setCurrentIndex(2)
+        shown = widget.ui.shownSimilarityComboBox.currentText
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "scene.mrb")
+            self.assertTrue(slicer.util.saveScene(path))
+            slicer.mrmlScene.Clear()
+            slicer.util.loadScene(path)
+        widget, parameters = self.enter()
+        self.assertEqual(widget.ui.shownSimilarityComboBox.currentText, shown)
+        self.assertEqual(shown_similarity(parameters.currentLandscape), shown)
+
     def test_ClosingTheSceneInMidRunStopsItAndTheNextRunWorks(self):
         widget, _parameters = self.loadSample()
         session = widget.logic.session

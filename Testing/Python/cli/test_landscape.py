@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,16 @@ def test_a_bone_alone_is_compared_near_its_own_shadow(case: Any, tmp_path: Path)
     assert main(arguments(case, tmp_path / "out", size=["128"], extent=["0.3", "30"], **bone)) == 0
     (values,) = read_npz(tmp_path / "out" / "landscape.npz").values
     assert np.unravel_index(values.argmin(), values.shape) == (2, 3)
+
+
+@pytest.mark.skipif(find_spec("timm") is None, reason="timm comes with the extra 'learned'")
+def test_a_model_refuses_another_ct(case: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = {"model": [str(sample_path("pelvis_lumbar_3mm_model.safetensors"))], "downsample": ["8"]}
+    assert main(arguments(case, tmp_path / "out", similarity=["ncc", "learned"], **other)) == 2
+    assert "trained for another CT" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    # nobody asks the model
+    assert main(arguments(case, tmp_path / "out", similarity=["ncc"], **other)) == 0
 
 
 def test_poses_out_of_the_beam_are_left_empty(case: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,6 +31,24 @@ class TestLandscapes:
         assert table.GetTable().GetNumberOfRows() == 25
         assert set(landscape_nodes(table).surfaces) == {"ncc", "tone-free"}
 
+    def test_deleting_its_table_removes_what_was_drawn_a_little_later(self, session, scheduler, parameters, truth):
+        from SphericalRegLib.scene.landscape import belongings
+        from SphericalRegLib.scene.poses import transform_from_pose
+
+        parameters.currentPose = transform_from_pose(session.scene, truth, "pose")
+        before = node_count(session.scene)
+        parameters.firstSteps = parameters.secondSteps = 3
+        session.surveys.compute(parameters, "Landscape")
+        scheduler.run_out()
+        table = parameters.currentLandscape
+        drawn = belongings(table)
+        assert len(drawn) > 6
+        assert session.nodeRemoved(table) is None
+        session.scene.RemoveNode(table)
+        assert session.scene.IsNodePresent(drawn[0])
+        scheduler.run_out()
+        assert node_count(session.scene) == before
+
     @pytest.mark.skipif(find_spec("timm") is None, reason="timm comes with the extra 'learned'")
     def test_the_models_own_similarity_joins_the_others(self, session, scheduler, parameters, truth, diary):
         from SphericalRegLib.scene.landscape import landscape_nodes

@@ -273,6 +273,15 @@ class TestChoices:
 
         assert tuple(choices_of("PoseParameter").values()) == tuple(PARAMETERS)
 
+    def test_a_landscapes_axes_are_called_what_the_panel_calls_the_parameters(self):
+        from SphericalRegLib.control.landscape_job import axis, display_axis
+
+        text = (MODULE / "SphericalRegUI" / "Choices.py").read_text(encoding="utf-8")
+        labels = dict(re.findall(r'PoseParameter\.(\w+): _\("([^"]+)"\)', text))
+        for key, value in choices_of("PoseParameter").items():
+            name, unit, _values = display_axis(axis(value, 5.0, 3))
+            assert labels[key].lower() == f"{name} ({unit})"
+
     def test_overlay_modes(self):
         tree = ast.parse((MODULE.parent / "SphericalRegLib" / "scene" / "overlay.py").read_text(encoding="utf-8"))
         mode = next(
