@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from SphericalRegUI import Samples
 from SphericalRegUI.Curve import Curve
 from SphericalRegUI.Feedback import ERROR_STYLE, onPathTyped, reported, say, showPath
+from SphericalRegUI.Preparation import Snapshot
 
 
 class ModelSection:
@@ -172,7 +173,17 @@ class ModelSection:
                 ct, name = self._session.preparation.trainingFile(parameters.ctVolume, folder)
             output = folder / f"{name}.safetensors"
             python = shutil.which("PythonSlicer") or sys.executable
-            arguments = training_arguments(python, str(ct), str(output), startFrom or None, parameters.device)
+            options = self._session.preparation.trainingOptions(Snapshot(parameters))
+            arguments = training_arguments(
+                python, str(ct), str(output), startFrom or None, parameters.device, options
+            )
+                python,
+                str(ct),
+                str(output),
+                startFrom or None,
+                parameters.device,
+                self._session.preparation.trainingOptions(Snapshot(parameters)),
+            )
             import SphericalRegLib
 
             library = str(pathlib.Path(SphericalRegLib.__file__).parents[1])

@@ -3,6 +3,9 @@
 import pathlib
 import re
 
+# Of the panel's presets those that ``sphericalreg train`` knows.
+TRAINED_PRESETS = ("AP", "PA", "left lateral", "right lateral")
+
 
 class Snapshot:
     """The choices at the moment when Register was pressed: what is changed afterwards belongs to the next run.
@@ -272,6 +275,19 @@ class Preparation:
         with whole_file(copy) as path:
             write_ct(path, ct_from_volume(node))
         return copy, name
+
+    def trainingOptions(self, snapshot):
+        """What the panel knows of the X-rays that a model will meet, as options of the training: view and X-ray system.
+
+        Only presets can be trained around: the choices "automatic" and the C-arm's own angles become AP.
+        """
+        options = {"preset": snapshot.preset if snapshot.preset in TRAINED_PRESETS else "AP"}
+        fields, size = snapshot.fields[0], imageSize(snapshot.xray1Volume)
+        if fields.sdd > fields.sad > 0:
+            options |= {"sdd": fields.sdd, "sad": fields.sad}
+        if size is not None and fields.row_mm > 0 and fields.column_mm > 0:
+            options["detector_mm"] = max(size[0] * fields.row_mm, size[1] * fields.column_mm)
+        return options
 
     def _targets(self, snapshot, scan):
         """(N, 3) points at which errors against the truth are told: those of bones, else landmarks, else the CT."""

@@ -75,12 +75,14 @@ def read_model_file(path: str | Path) -> ModelFile:
             raise ValueError(f"it holds {header['kind']}")
         card, parts = header["card"], tuple(header["parts"])
         poses, seen = card["truth"], card.get("fingerprint")
+        preset = ((card.get("history") or {}).get("plan") or {}).get("preset", "its nominal view")
         return ModelFile(
             path=target,
             name=str(card["name"]),
             created=str(card["created"]),
             patient="many patients" if seen is None else f"one CT of {_millimeters(seen['size_mm'])}",
-            poses=f"±{poses['rotation_deg']:g}°, ±{poses['in_plane_mm']:g} mm, ±{poses['depth_mm']:g} mm in depth",
+            poses=f"around {preset} ±{poses['rotation_deg']:g}°, ±{poses['in_plane_mm']:g} mm, "
+            f"±{poses['depth_mm']:g} mm in depth",
             parts=parts,
             validation_mm=_last_validation(card.get("history") or {}),
         )
@@ -160,7 +162,14 @@ def with_similarity_of(path: str | Path, volume: Volume, settings: Settings, ori
     return with_learned_stage(model, volume, settings), then_learned(origin, model)
 
 
-def training_arguments(python: str, ct: str, output: str, start: str | None = None, device: str = "auto") -> list[str]:
+def training_arguments(
+    python: str,
+    ct: str,
+    output: str,
+    start: str | None = None,
+    device: str = "auto",
+    options: Mapping[str, str | float] | None = None,
+) -> list[str]:
     """The command of a training as a child process: ``sphericalreg train --json``.
 
     Args:
@@ -169,9 +178,11 @@ def training_arguments(python: str, ct: str, output: str, start: str | None = No
         output: the model to be written.
         start: a model to fine-tune.
         device: what computes.
+        options: further ones of the command, such as ``{"preset": "PA", "sdd": 1000.0}``.
     """
     command = [python, "-m", "SphericalRegLib.cli.main", "train", "--json", "--until_input_ends"]
     command += ["--ct", ct, "--output", output, "--device", device]
+    command += [f"--{name}={value}" for name, value in (options or {}).items()]
     return command if start is None else [*command, "--start", start]
 
 

@@ -87,7 +87,7 @@ def encoders_file(tmp_path, a_model):
 def test_a_file_tells_what_its_card_says(a_file, a_model):
     found = read_model_file(a_file)
     assert (found.name, found.created, found.parts) == ("Jane", "2026-11-23", ("regressor",))
-    assert found.poses == "±20°, ±40 mm, ±80 mm in depth"
+    assert found.poses == "around its nominal view ±20°, ±40 mm, ±80 mm in depth"
     assert found.patient == "one CT of " + " × ".join(f"{s:.0f}" for s in a_model.card.fingerprint.size_mm) + " mm"
     assert found.validation_mm == 4.5
     assert "finds the start" in found.text
@@ -169,7 +169,14 @@ class TestTraining:
     def test_its_command_is_one_that_the_command_line_knows(self):
         from SphericalRegLib.cli.main import main
 
-        arguments = training_arguments("python", "ct.nii", "out.safetensors", "old.safetensors", "cpu")
+        arguments = training_arguments(
+            "python",
+            "ct.nii",
+            "out.safetensors",
+            "old.safetensors",
+            "cpu",
+            {"preset": "left lateral", "sdd": 1200.0, "sad": 800.0, "detector_mm": 300.5},
+        )
         assert arguments[:4] == ["python", "-m", "SphericalRegLib.cli.main", "train"]
         assert "--start" in arguments
         assert "--start" not in training_arguments("python", "ct.nii", "out.safetensors")

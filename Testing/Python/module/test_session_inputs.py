@@ -1,13 +1,16 @@
 """What the panel holds becomes what the engine takes, or an error that says what to do."""
 
+from typing import get_args
+
 import numpy as np
+import pydicom
 import pytest
 import torch
 
 from SphericalRegLib.control import Failed, State
 from SphericalRegLib.imaging.xray import read_xray
 from SphericalRegLib.sample import sample_path
-from Testing.Python.module.builders import NAME, choice, node_count
+from Testing.Python.module.builders import NAME, choice, node_count, stand_with
 
 
 class TestInputsThatCannotBeUsed:
@@ -124,3 +127,19 @@ class TestTrainingFile:
         read, shown = read_ct(path), ct_from_volume(node)
         np.testing.assert_array_equal(read.hu, shown.hu)
         np.testing.assert_allclose(read.world_from_voxel, shown.world_from_voxel, atol=1e-4)
+
+    def test_the_training_is_for_the_view_and_the_system_of_the_xray(self, session, parameters):
+        from SphericalRegUI.Preparation import TRAINED_PRESETS, Snapshot
+
+        from SphericalRegLib.cli.inputs import Preset
+
+        assert get_args(Preset) == TRAINED_PRESETS
+        options = session.preparation.trainingOptions(Snapshot(stand_with(parameters, preset=choice("PA"))))
+        header = pydicom.dcmread(sample_path(f"{NAME}_ap.dcm"))
+        assert options["preset"] == "PA"
+        assert options["sdd"] == pytest.approx(float(header.DistanceSourceToDetector))
+        assert options["sad"] == pytest.approx(float(header.DistanceSourceToPatient))
+        assert options["detector_mm"] == pytest.approx(header.Rows * float(header.ImagerPixelSpacing[0]))
+        parameters.geometry1.sdd = parameters.geometry1.rowSpacing = 0.0
+        left = session.preparation.trainingOptions(Snapshot(stand_with(parameters, preset=choice("angles"))))
+        assert left == {"preset": "AP"}
