@@ -186,7 +186,8 @@ def test_what_is_left_of_a_landscape_can_go_after_its_table(a_scene: Any) -> Non
     left = landscape.belongings(table)
     assert table not in left
     assert hierarchy.GetItemByName("Landscape") != hierarchy.GetInvalidItemID()
-    hierarchy.RemoveItem(hierarchy.GetItemByDataNode(table))
+    # the application does this by itself
+    hierarchy.RemoveItem(hierarchy.GetItemByDataNode(table), False, False)
     a_scene.RemoveNode(table)
     landscape.remove_belongings(left)
     assert a_scene.GetNumberOfNodes() == before
