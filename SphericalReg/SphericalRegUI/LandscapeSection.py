@@ -28,7 +28,7 @@ class LandscapeSection:
         ui.exportPictureButton.connect("clicked()", lambda: self.exportPicture())
         ui.removeLandscapeButton.connect("clicked()", lambda: self.removeLandscape())
         ui.shownSimilarityComboBox.connect("currentIndexChanged(int)", self._onSimilarityChosen)
-        ui.landscapeTableGroupBox.connect("toggled(bool)", lambda expanded: self._fillTable())
+        ui.landscapeTableGroupBox.connect("toggled(bool)", lambda unfolded: self._onTableUnfolded())
         ui.landscapeSelector.addAttribute("vtkMRMLTableNode", "SphericalReg.Landscape")
         session.survey.listen(self._onEvent)
         session.surveys.onMessage = lambda text: say(ui.landscapeStatusLabel, text, ERROR_STYLE)
@@ -154,9 +154,13 @@ class LandscapeSection:
     def _fillTable(self):
         """The table of the chosen landscape, while it is unfolded: a large one takes its time."""
         table = None if self._shown is None else slicer.mrmlScene.GetNodeByID(self._shown)
+        self.ui.landscapeTableView.setMRMLTableNode(None if self.ui.landscapeTableGroupBox.collapsed else table)
+        self.ui.landscapeTableView.resizeColumnsToContents()
+
+    def _onTableUnfolded(self):
+        # only here, for the cursor handles events: not while the panel is brought up to date
         with slicer.util.WaitCursor():
-            self.ui.landscapeTableView.setMRMLTableNode(None if self.ui.landscapeTableGroupBox.collapsed else table)
-            self.ui.landscapeTableView.resizeColumnsToContents()
+            self._fillTable()
 
     def _onSimilarityChosen(self, index):
         parameters = self._parameters()

@@ -417,7 +417,10 @@ def _axis_labels(x: Axis, y: Axis, origin: np.ndarray) -> dict[str, np.ndarray]:
     found = {}
     for axis, direction in ((x, 0), (y, 1)):
         low, high = float(axis.values[0]), float(axis.values[-1])
-        for text, at in ((f"{low:.3g}", low), (f"{axis.name} ({axis.unit})", (low + high) / 2), (f"{high:.3g}", high)):
+        name = f"{axis.name} ({axis.unit})"
+        # texts begin at their points: a long one further to the left, or it would run over the range's end
+        share = 0.5 if direction else max(0.1, 0.5 - 0.01 * len(name))
+        for text, at in ((f"{low:.3g}", low), (name, low + share * (high - low)), (f"{high:.3g}", high)):
             point = np.zeros(3)
             # in front, and on the right: the sides that the camera sees
             point[direction], point[1 - direction] = _place(axis, at), -edge if direction == 0 else edge
