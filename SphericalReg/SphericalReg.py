@@ -131,7 +131,7 @@ class SphericalRegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneEndClose(self, caller, event) -> None:
         """Called just after the scene is closed."""
-        self.panel.sceneClosed()
+        self.panel.forgetNews()
         if self.parent.isEntered:
             self.initializeParameterNode()
 

@@ -27,7 +27,8 @@ def frameOf(volumeNode):
     """The frame that a sequence's proxy shows, counted from 0; 0 for any other image."""
     from SphericalRegLib.scene.xray import frame_number
 
-    return frame_number(volumeNode) or 0
+    # a browser where nothing was selected yet says -1
+    return max(0, frame_number(volumeNode) or 0)
 
 
 def readHeader(volumeNode):

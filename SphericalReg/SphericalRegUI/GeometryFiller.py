@@ -138,6 +138,6 @@ def _groupName(group):
         "spacing": _("pixel size"),
         "offCenter": _("off center"),
         "mirrored": _("mirror image"),
-        "angles": _("angles"),
+        "angles": _("angles and rotation"),
         "tone": _("values"),
     }[group]

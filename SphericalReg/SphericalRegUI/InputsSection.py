@@ -47,7 +47,7 @@ class InputsSection(VTKObservationMixin):
         onPathTyped(ui.calibrationPathLineEdit, self._onCalibrationChosen)
 
     def update(self):
-        """Say what is missing; returns all of it, empty where a registration can begin."""
+        """Say what is missing; returns (of the inputs, of what only a registration needs), empty where it can begin."""
         parameters = self._parameters()
         self._watch()
         # in the middle of loading a scene, what is chosen may not be there yet
@@ -67,12 +67,11 @@ class InputsSection(VTKObservationMixin):
         found += [text] if text else []
         for number in (1, 2):
             found += self._updateView(number, calibration is not None)
-        text = self._problemOfPreset(calibration is not None)
-        say(self.ui.presetProblemLabel, text, ERROR_STYLE)
-        found += [text] if text else []
+        preset = self._problemOfPreset(calibration is not None)
+        say(self.ui.presetProblemLabel, preset, ERROR_STYLE)
         truth = self._deletedText("truth", _("no true pose is chosen now."))
         say(self.ui.truthProblemLabel, truth)
-        return found + self._countLandmarks()
+        return found, [*([preset] if preset else []), *self._countLandmarks()]
 
     def nodeDeleted(self, fields, name):
         """A node of that name is about to leave the scene, and these fields choose nothing now."""

@@ -62,10 +62,10 @@ class Panel:
             return
         self._updating = True
         try:
-            missing = self.inputs.update()
+            missing, start = self.inputs.update()
             model = self.model.update()
             startsFromModel = self._node.method is Method.AUTOMATIC
-            self.register.update([*missing, *model] if startsFromModel else missing)
+            self.register.update([*missing, *start, *(model if startsFromModel else [])])
             self.result.update()
             self.landscape.update([*missing, *model] if self._node.surveyLearned else missing)
         finally:
@@ -95,6 +95,8 @@ class Panel:
     def loadSample(self):
         """Load the sample and choose its nodes."""
         complete = self.ensurePackages()
+        # what was said was of other inputs
+        self.forgetNews()
         with reported(self.ui.registerStatusLabel), slicer.util.WaitCursor():
             ct, xray, bones = Samples.loadSample()
             node = self._node
@@ -129,8 +131,9 @@ class Panel:
         if self._node is None:
             return
         with slicer.util.NodeModify(self._node):
-            self._emptied = letGo(self._node, node)
-            self.inputs.nodeDeleted(self._emptied, node.GetName())
+            emptied = letGo(self._node, node)
+            self._emptied += emptied
+            self.inputs.nodeDeleted(emptied, node.GetName())
 
     def nodeGone(self):
         """A node has left the scene: what it was chosen for stays empty."""
@@ -139,8 +142,8 @@ class Panel:
             if self._node is not None and getattr(self._node, field) is not None:
                 setattr(self._node, field, None)
 
-    def sceneClosed(self):
-        """Nothing that is said of runs and nodes is true any more."""
+    def forgetNews(self):
+        """Nothing that is said of runs and nodes is true any more: the scene was closed, or the sample is chosen."""
         self.inputs.forgetNews()
         for label in (self.ui.registerStatusLabel, self.ui.resultStatusLabel, self.ui.landscapeStatusLabel):
             say(label, "")

@@ -11,6 +11,8 @@ CATEGORY = "SphericalReg"
 SAMPLE_NAME = "SphericalRegPelvis"
 _NAME = "pelvis_lumbar_3mm"
 _PART = "SphericalReg.Sample"
+# mm: what storing a transform may cost.
+_ROUNDING = 1e-6
 _FILES = (f"{_NAME}.nii.gz", f"{_NAME}_ap.dcm", f"{_NAME}_labels.nii.gz")
 
 
@@ -38,7 +40,8 @@ def registerSampleData(iconsFolder):
 def loadSample():
     """Load what is not there yet of CT, X-ray and bones; returns their nodes in this order."""
     ct, xray, bones = (
-        _once(part, load) for part, load in (("CT", _loadCT), ("X-ray", _loadXray), ("bones", _loadBones))
+        _once(part, load, lambda node, name=name: _isOfFile(node, name))
+        for part, load, name in zip(("CT", "X-ray", "bones"), (_loadCT, _loadXray, _loadBones), _FILES, strict=True)
     )
     _showXray(xray)
     return [ct, xray, bones]
@@ -61,27 +64,49 @@ def _loadBones():
     from SphericalRegLib.sample import sample_path
 
     bones = slicer.util.loadSegmentation(str(sample_path(_FILES[2])), {"name": "Pelvis bones"})
-    _nameSegments(bones, json.loads(sample_path(f"{_NAME}_labels.json").read_text(encoding="utf-8")))
+    _nameSegments(bones, _boneNames())
     bones.GetDisplayNode().SetVisibility(False)
     return bones
+
+
+def _boneNames():
+    """{label in the file: name}."""
+    from SphericalRegLib.sample import sample_path
+
+    return json.loads(sample_path(f"{_NAME}_labels.json").read_text(encoding="utf-8"))
 
 
 def loadTruth(scene):
     """A transform with the sample X-ray's true pose, made where there is none yet."""
     from SphericalRegLib.imaging.pose_file import read_pose
     from SphericalRegLib.sample import sample_path
-    from SphericalRegLib.scene.poses import transform_from_pose
+    from SphericalRegLib.scene.poses import pose_from_transform, transform_from_pose
 
-    path = sample_path(f"{_NAME}_ap_truth.json")
-    return _once("truth", lambda: transform_from_pose(scene, read_pose(path), _("Pelvis true pose")))
+    truth = read_pose(sample_path(f"{_NAME}_ap_truth.json"))
+    return _once(
+        "truth",
+        lambda: transform_from_pose(scene, truth, _("Pelvis true pose")),
+        lambda node: float((pose_from_transform(node) - truth).abs().max()) < _ROUNDING,
+    )
 
 
-def _once(part, load):
+def _isOfFile(node, name):
+    """Whether a node was read from that file of the sample: a copy of it was not, nor one of a saved scene."""
+    from SphericalRegLib.sample import sample_path
+
+    if node.IsA("vtkMRMLSegmentationNode") and node.GetSegmentation().GetNumberOfSegments() != len(_boneNames()):
+        return False
+    storage = node.GetStorageNode()
+    path = storage.GetFileName() if storage is not None else None
+    return bool(path) and pathlib.Path(path) == pathlib.Path(sample_path(name))
+
+
+def _once(part, load, unchanged):
     """A node of the sample: the one that was loaded before, else loaded and marked, so that it is found again."""
     scene = slicer.mrmlScene
     for index in range(scene.GetNumberOfNodes()):
         node = scene.GetNthNode(index)
-        if node.GetAttribute(_PART) == part:
+        if node.GetAttribute(_PART) == part and unchanged(node):
             return node
     node = load()
     node.SetAttribute(_PART, part)

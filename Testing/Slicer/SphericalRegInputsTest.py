@@ -184,10 +184,15 @@ class SphericalRegInputsTest(SelfTestCase):
 
     def test_LoadingTheSampleAgainAddsNothing(self):
         widget, _parameters = self.loadSample()
+        xray = widget._parameterNode.xray1Volume
+        # a copy of the sample is not the sample
+        copy = slicer.modules.volumes.logic().CloneVolume(slicer.mrmlScene, xray, "A copy")
+        widget.ui.xray1Selector.setCurrentNode(copy)
         count = slicer.mrmlScene.GetNumberOfNodes()
         widget.ui.sdd1SpinBox.value = 900.0
         widget.ui.sampleButton.click()
         self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), count)
+        self.assertEqual(widget._parameterNode.xray1Volume.GetID(), xray.GetID())
         self.assertAlmostEqual(widget._parameterNode.geometry1.sdd, 1200.0, places=6)
 
     def test_MessagesOfRunsGoWithTheScene(self):
