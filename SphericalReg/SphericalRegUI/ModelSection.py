@@ -174,16 +174,8 @@ class ModelSection:
             output = folder / f"{name}.safetensors"
             python = shutil.which("PythonSlicer") or sys.executable
             options = self._session.preparation.trainingOptions(Snapshot(parameters))
-            arguments = training_arguments(
-                python, str(ct), str(output), startFrom or None, parameters.device, options
-            )
-                python,
-                str(ct),
-                str(output),
-                startFrom or None,
-                parameters.device,
-                self._session.preparation.trainingOptions(Snapshot(parameters)),
-            )
+            options = self._session.preparation.trainingOptions(Snapshot(parameters))
+            arguments = training_arguments(python, str(ct), str(output), startFrom or None, parameters.device, options)
             import SphericalRegLib
 
             library = str(pathlib.Path(SphericalRegLib.__file__).parents[1])
