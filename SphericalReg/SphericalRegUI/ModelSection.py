@@ -1,6 +1,5 @@
 """Section Model: which trained model, what it is for, its training, and what computes."""
 
-import os
 import pathlib
 import shutil
 import sys
@@ -174,13 +173,8 @@ class ModelSection:
             output = folder / f"{name}.safetensors"
             python = shutil.which("PythonSlicer") or sys.executable
             options = self._session.preparation.trainingOptions(Snapshot(parameters))
-            options = self._session.preparation.trainingOptions(Snapshot(parameters))
             arguments = training_arguments(python, str(ct), str(output), startFrom or None, parameters.device, options)
-            import SphericalRegLib
-
-            library = str(pathlib.Path(SphericalRegLib.__file__).parents[1])
-            path = os.pathsep.join(part for part in (library, os.environ.get("PYTHONPATH", "")) if part)
-            self._session.train(arguments, {"PYTHONPATH": path})
+            self._session.train(arguments)
 
     def _onTrainingEvent(self, event):
         from SphericalRegLib.control import Cancelled, Failed, Finished, Progressed, StateChanged

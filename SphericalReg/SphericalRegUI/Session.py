@@ -230,13 +230,11 @@ class Session:
 
     # Training
 
-    def train(self, arguments, environment):
+    def train(self, arguments):
         """Begin a training as a child process; cancelling it ends the process and its children."""
-        from SphericalRegLib.control.child_process import ProcessJob, start_process
+        from SphericalRegLib.control.child_process import ProcessJob
 
-        return self.training.start(
-            lambda: ProcessJob(arguments, lambda given: start_process(given, environment=environment))
-        )
+        return self.training.start(lambda: ProcessJob(arguments))
 
     # Results and nodes
 

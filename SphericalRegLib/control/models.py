@@ -180,7 +180,10 @@ def training_arguments(
         device: what computes.
         options: further ones of the command, such as ``{"preset": "PA", "sdd": 1000.0}``.
     """
-    command = [python, "-m", "SphericalRegLib.cli.main", "train", "--json", "--until_input_ends"]
+    # by path: a launcher of another program's Python may set its own PYTHONPATH
+    library = str(Path(__file__).resolve().parents[2])
+    code = f"import sys; sys.path.insert(0, {library!r}); from SphericalRegLib.cli.main import main; sys.exit(main())"
+    command = [python, "-c", code, "train", "--json", "--until_input_ends"]
     command += ["--ct", ct, "--output", output, "--device", device]
     command += [f"--{name}={value}" for name, value in (options or {}).items()]
     return command if start is None else [*command, "--start", start]

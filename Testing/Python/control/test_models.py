@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -177,13 +178,20 @@ class TestTraining:
             "cpu",
             {"preset": "left lateral", "sdd": 1200.0, "sad": 800.0, "detector_mm": 300.5},
         )
-        assert arguments[:4] == ["python", "-m", "SphericalRegLib.cli.main", "train"]
+        assert (arguments[0], arguments[1], arguments[3]) == ("python", "-c", "train")
         assert "--start" in arguments
         assert "--start" not in training_arguments("python", "ct.nii", "out.safetensors")
         # the CT does not exist: it gets as far as reading it, so every option was understood
         with pytest.raises(SystemExit) as end:
             sys.exit(main([*arguments[3:-2], "--quiet"]))
         assert end.value.code == 2
+
+    def test_its_process_finds_this_library_whatever_the_environment_says(self, tmp_path):
+        arguments = training_arguments(sys.executable, str(tmp_path / "no.nii"), str(tmp_path / "m.safetensors"))
+        nowhere = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        done = subprocess.run(arguments, cwd=tmp_path, env=nowhere, capture_output=True, text=True, timeout=200)
+        assert done.returncode == 2
+        assert "no.nii" in done.stderr
 
     def test_its_news_are_those_of_the_lines(self):
         progress = {
