@@ -35,7 +35,7 @@ class SphericalRegSceneTest(SelfTestCase):
         self.assertEqual(widget.ui.verdictLabel.text, verdict)
         self.assertIsNotNone(parameters.ctVolume)
         self.assertAlmostEqual(parameters.geometry1.sdd, 1200.0, places=6)
-        self.assertFalse(widget.ui.reportButton.enabled)
+        self.assertTrue(widget.ui.reportButton.enabled)
 
     def test_TheShownSurfaceIsTheSameAfterSavingAndLoading(self):
         from SphericalRegLib.scene.landscape import shown_similarity
