@@ -36,6 +36,9 @@ class SphericalRegSceneTest(SelfTestCase):
         self.assertIsNotNone(parameters.ctVolume)
         self.assertAlmostEqual(parameters.geometry1.sdd, 1200.0, places=6)
         self.assertTrue(widget.ui.reportButton.enabled)
+        with tempfile.TemporaryDirectory() as folder:
+            widget.logic.session.writeReport(node, folder)
+            self.assertIn("report.html", os.listdir(folder))
 
     def test_TheShownSurfaceIsTheSameAfterSavingAndLoading(self):
         from SphericalRegLib.scene.landscape import shown_similarity
