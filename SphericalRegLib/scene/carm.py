@@ -228,7 +228,9 @@ def carms(scene: Scene) -> list[Node]:
 
 def carm_of_image(volume: Node | None) -> Node | None:
     """The C-arm that a volume was made for, as X-ray, DRR or comparison; None for a user's own and for no volume."""
-    hub = None if volume is None else volume.GetParentTransformNode()
+    if volume is None:
+        return None
+    hub = volume.GetParentTransformNode()
     if hub is None or nodes.get_data(hub, "Views") is None:
         return None
     return hub if any(one.GetID() == volume.GetID() for one in belongings(hub)) else None

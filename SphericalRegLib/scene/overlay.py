@@ -103,29 +103,39 @@ def leave_overlay(slice_node: Node, composite_node: Node, instead: Node | None) 
     composite_node.SetForegroundVolumeID("")
     composite_node.SetLabelVolumeID("")
     slice_node.SetSliceVisible(False)
+    slice_node.SetOrientationToDefault()
     if instead is None or instead.GetImageData() is None:
-        slice_node.SetOrientationToDefault()
-    elif instead.GetImageData().GetDimensions()[2] == 1:
+        return
+    flat = instead.GetImageData().GetDimensions()[2] == 1
+    if flat and not _lies_in(slice_node, instead):
         align_slice(slice_node, instead)
     else:
         _cut_through(slice_node, instead)
 
 
+def _lies_in(slice_node: Node, image: Node) -> bool:
+    """Whether an image's columns and rows run as those of a slice view do now."""
+    world_from_ijk, slice_to_ras = matrices.world_from_ijk(image), slice_node.GetSliceToRAS()
+    for axis, sign in ((0, 1.0), (1, -1.0)):
+        along = sign * world_from_ijk[:3, axis] / np.linalg.norm(world_from_ijk[:3, axis])
+        if float(np.dot(along, [slice_to_ras.GetElement(row, axis) for row in range(3)])) < 1 - 1e-6:
+            return False
+    return True
+
+
 def _cut_through(slice_node: Node, volume: Node) -> None:
-    """Lay a slice view into its default plane through a volume's middle, and show all of that."""
+    """Move a slice view that is not turned through a volume's middle, and show all of that."""
     bounds = [0.0] * 6
     volume.GetRASBounds(bounds)
     low, high = np.array(bounds[::2]), np.array(bounds[1::2])
     modified = slice_node.StartModify()
-    slice_node.SetOrientationToDefault()
     slice_to_ras = slice_node.GetSliceToRAS()
-    size = [0.0, 0.0]
-    for axis in range(2):
-        along = [abs(slice_to_ras.GetElement(row, axis)) for row in range(3)]
-        size[axis] = float(np.dot(along, high - low))
+    width, height = (
+        float(np.dot([abs(slice_to_ras.GetElement(row, axis)) for row in range(3)], high - low)) for axis in range(2)
+    )
     for row, value in enumerate((low + high) / 2):
         slice_to_ras.SetElement(row, 3, float(value))
-    _fit(slice_node, *size, 1.0)
+    _fit(slice_node, width, height, 1.0)
     slice_node.UpdateMatrices()
     slice_node.EndModify(modified)
 

@@ -35,7 +35,21 @@ class SphericalRegSceneTest(SelfTestCase):
         self.assertEqual(widget.ui.verdictLabel.text, verdict)
         self.assertIsNotNone(parameters.ctVolume)
         self.assertAlmostEqual(parameters.geometry1.sdd, 1200.0, places=6)
-        self.assertFalse(widget.ui.reportButton.enabled)
+        self.assertTrue(widget.ui.reportButton.enabled)
+        # moved from outside of the panel its verdict is of the past, until it is moved back
+        matrix = slicer.util.arrayFromTransformMatrix(node)
+        moved = matrix.copy()
+        moved[0, 3] += 10.0
+        slicer.util.updateTransformMatrixFromArray(node, moved)
+        self.assertIn("moved since", widget.ui.verdictLabel.text)
+        self.assertEqual(widget.ui.verdictLabel.styleSheet, "")
+        slicer.util.updateTransformMatrixFromArray(node, matrix)
+        self.assertEqual(widget.ui.verdictLabel.text, verdict)
+        # nothing of it is said of an empty scene
+        slicer.mrmlScene.Clear()
+        self.assertEqual(widget.ui.verdictLabel.text, "No result yet.")
+        self.assertEqual(widget.ui.figuresLabel.text, "")
+        self.assertFalse(widget.ui.landmarkTableView.visible)
 
     def test_ClosingTheSceneInMidRunStopsItAndTheNextRunWorks(self):
         widget, _parameters = self.loadSample()
