@@ -177,7 +177,8 @@ class ResultSection(VTKObservationMixin):
     def placed(self, node):
         """A C-arm was placed: look at it. Its overlay is shown as soon as it is drawn."""
         self._looked = True
-        self._look("look_at_carm", node)
+        if cameraNode() is not None:
+            self._look("look_at_carm", node)
 
     def drawn(self, node):
         """A DRR was drawn anew: let the slice views follow its C-arm, and say that a result was moved."""
