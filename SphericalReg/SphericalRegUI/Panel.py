@@ -36,6 +36,8 @@ class Panel:
         ui.sampleButton.connect("clicked()", lambda: self.loadSample())
         ui.installButton.connect("clicked()", lambda: self.ensurePackages())
         session.onDrawn = self.result.drawn
+        session.onCArmRemoved = self.update
+        self.register.onPlaced = self.result.placed
         for controller in (session.registration, session.survey, session.training):
             controller.listen(self._onEvent)
         self.showMissingPackages()

@@ -26,6 +26,7 @@ class RegisterSection(VTKObservationMixin):
         self._observed = None
         self._hinted = False
         self._complete = False
+        self.onPlaced = lambda poseNode: None
         ui.registerButton.connect("clicked()", lambda: self.register())
         ui.cancelButton.connect("clicked()", lambda: session.registration.cancel())
         ui.placeButton.connect("clicked()", lambda: self.placeCArm())
@@ -82,10 +83,16 @@ class RegisterSection(VTKObservationMixin):
             return
         say(label, "")
         with reported(label), slicer.util.WaitCursor():
-            node = self._session.placeCArm(self._parameters(), _("C-arm"))
+            parameters = self._parameters()
+            former = parameters.currentPose
+            node = self._session.placeCArm(parameters, _("C-arm"))
+            if former is not None and former.GetDisplayNode() is not None:
+                # one set of handles, that of the pose which is dragged
+                former.GetDisplayNode().SetEditorVisibility(False)
             node.CreateDefaultDisplayNodes()
             node.GetDisplayNode().SetEditorVisibility(True)
             say(label, _("Drag the handles of '{name}' in the 3D view.").format(name=node.GetName()))
+            self.onPlaced(node)
 
     def stopObserving(self):
         """Forget the pose that was watched."""

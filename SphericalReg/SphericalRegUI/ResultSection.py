@@ -2,16 +2,18 @@
 
 import slicer
 from slicer.i18n import tr as _
+from slicer.util import VTKObservationMixin
 
+from SphericalRegUI import ResultWords
 from SphericalRegUI.Cameras import cameraNode
-from SphericalRegUI.Feedback import BAD_STYLE, ERROR_STYLE, GOOD_STYLE, reported, say
+from SphericalRegUI.CArmDisplay import CArmDisplay, isCArm
+from SphericalRegUI.Feedback import CAUTION_STYLE, ERROR_STYLE, reported, say
 
-# One slice view for each X-ray.
-_SLICE_VIEWS = ("Red", "Yellow")
-_DEGREES, _MILLIMETERS = 0.01, 0.01
+# Unlike None it is never the chosen result: what is shown is found anew.
+_UNKNOWN = object()
 
 
-class ResultSection:
+class ResultSection(VTKObservationMixin):
     """
     :param ui: the panel's widgets by name.
     :param parameters: returns the parameter node's wrapper, or None while there is none.
@@ -19,11 +21,15 @@ class ResultSection:
     """
 
     def __init__(self, ui, parameters, session):
+        VTKObservationMixin.__init__(self)
         self.ui = ui
         self._parameters = parameters
         self._session = session
-        self._shown = None
-        self._display = None
+        # the result that the words are of
+        self._shown = _UNKNOWN
+        self._watched = None
+        self._moved = False
+        self._display = CArmDisplay(parameters, session)
         self._looked = False
         ui.overlayButton.connect("clicked()", lambda: self.showOverlay())
         ui.beamButton.connect("clicked()", lambda: self.lookAlongBeam())
@@ -40,133 +46,148 @@ class ResultSection:
         parameters = self._parameters()
         node = parameters.currentResult
         ui = self.ui
-        for button in (
-            ui.overlayButton,
-            ui.beamButton,
-            ui.overviewButton,
-            ui.costPlotButton,
-            ui.reportButton,
-            ui.removeResultButton,
-        ):
+        for button in (ui.costPlotButton, ui.reportButton, ui.removeResultButton):
             button.enabled = node is not None
+        for button in (ui.overlayButton, ui.beamButton, ui.overviewButton):
+            button.enabled = self._display.chosen() is not None
+        ui.opacitySlider.enabled = parameters.overlayMode.value == "opacity"
         self._followCT(parameters.ctVolume)
         identity = None if node is None else node.GetID()
-        if identity != self._shown:
-            self._shown = identity
-            self.show(node)
-        display = (identity, parameters.overlayMode, parameters.overlayOpacity)
-        if node is not None and self._display is None and _isInView(node):
-            # a scene was loaded that shows it
-            self._display = display
-        if node is not None and self._display is not None and display != self._display:
-            self.showOverlay()
+        with reported(ui.resultStatusLabel):
+            changed = identity != self._shown
+            if changed:
+                self._shown = identity
+                self.show(node)
+            self._display.update()
+            if changed and node is not None and not self._display.empty and not self._display.shows(node):
+                self._display.show(node)
+            self._hideFromSelectors()
 
     def forget(self):
         """Nothing is shown any more: the scene was closed."""
-        self._shown = self._display = None
-        self._looked = False
+        self.removeObservers()
+        self._shown = _UNKNOWN
+        self._watched = None
+        self._display.forget()
+        self._looked = self._moved = False
 
     def show(self, node):
         """The verdict, the figures and the landmark errors of a result."""
         ui = self.ui
         say(ui.resultStatusLabel, "")
-        ui.landmarkTableView.setMRMLTableNode(None)
+        say(ui.cautionsLabel, "")
+        self._showTable(None)
+        self._watch(node)
         if node is None:
             say(ui.verdictLabel, _("No result yet."))
             say(ui.figuresLabel, "")
             return
         with reported(ui.resultStatusLabel):
             from SphericalRegLib.scene.carm import carm_nodes, missing
-            from SphericalRegLib.scene.results import record, select_result
+            from SphericalRegLib.scene.results import record
 
             content = record(node)
             if content is None:
                 say(ui.verdictLabel, _("'{name}' is no result of a registration.").format(name=node.GetName()))
                 say(ui.figuresLabel, "")
                 return
-            say(ui.verdictLabel, *_verdict(content))
-            say(ui.figuresLabel, self._figures(node, content))
-            ui.landmarkTableView.setMRMLTableNode(carm_nodes(node).error_table)
-            select_result(node)
+            say(ui.figuresLabel, ResultWords.figures(content))
+            say(ui.cautionsLabel, ResultWords.cautions(content), CAUTION_STYLE)
+            self._showTable(carm_nodes(node).error_table)
+            if self._display.empty or self._display.shows(node):
+                self._display.select(node)
+            self.refreshVerdict(node)
             gone = missing(node)
             if gone:
                 say(ui.resultStatusLabel, _("Deleted since: {what}.").format(what=", ".join(gone)), ERROR_STYLE)
 
-    def refreshFigures(self, node):
-        """A pose was drawn anew: where it is the shown result's, say that it was moved."""
+    def refreshVerdict(self, node):
+        """The verdict of the shown result: where it was moved since, its words and its projections are of the past."""
         if node is None or node.GetID() != self._shown:
             return
         with reported(self.ui.resultStatusLabel):
-            from SphericalRegLib.scene.results import record
+            from SphericalRegLib.scene.results import has_moved, moved_since, record, refresh_projections
 
             content = record(node)
-            if content is not None:
-                say(self.ui.figuresLabel, self._figures(node, content))
+            if content is None:
+                return
+            moved = has_moved(node)
+            say(self.ui.verdictLabel, *ResultWords.verdict(content, moved_since(node) if moved else None))
+            if moved != self._moved:
+                self._moved = moved
+                refresh_projections(node)
 
-    def _figures(self, node, content):
-        from SphericalRegLib.scene.results import moved_since
+    def _showTable(self, table):
+        self.ui.landmarkTableView.setMRMLTableNode(table)
+        self.ui.landmarkTableView.setVisible(table is not None)
+        self.ui.landmarkTableLabel.setVisible(table is not None)
 
-        lines = []
-        degrees, millimeters = moved_since(node)
-        if degrees > _DEGREES or millimeters > _MILLIMETERS:
-            lines.append(
-                _("Moved by {degrees}° and {mm} mm since: these figures are of the pose before.").format(
-                    degrees=f"{degrees:.1f}", mm=f"{millimeters:.1f}"
-                )
-            )
-        lines.append(
-            _("Unexplained structure {cost} %; depth uncertainty ±{depth} mm (noise alone); {seconds} s.").format(
-                cost=_told(content["verdict_cost"], 100, 1),
-                depth=_told(content["depth_sd_mm"], 1, 2),
-                seconds=f"{content['seconds']:.1f}",
-            )
-        )
-        errors = content.get("errors") or {}
-        if errors:
-            lines.append(
-                _("Against the true pose: mTRE {mtre} mm, mPE {mpe} mm, mRPE {mrpe} mm.").format(
-                    mtre=f"{errors['mtre_mm']:.2f}", mpe=f"{errors['mpe_mm']:.2f}", mrpe=f"{errors['mrpe_mm']:.2f}"
-                )
-            )
-        landmarks = {
-            key: value for key, value in (content.get("landmark_errors_mm") or {}).items() if value is not None
-        }
-        if landmarks:
-            told = ", ".join(f"{key.removesuffix('_mm')} {value:.2f} mm" for key, value in landmarks.items())
-            lines.append(_("Landmarks: {errors}.").format(errors=told))
-        return "\n".join(lines)
-
-    def showOverlay(self, node=None):
-        """X-ray and DRR in one slice view for each X-ray, and in 3D; of the shown result if no node is given."""
-        parameters = self._parameters()
-        node = node or parameters.currentResult
+    def _watch(self, node):
+        """Follow a result that is moved, and its CT, whatever moves them."""
+        self.removeObservers()
+        self._watched = node
+        if node is None:
+            return
+        moved = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
+        self.addObserver(node, moved, self._onResultMoved)
         with reported(self.ui.resultStatusLabel):
-            from SphericalRegLib.scene.overlay import show_overlay
+            from SphericalRegLib.scene.nodes import reference
 
-            self._session.overlayChosen(parameters, node)
-            for index, sliceNode, composite in _sliceViews(node):
-                fit = self._display is None or self._display[0] != node.GetID()
-                mode, opacity = parameters.overlayMode.value, parameters.overlayOpacity
-                show_overlay(node, index, sliceNode, composite, mode, opacity, fit=fit)
-                display = (node.GetID(), parameters.overlayMode, parameters.overlayOpacity)
-            if _sliceViews(node):
-                self._display = display
+            ct = reference(node, "CT")
+            if ct is not None:
+                self.addObserver(ct, moved, self._onResultMoved)
+
+    def _onResultMoved(self, caller, event):
+        parameters = self._parameters()
+        if parameters is None or self._watched is None:
+            return
+        self.refreshVerdict(self._watched)
+        # the current pose is drawn by the section Register
+        if caller is self._watched and caller is not parameters.currentPose:
+            with reported(self.ui.resultStatusLabel):
+                self._session.poseMoved(parameters, caller)
+
+    def _hideFromSelectors(self):
+        """What belongs to a C-arm is nothing to register: leave it out where the inputs are chosen."""
+        if not any(isCArm(node) for node in slicer.util.getNodesByClass("vtkMRMLLinearTransformNode")):
+            made = []
+        else:
+            from SphericalRegLib.scene.carm import belongings, carms
+
+            made = [one.GetID() for node in carms(slicer.mrmlScene) for one in belongings(node)]
+        ui = self.ui
+        for selector in (
+            ui.ctSelector,
+            ui.xray1Selector,
+            ui.xray2Selector,
+            ui.ctLandmarksSelector,
+            ui.xray1LandmarksSelector,
+            ui.xray2LandmarksSelector,
+        ):
+            # one that was chosen before stays, or the choice would be lost
+            hidden = [identity for identity in made if identity != selector.currentNodeID]
+            selector.sortFilterProxyModel().hiddenNodeIDs = hidden
+
+    def showOverlay(self):
+        """X-ray and DRR of the result, or else of the current pose."""
+        with reported(self.ui.resultStatusLabel):
+            self._display.show(self._display.chosen())
+            self._hideFromSelectors()
+
+    def placed(self, node):
+        """A C-arm was placed: look at it. Its overlay is shown as soon as it is drawn."""
+        self._looked = True
+        if cameraNode() is not None:
+            self._look("look_at_carm", node)
 
     def drawn(self, node):
         """A DRR was drawn anew: let the slice views follow its C-arm, and say that a result was moved."""
         if self._parameters() is None or node is None:
             return
-        if self._display is not None and self._display[0] == node.GetID():
-            from SphericalRegLib.scene.carm import carm_nodes
-            from SphericalRegLib.scene.overlay import align_slice
-
-            images = carm_nodes(node).images
-            for index, sliceNode, _composite in _sliceViews(node):
-                if images[index] is not None:
-                    align_slice(sliceNode, images[index], fit=False)
-        elif node is self._session.preview:
-            self.showOverlay(node)
-        self.refreshFigures(node)
+        with reported(self.ui.resultStatusLabel):
+            self._display.follow(node)
+            self._hideFromSelectors()
+        self.refreshVerdict(node)
 
     def lookAlongBeam(self):
         """The beam's eye view of the first X-ray."""
@@ -176,7 +197,7 @@ class ResultSection:
         """Source, patient and detector from aside."""
         self._look("look_at_carm")
 
-    def _look(self, function):
+    def _look(self, function, carm=None):
         with reported(self.ui.resultStatusLabel):
             from SphericalRegLib.scene import camera
 
@@ -184,7 +205,7 @@ class ResultSection:
             if node is None:
                 say(self.ui.resultStatusLabel, _("There is no 3D view to look into."), ERROR_STYLE)
                 return
-            getattr(camera, function)(node, self._parameters().currentResult)
+            getattr(camera, function)(node, carm or self._display.node() or self._display.chosen())
 
     def _followCT(self, volume):
         """Let the check box say whether the CT is shown: another may be chosen, or its rendering hidden elsewhere."""
@@ -214,6 +235,7 @@ class ResultSection:
             chart = carm_nodes(self._parameters().currentResult).cost_chart
             if chart is None:
                 raise InputError(_("This result has no plot of its cost: it was deleted. Register again."))
+            _makeRoomForPlot()
             slicer.modules.plots.logic().ShowChartInLayout(chart)
 
     def writeReport(self):
@@ -237,50 +259,45 @@ class ResultSection:
             others = [one for one in results(slicer.mrmlScene) if one.GetID() != node.GetID()]
             parameters.currentResult = others[-1] if others else None
             self._session.removeResult(node)
+            self.update()
 
     def _onEvent(self, event):
-        from SphericalRegLib.control import Finished
+        from SphericalRegLib.control import Cancelled, Failed, Finished
 
-        if isinstance(event, Finished) and self._parameters() is not None:
+        if self._parameters() is None:
+            return
+        if isinstance(event, Cancelled | Failed):
+            # the run's own C-arm is gone
+            self.update()
+        elif isinstance(event, Finished):
             self.update()
             if self._parameters().currentResult is not None:
                 self.showOverlay()
+                self._hideMarksIn3D()
                 if not self._looked:
                     # the first one shows where it is; afterwards the view is the user's
                     self._looked = True
                     self.lookAtScene()
 
-
-def _sliceViews(node):
-    """[(view's number, slice node, composite node)]; empty where the application shows no slice views."""
-    from SphericalRegLib.scene.carm import view_count
-
-    found = []
-    for index, name in enumerate(_SLICE_VIEWS[: view_count(node)]):
-        sliceNode = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{name}")
-        composite = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceCompositeNode{name}")
-        if sliceNode is not None and composite is not None:
-            found.append((index, sliceNode, composite))
-    return found
+    def _hideMarksIn3D(self):
+        """Landmarks in a raw X-ray lie in 3D where nothing else is; the result has its own, at the detector."""
+        parameters = self._parameters()
+        for marks in (parameters.xray1Landmarks, parameters.xray2Landmarks):
+            if marks is not None and marks.GetDisplayNode() is not None:
+                marks.GetDisplayNode().SetVisibility3D(False)
 
 
-def _isInView(node):
-    """Whether a slice view shows an image of a result."""
-    from SphericalRegLib.scene.carm import belongings
-
-    images = {one.GetID() for one in belongings(node) if one.IsA("vtkMRMLVolumeNode")}
-    return any(composite.GetBackgroundVolumeID() in images for _index, _slice, composite in _sliceViews(node))
-
-
-def _told(number, factor, digits):
-    """A number in words; what was not finite is null in a record."""
-    return "—" if number is None else f"{factor * number:.{digits}f}"
-
-
-def _verdict(content):
-    """(words, style): what it means first, then why."""
-    if content["accepted"]:
-        words, style = _("Accepted: the projected CT matches the X-ray."), GOOD_STYLE
-    else:
-        words, style = _("Rejected: do not rely on this pose."), BAD_STYLE
-    return "\n".join([words, *content["reasons"], *content["cautions"]]), style
+def _makeRoomForPlot():
+    """Choose a layout with a plot that keeps the 3D view, which Slicer's choice for four views replaces."""
+    layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    if layout is None:
+        return
+    withPlot = (
+        layout.SlicerLayoutConventionalPlotView,
+        layout.SlicerLayoutFourUpPlotView,
+        layout.SlicerLayoutFourUpPlotTableView,
+        layout.SlicerLayoutOneUpPlotView,
+        layout.SlicerLayoutThreeOverThreePlotView,
+    )
+    if layout.GetViewArrangement() not in withPlot:
+        layout.SetViewArrangement(layout.SlicerLayoutConventionalPlotView)

@@ -36,6 +36,7 @@ class Session:
         self._staleBones = set()
         self.onDrawn = lambda poseNode: None
         self.onMessage = lambda text: None
+        self.onCArmRemoved = lambda: None
         self._inputs = self._landmarks = None
         self.registration.listen(self._onRegistrationEvent)
 
@@ -156,14 +157,17 @@ class Session:
         poses, _words = self.preparation.starts(snapshot, volume, xrays, method="search")
         node = add_carm(self.scene, xrays, poses[0], name, ct_node=snapshot.ctVolume, xray_nodes=snapshot.xrayVolumes)
         parameters.currentPose = node
-        self.poseMoved(parameters, node)
+        self.draw(parameters, node)
         return node
 
     def poseMoved(self, parameters, node):
         """A pose was dragged: render its DRR soon, unless something runs or it is no C-arm with a CT."""
-        if node is None or not parameters.liveRendering or self.registration.state.busy:
-            return
-        if not self._isCArm(node):
+        if parameters.liveRendering:
+            self.draw(parameters, node)
+
+    def draw(self, parameters, node):
+        """Render a C-arm's DRR soon, unless something runs or it is no C-arm with a CT."""
+        if node is None or self.registration.state.busy or not self._isCArm(node):
             return
         if self._prepareLiveOf(parameters, node):
             self._drawLatest.ask(node)
@@ -288,6 +292,7 @@ class Session:
         def remove():
             for one in left:
                 remove_node(one)
+            self.onCArmRemoved()
 
         self._schedule(remove)
 

@@ -221,6 +221,21 @@ def view_count(pose_node: Node) -> int:
     return count
 
 
+def carms(scene: Scene) -> list[Node]:
+    """The pose nodes of all C-arms in a scene, with results or without, oldest first."""
+    return nodes.nodes_with(scene, "vtkMRMLLinearTransformNode", "Views")
+
+
+def carm_of_image(volume: Node | None) -> Node | None:
+    """The C-arm that a volume was made for, as X-ray, DRR or comparison; None for a user's own and for no volume."""
+    if volume is None:
+        return None
+    hub = volume.GetParentTransformNode()
+    if hub is None or nodes.get_data(hub, "Views") is None:
+        return None
+    return hub if any(one.GetID() == volume.GetID() for one in belongings(hub)) else None
+
+
 def views(pose_node: Node) -> list[View]:
     """The C-arm's projection geometry, every digit, also after loading the scene."""
     return [detector.view_described(one) for one in nodes.get_data(pose_node, "Geometry")[: view_count(pose_node)]]
@@ -256,6 +271,12 @@ def set_visible(pose_node: Node, visible: bool) -> None:
     for node in belongings(pose_node):
         if node.IsA("vtkMRMLModelNode") or node.IsA("vtkMRMLMarkupsNode"):
             node.SetDisplayVisibility(visible)
+
+
+def show_only(pose_node: Node) -> None:
+    """Show one C-arm with its landmarks in the 3D views, and hide all the others."""
+    for other in carms(nodes.scene_of(pose_node)):
+        set_visible(other, other.GetID() == pose_node.GetID())
 
 
 def refer(pose_node: Node, role: str, node: Node | None) -> None:

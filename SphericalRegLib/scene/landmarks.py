@@ -108,3 +108,19 @@ def style(node: Node, color: Sequence[float], glyph: str, size: float = 2.0, tex
     display.SetTextScale(text)
     display.SetPropertiesLabelVisibility(False)
     node.SetLocked(True)
+
+
+def label_in_slices_only(node: Node) -> None:
+    """Let a styled markups node show its names in the slice views but not in 3D, where they would hide all else."""
+    in_slices = node.GetDisplayNode()
+    in_space = nodes.add_node(nodes.scene_of(node), in_slices.GetClassName(), f"{node.GetName()} in 3D")
+    in_space.CopyContent(in_slices)
+    in_slices.SetVisibility3D(False)
+    in_space.SetVisibility2D(False)
+    in_space.SetPointLabelsVisibility(False)
+    node.AddAndObserveDisplayNodeID(in_space.GetID())
+
+
+def show_names(node: Node, visible: bool) -> None:
+    """Show or hide the names of a markups node's points in all views."""
+    node.GetDisplayNode().SetPointLabelsVisibility(visible)

@@ -80,6 +80,74 @@ def refresh_overlay(pose_node: Node, index: int) -> None:
         _comparison(pose_node, index, mode)
 
 
+def carm_shown(composite_node: Node) -> Node | None:
+    """The C-arm of which a slice view shows an image; None where it shows none."""
+    scene = nodes.scene_of(composite_node)
+    for identity in (composite_node.GetBackgroundVolumeID(), composite_node.GetForegroundVolumeID()):
+        hub = carm.carm_of_image(scene.GetNodeByID(identity)) if identity else None
+        if hub is not None:
+            return hub
+    return None
+
+
+def leave_overlay(slice_node: Node, composite_node: Node, instead: Node | None) -> None:
+    """Let a slice view show a user's own volume in place of an overlay, and nothing of it in 3D.
+
+    Args:
+        slice_node: vtkMRMLSliceNode.
+        composite_node: vtkMRMLSliceCompositeNode of the same view.
+        instead: an image, shown in its own plane; or a CT, shown in the view's default plane through its middle; or
+            None: an empty view.
+    """
+    composite_node.SetBackgroundVolumeID("" if instead is None else instead.GetID())
+    composite_node.SetForegroundVolumeID("")
+    composite_node.SetLabelVolumeID("")
+    slice_node.SetSliceVisible(False)
+    slice_node.SetOrientationToDefault()
+    if instead is None or instead.GetImageData() is None:
+        return
+    flat = instead.GetImageData().GetDimensions()[2] == 1
+    if flat and not _lies_in(slice_node, instead):
+        align_slice(slice_node, instead)
+    else:
+        _cut_through(slice_node, instead)
+
+
+def _lies_in(slice_node: Node, image: Node) -> bool:
+    """Whether an image's columns and rows run as those of a slice view do now."""
+    world_from_ijk, slice_to_ras = matrices.world_from_ijk(image), slice_node.GetSliceToRAS()
+    for axis, sign in ((0, 1.0), (1, -1.0)):
+        along = sign * world_from_ijk[:3, axis] / np.linalg.norm(world_from_ijk[:3, axis])
+        if float(np.dot(along, [slice_to_ras.GetElement(row, axis) for row in range(3)])) < 1 - 1e-6:
+            return False
+    return True
+
+
+def _cut_through(slice_node: Node, volume: Node) -> None:
+    """Move a slice view that is not turned through a volume's middle, and show all of that."""
+    bounds = [0.0] * 6
+    volume.GetRASBounds(bounds)
+    low, high = np.array(bounds[::2]), np.array(bounds[1::2])
+    modified = slice_node.StartModify()
+    slice_to_ras = slice_node.GetSliceToRAS()
+    width, height = (
+        float(np.dot([abs(slice_to_ras.GetElement(row, axis)) for row in range(3)], high - low)) for axis in range(2)
+    )
+    for row, value in enumerate((low + high) / 2):
+        slice_to_ras.SetElement(row, 3, float(value))
+    _fit(slice_node, width, height, 1.0)
+    slice_node.UpdateMatrices()
+    slice_node.EndModify(modified)
+
+
+def _fit(slice_node: Node, width: float, height: float, thickness: float) -> None:
+    """Center a slice view on its origin and let it show so many mm."""
+    columns, rows = (max(1, n) for n in slice_node.GetDimensions()[:2])
+    scale = _MARGIN * max(width / columns, height / rows)
+    slice_node.SetFieldOfView(columns * scale, rows * scale, max(thickness, 1e-3))
+    slice_node.SetXYZOrigin(0.0, 0.0, 0.0)
+
+
 def align_slice(slice_node: Node, image: Node, *, fit: bool = True) -> None:
     """Lay a slice view into the plane of a one-slice volume: columns to the right, rows down.
 
@@ -102,10 +170,7 @@ def align_slice(slice_node: Node, image: Node, *, fit: bool = True) -> None:
     modified = slice_node.StartModify()
     slice_node.GetSliceToRAS().DeepCopy(matrices.to_vtk(slice_to_ras))
     if fit:
-        columns, rows = (max(1, n) for n in slice_node.GetDimensions()[:2])
-        scale = _MARGIN * max(width * spacing[0] / columns, height * spacing[1] / rows)
-        slice_node.SetFieldOfView(columns * scale, rows * scale, max(spacing[2], 1e-3))
-        slice_node.SetXYZOrigin(0.0, 0.0, 0.0)
+        _fit(slice_node, width * spacing[0], height * spacing[1], spacing[2])
     slice_node.UpdateMatrices()
     slice_node.EndModify(modified)
 

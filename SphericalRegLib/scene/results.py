@@ -25,6 +25,8 @@ from SphericalRegLib.scene.nodes import Node, Scene
 _RECORD = "Result"
 _PLACED = "CTWorldFromIJK"
 _DEFAULT_NAME = "Registration"
+# Less is rounding.
+_MOVED_DEGREES, _MOVED_MM = 0.01, 0.01
 
 _LANDMARK_COLOR = (1.0, 0.85, 0.1)
 _PROJECTION_COLOR = (0.1, 0.9, 0.45)
@@ -185,10 +187,23 @@ def ct_matrix_then(pose_node: Node) -> np.ndarray | None:
     return None if found is None else np.array(found)
 
 
-def select_result(pose_node: Node) -> None:
-    """Show one result's C-arm and landmarks in the 3D views, and hide those of the others."""
-    for other in results(nodes.scene_of(pose_node)):
-        carm.set_visible(other, other.GetID() == pose_node.GetID())
+def has_moved(pose_node: Node) -> bool:
+    """Whether CT and C-arm have moved against each other by more than rounding: see :func:`moved_since`."""
+    degrees, millimeters = moved_since(pose_node)
+    return degrees > _MOVED_DEGREES or millimeters > _MOVED_MM
+
+
+def refresh_projections(pose_node: Node) -> None:
+    """Hide a result's projected landmarks and error lines where it was moved since, for they are of the pose before.
+
+    Otherwise they are as visible as its detector.
+    """
+    found = carm.carm_nodes(pose_node)
+    for detector_node, *drawn in zip(found.detectors, found.projections, found.error_lines, strict=True):
+        shown = detector_node is None or bool(detector_node.GetDisplayVisibility())
+        for node in drawn:
+            if node is not None:
+                node.SetDisplayVisibility(shown and not has_moved(pose_node))
 
 
 def _described(row: LandmarkError) -> dict[str, Any]:
@@ -215,6 +230,7 @@ def _show_landmarks(
         seen = {row.name: row.projected for row in rows if row.view == index and _on(view, row.projected)}
         projected = _on_detector(pose_node, index, view, seen, f"{title} projected landmarks")
         landmarks.style(projected, _PROJECTION_COLOR, "ThickCross2D", size=2.0)
+        landmarks.label_in_slices_only(projected)
         carm.attach(pose_node, "Projections", index, projected)
         places = marked[index] if marked else {}
         if not places:

@@ -18,6 +18,9 @@ _DIGITS = 6
 
 _COLORS = ((0.12, 0.38, 0.66), (0.85, 0.45, 0.1), (0.2, 0.6, 0.3), (0.6, 0.25, 0.6), (0.5, 0.5, 0.5))
 
+# Length of the iteration axis over the number of iterations.
+_LEGEND_ROOM = 1.5
+
 Column = Sequence[float] | Sequence[int] | Sequence[str]
 
 
@@ -46,27 +49,31 @@ def add_table(
 
 
 def add_error_table(scene: Scene, name: str, rows: Sequence[LandmarkError], view_names: Sequence[str]) -> Node:
-    """A table of landmark errors with their means in the last row; columns of which nothing is known are left out."""
+    """A table of landmark errors with their means in the first row; columns of which nothing is known are left out.
+
+    Made to be read, so numbers are texts of two decimals, empty where they are not known: a column of numbers would
+    show six digits and "nan". Every digit is in the result's record.
+    """
     known = means(rows)
     columns: dict[str, Column] = {
-        "Landmark": [*(row.name for row in rows), "Mean"],
-        "X-ray": [*(view_names[row.view] for row in rows), ""],
-        "u (px)": [*(row.projected[0] for row in rows), math.nan],
-        "v (px)": [*(row.projected[1] for row in rows), math.nan],
+        "Landmark": ["Mean", *(row.name for row in rows)],
+        "X-ray": ["", *(view_names[row.view] for row in rows)],
     }
-    units = {"u (px)": "px", "v (px)": "px"}
-    meanings = {"u (px)": "Column of the projected landmark", "v (px)": "Row of the projected landmark"}
-    if any(not math.isnan(row.marked[0]) for row in rows):
-        for axis, heading in enumerate(("marked u (px)", "marked v (px)")):
-            columns[heading] = [*(row.marked[axis] for row in rows), math.nan]
-            units[heading] = "px"
-            meanings[heading] = f"{('Column', 'Row')[axis]} where it was marked in the X-ray"
+    units, meanings = {}, {}
     for measure, (title, mean_title) in MEASURES.items():
         if measure in known:
-            heading = f"{title} (mm)"
-            columns[heading] = [*(getattr(row, measure) for row in rows), known[measure]]
-            units[heading] = "mm"
-            meanings[heading] = f"Its mean is the {mean_title}"
+            columns[title] = [_told(value) for value in (known[measure], *(getattr(row, measure) for row in rows))]
+            units[title] = "mm"
+            meanings[title] = f"Its mean is the {mean_title}"
+    places = {"": ("of the projected landmark", [row.projected for row in rows])}
+    if any(not math.isnan(row.marked[0]) for row in rows):
+        places["marked "] = ("where it was marked in the X-ray", [row.marked for row in rows])
+    for prefix, (meaning, pixels) in places.items():
+        for axis, (letter, what) in enumerate((("u", "Column"), ("v", "Row"))):
+            heading = prefix + letter
+            columns[heading] = ["", *(_told(pixel[axis]) for pixel in pixels)]
+            units[heading] = "px"
+            meanings[heading] = f"{what} {meaning}"
     return add_table(scene, name, columns, units, meanings)
 
 
@@ -119,10 +126,18 @@ def add_cost_chart(scene: Scene, name: str, table: Node) -> Node:
         series.SetLineWidth(2)
         series.SetColor(*_COLORS[index % len(_COLORS)])
         chart.AddAndObservePlotSeriesNodeID(series.GetID())
-    chart.SetTitle("Cost by iteration: within a stage small is good, jumps between stages mean nothing")
+    chart.SetTitle("Cost by iteration")
+    chart.SetDescription(
+        "Share of unexplained structure. Within a stage small is good; jumps between stages mean nothing, for their "
+        "similarities differ."
+    )
     chart.SetXAxisTitle("Iteration")
     chart.SetYAxisTitle("Cost")
     chart.SetYAxisLogScale(True)
+    # the legend stands at the right: room for it beside the curves
+    chart.SetLegendFontSize(12)
+    chart.SetXAxisRangeAuto(False)
+    chart.SetXAxisRange(0.0, _LEGEND_ROOM * max(table.GetNumberOfRows() - 1, 1))
     return chart
 
 
@@ -134,6 +149,10 @@ def column_of(table: Node, heading: str) -> list[float] | list[str] | None:
 
 def _cost_heading(stage: str) -> str:
     return f"Cost, {stage} px"
+
+
+def _told(number: float) -> str:
+    return "" if math.isnan(number) else f"{number:.2f}"
 
 
 def _array(heading: str, values: Column) -> vtk.vtkAbstractArray:

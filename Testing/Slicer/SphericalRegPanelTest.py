@@ -61,3 +61,38 @@ class SphericalRegPanelTest(SelfTestCase):
         self.waitUntil(lambda: drawn)
         self.assertEqual(set(drawn), {node.GetID()})
         self.assertLess(len(drawn), 5)
+
+    def test_APlacedCArmIsShownAndPlacingAnotherTakesItsHandlesAway(self):
+        if slicer.app.layoutManager() is None:
+            self.skipTest("There are no views")
+        widget, parameters = self.loadSample()
+        composite = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceCompositeNodeRed")
+
+        def shows(node):
+            volume = slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID() or "")
+            return volume is not None and volume.GetParentTransformNode() is node
+
+        widget.ui.placeButton.click()
+        first = parameters.currentPose
+        self.waitUntil(lambda: shows(first), 20)
+        for button in (widget.ui.overlayButton, widget.ui.beamButton, widget.ui.overviewButton):
+            self.assertTrue(button.enabled)
+        self.assertFalse(widget.ui.reportButton.enabled)
+        for selector in (widget.ui.ctSelector, widget.ui.xray1Selector):
+            names = [selector.nodeFromIndex(index).GetName() for index in range(selector.nodeCount())]
+            self.assertEqual(names, ["Pelvis CT", "Pelvis X-ray AP"])
+        widget.ui.placeButton.click()
+        second = parameters.currentPose
+        self.waitUntil(lambda: shows(second), 20)
+        self.assertFalse(first.GetDisplayNode().GetEditorVisibility())
+        self.assertTrue(second.GetDisplayNode().GetEditorVisibility())
+        slicer.mrmlScene.RemoveNode(first)
+        slicer.mrmlScene.RemoveNode(second)
+        xray = parameters.xray1Volume
+        self.waitUntil(lambda: composite.GetBackgroundVolumeID() == xray.GetID(), 20)
+
+    def test_OpacityIsForItsOwnOverlayOnly(self):
+        widget, parameters = self.loadSample()
+        self.assertTrue(widget.ui.opacitySlider.enabled)
+        parameters.overlayMode = type(parameters.overlayMode)("edges")
+        self.assertFalse(widget.ui.opacitySlider.enabled)

@@ -39,6 +39,20 @@ class SphericalRegSceneTest(SelfTestCase):
         with tempfile.TemporaryDirectory() as folder:
             widget.logic.session.writeReport(node, folder)
             self.assertIn("report.html", os.listdir(folder))
+        # moved from outside of the panel its verdict is of the past, until it is moved back
+        matrix = slicer.util.arrayFromTransformMatrix(node)
+        moved = matrix.copy()
+        moved[0, 3] += 10.0
+        slicer.util.updateTransformMatrixFromArray(node, moved)
+        self.assertIn("moved since", widget.ui.verdictLabel.text)
+        self.assertEqual(widget.ui.verdictLabel.styleSheet, "")
+        slicer.util.updateTransformMatrixFromArray(node, matrix)
+        self.assertEqual(widget.ui.verdictLabel.text, verdict)
+        # nothing of it is said of an empty scene
+        slicer.mrmlScene.Clear()
+        self.assertEqual(widget.ui.verdictLabel.text, "No result yet.")
+        self.assertEqual(widget.ui.figuresLabel.text, "")
+        self.assertFalse(widget.ui.landmarkTableView.visible)
 
     def test_TheShownSurfaceIsTheSameAfterSavingAndLoading(self):
         from SphericalRegLib.scene.landscape import shown_similarity

@@ -24,6 +24,27 @@ class TestPlacingByHand:
         scheduler.run_out()
         assert carm_nodes(node).drrs[0] is not None
 
+    def test_it_is_drawn_once_also_where_dragging_draws_nothing(self, session, scheduler, parameters):
+        from SphericalRegLib.scene.carm import carm_nodes
+
+        parameters.liveRendering = False
+        node = session.placeCArm(parameters, "C-arm")
+        scheduler.run_out()
+        assert carm_nodes(node).drrs[0] is not None
+
+    def test_the_panel_hears_when_the_rest_of_a_deleted_carm_is_gone(self, session, scheduler, parameters):
+        from SphericalRegLib.scene.carm import belongings
+
+        node = session.placeCArm(parameters, "C-arm")
+        scheduler.run_out()
+        made, heard = belongings(node), []
+        session.onCArmRemoved = lambda: heard.append([one.GetScene() for one in made])
+        session.nodeRemoved(node)
+        session.scene.RemoveNode(node)
+        assert heard == []
+        scheduler.run_out()
+        assert heard == [[None] * len(made)]
+
     def test_dragging_draws_the_newest_pose_once(self, session, scheduler, parameters):
         from SphericalRegLib.scene.carm import carm_nodes
         from SphericalRegLib.scene.detector import array_of

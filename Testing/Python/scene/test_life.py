@@ -193,7 +193,7 @@ def test_deleting_a_node_in_use_leaves_a_result_that_says_so(a_scene: Any, role:
     assert record is not None
     assert record["accepted"] == scans.registered(*TWO).result.verdict.accepted
     results.moved_since(node)
-    results.select_result(node)
+    carm.show_only(node)
     if role == "drrs":
         carm.set_drr(node, 1, np.ones((72, 96), np.float32))
         assert carm.missing(node) == []

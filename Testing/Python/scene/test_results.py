@@ -67,9 +67,9 @@ def test_results_stand_side_by_side(a_scene: Any) -> None:
     ours = [name for name in names if name.startswith("Registration") and "Display" not in name]
     assert len(set(ours)) == len(ours)
     torch.testing.assert_close(poses.pose_from_transform(first), one.result.pose, rtol=0, atol=1e-9)
-    results.select_result(first)
+    carm.show_only(first)
     assert [bool(carm.carm_nodes(n).beams[0].GetDisplayVisibility()) for n in (first, second)] == [True, False]
-    results.select_result(second)
+    carm.show_only(second)
     assert [bool(carm.carm_nodes(n).beams[0].GetDisplayVisibility()) for n in (first, second)] == [False, True]
     carm.remove_carm(first)
     assert results.results(a_scene) == [second]
@@ -148,16 +148,23 @@ def test_the_error_table_has_units_and_means(a_scene: Any) -> None:
     assert told is not None
     names = tables.column_of(table, "Landmark")
     assert names is not None
-    assert names == [*scans.LANDMARKS, *scans.LANDMARKS, "Mean"]
-    for heading, measure in {"Mark, on detector (mm)": "mark_detector_mm", "TRE (mm)": "tre_mm"}.items():
+    assert names == ["Mean", *scans.LANDMARKS, *scans.LANDMARKS]
+    for heading, measure in {"Mark, on detector": "mark_detector_mm", "TRE": "tre_mm"}.items():
         column = tables.column_of(table, heading)
         assert column is not None
         assert table.GetColumnUnitLabel(heading) == "mm"
-        assert column[-1] == pytest.approx(told["landmark_errors_mm"][measure], rel=1e-5)
+        assert column[0] == f"{told['landmark_errors_mm'][measure]:.2f}"
         rows = [row[measure] for row in told["landmarks"]]
-        for value, row in zip(column[:-1], rows, strict=True):
-            assert math.isnan(value) if row is None else value == pytest.approx(row, rel=1e-5)
-    assert table.GetColumnUnitLabel("u (px)") == "px"
+        assert column[1:] == ["" if row is None else f"{row:.2f}" for row in rows]
+        assert "" in column or measure == "tre_mm"
+    assert table.GetColumnUnitLabel("u") == "px"
+
+
+def test_the_errors_stand_before_the_pixels(a_scene: Any) -> None:
+    table = carm.carm_nodes(with_landmarks(a_scene)).error_table
+    headings = [table.GetColumnName(n) for n in range(table.GetNumberOfColumns())]
+    assert headings[:3] == ["Landmark", "X-ray", "Mark, on detector"]
+    assert headings[-4:] == ["u", "v", "marked u", "marked v"]
 
 
 def test_columns_of_which_nothing_is_known_are_left_out(a_scene: Any) -> None:
@@ -165,7 +172,7 @@ def test_columns_of_which_nothing_is_known_are_left_out(a_scene: Any) -> None:
     node = results.add_result(a_scene, outcome, scans.drrs(outcome), points=scans.landmarks())
     table = carm.carm_nodes(node).error_table
     headings = [table.GetColumnName(n) for n in range(table.GetNumberOfColumns())]
-    assert headings == ["Landmark", "X-ray", "u (px)", "v (px)"]
+    assert headings == ["Landmark", "X-ray", "u", "v"]
     bare = results.add_result(a_scene, outcome, scans.drrs(outcome))
     assert carm.carm_nodes(bare).error_table is None
     assert carm.missing(bare) == []
@@ -238,3 +245,59 @@ def test_a_landmark_behind_the_source_has_no_finite_error(a_scene: Any) -> None:
     told = results.record(node)
     assert told is not None
     assert told["landmark_errors_mm"]["projection_mm"] is None
+
+
+def test_what_a_move_makes_wrong_is_hidden_until_it_is_moved_back(a_scene: Any) -> None:
+    node = with_landmarks(a_scene)
+    found, outcome = carm.carm_nodes(node), scans.registered(*TWO)
+
+    def shown() -> list[bool]:
+        return [bool(one.GetDisplayVisibility()) for one in (*found.projections, *found.error_lines)]
+
+    results.refresh_projections(node)
+    assert not results.has_moved(node)
+    assert shown() == [True] * 4
+    twist = torch.tensor([0.0, 0.0, 0.0, 3.0, 0.0, 4.0], dtype=torch.float64)
+    poses.set_pose(node, se3.about(twist, outcome.result.pose, outcome.isocenter))
+    results.refresh_projections(node)
+    assert results.has_moved(node)
+    assert shown() == [False] * 4
+    # marks lie in the X-ray, wherever that is
+    assert all(one.GetDisplayVisibility() for one in found.marked)
+    poses.set_pose(node, outcome.result.pose)
+    results.refresh_projections(node)
+    assert shown() == [True] * 4
+    carm.set_visible(node, False)
+    results.refresh_projections(node)
+    assert shown() == [False] * 4
+
+
+def test_a_carm_without_a_result_is_hidden_with_the_others(a_scene: Any) -> None:
+    outcome = scans.registered("AP")
+    result = results.add_result(a_scene, outcome, scans.drrs(outcome))
+    placed = carm.add_carm(a_scene, outcome.xrays, outcome.starts[0], "C-arm")
+    assert carm.carms(a_scene) == [result, placed]
+    for one, other in ((placed, result), (result, placed)):
+        carm.show_only(one)
+        assert carm.carm_nodes(one).beams[0].GetDisplayVisibility()
+        assert not carm.carm_nodes(other).beams[0].GetDisplayVisibility()
+
+
+def test_projections_bear_their_names_in_slice_views_only(a_scene: Any) -> None:
+    projections = carm.carm_nodes(with_landmarks(a_scene)).projections[0]
+    assert projections.GetNumberOfDisplayNodes() == 2
+    told = {
+        (bool(d.GetVisibility2D()), bool(d.GetVisibility3D())): bool(d.GetPointLabelsVisibility())
+        for d in (projections.GetNthDisplayNode(n) for n in range(2))
+    }
+    assert told == {(True, False): True, (False, True): False}
+    colors = {projections.GetNthDisplayNode(n).GetSelectedColor() for n in range(2)}
+    assert len(colors) == 1
+
+
+def test_the_plot_has_a_short_title_and_room_for_its_legend(a_scene: Any) -> None:
+    outcome = scans.registered("AP")
+    chart = carm.carm_nodes(results.add_result(a_scene, outcome, scans.drrs(outcome))).cost_chart
+    assert len(chart.GetTitle()) < 25
+    assert "Within a stage" in chart.GetDescription()
+    assert chart.GetXAxisRange()[1] > 1.3 * (len(outcome.result.history) - 1)
