@@ -3,7 +3,6 @@
 import contextlib
 import logging
 
-import qt
 from slicer.i18n import tr as _
 
 ERROR_STYLE = "color: #b3261e;"
@@ -51,6 +50,8 @@ def onPathTyped(pathLineEdit, function):
 
     ``currentPathChanged`` is silent where the text does not fit the filter, and an empty one never does.
     """
+    import qt
+
     pathLineEdit.findChildren(qt.QLineEdit)[0].connect("textChanged(QString)", function)
 
 
