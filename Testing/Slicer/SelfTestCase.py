@@ -4,6 +4,8 @@ Run in Slicer 5.13 built from its sources. Where the application is not at hand 
 (Testing/Python/module/test_self_tests.py).
 """
 
+import os
+import tempfile
 import time
 import unittest
 
@@ -57,6 +59,15 @@ class SelfTestCase(unittest.TestCase):
         self.assertIsNotNone(parameters.ctVolume)
         self.assertTrue(widget.ui.registerButton.enabled, widget.ui.registerButton.toolTip)
         return widget, parameters
+
+    def savedAndLoaded(self):
+        """Save the scene, close it and load it; returns the module's widget and the loaded parameter node."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "scene.mrb")
+            self.assertTrue(slicer.util.saveScene(path))
+            slicer.mrmlScene.Clear()
+            slicer.util.loadScene(path)
+        return self.enter()
 
     def register(self, widget):
         """Press Register and wait for the end."""

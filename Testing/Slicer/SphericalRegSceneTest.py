@@ -21,12 +21,7 @@ class SphericalRegSceneTest(SelfTestCase):
         self.register(widget)
         before = pose_from_transform(parameters.currentResult)
         verdict = widget.ui.verdictLabel.text
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "scene.mrb")
-            self.assertTrue(slicer.util.saveScene(path))
-            slicer.mrmlScene.Clear()
-            slicer.util.loadScene(path)
-        widget, parameters = self.enter()
+        widget, parameters = self.savedAndLoaded()
         node = parameters.currentResult
         self.assertIsNotNone(node)
         self.assertEqual(missing(node), [])
@@ -65,12 +60,7 @@ class SphericalRegSceneTest(SelfTestCase):
         self.waitUntil(lambda: not session.survey.state.busy)
         widget.ui.shownSimilarityComboBox.setCurrentIndex(2)
         shown = widget.ui.shownSimilarityComboBox.currentText
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "scene.mrb")
-            self.assertTrue(slicer.util.saveScene(path))
-            slicer.mrmlScene.Clear()
-            slicer.util.loadScene(path)
-        widget, parameters = self.enter()
+        widget, parameters = self.savedAndLoaded()
         self.assertEqual(widget.ui.shownSimilarityComboBox.currentText, shown)
         self.assertEqual(shown_similarity(parameters.currentLandscape), shown)
 
