@@ -59,13 +59,11 @@ class Registered:
         outcome: for the scene, the report and ``result.json``.
         drrs: (H, W) line integrals at each X-ray's own size.
         bones: the same of the bones alone, for drawing their edges.
-        volume: that was registered, for the report and for rendering on.
     """
 
     outcome: Outcome
     drrs: Sequence[NDArray[np.float32]]
     bones: Sequence[NDArray[np.float32]]
-    volume: Volume
 
 
 class RegistrationJob:
@@ -120,4 +118,4 @@ class RegistrationJob:
             [drr_images(volume, xray, result.pose[None], kernel)[0] for xray in inputs.xrays]
             for volume in (inputs.volume, only_bone(inputs.volume))
         )
-        return Registered(outcome, drrs, bones, inputs.volume)
+        return Registered(outcome, drrs, bones)
