@@ -100,7 +100,8 @@ def train(
         quiet: no messages.
         verbose: more messages, and tracebacks.
     """
-    console = Console(quiet or json, verbose)
+    # messages go to stderr, JSON to stdout
+    console = Console(quiet, verbose)
     if not output.endswith(".safetensors"):
         raise InputError(f"The output {output} must end with .safetensors, which is what a model is.")
     with whole_file(output):
