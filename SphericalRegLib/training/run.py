@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import csv
 import datetime
-import io
-import json
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,6 +21,7 @@ from SphericalRegLib.imaging.randomize import STEPS, STRONGER
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.networks.model import Model, ModelCard
 from SphericalRegLib.training.encoders import EncoderTrainer
+from SphericalRegLib.training.folder import TrainingFolder
 from SphericalRegLib.training.pairs import PairSampler
 from SphericalRegLib.training.plan import Plan, prepared_volume
 from SphericalRegLib.training.ranges import check_poses, check_reach
@@ -37,7 +33,6 @@ from SphericalRegLib.training.xrays import XRaySampler
 _PROBABILITY = {"strong": 0.25, "paper": 0.5}
 # Along each ray.
 _FEWEST_SAMPLES = 48
-_LOG_FIELDS = ("phase", "step", "loss", "learning_rate", "seconds", "validation_mm")
 
 
 @dataclass(frozen=True)
@@ -104,8 +99,7 @@ class TrainingRun:
     ) -> None:
         if not cts:
             raise InputError("There is no CT to train on: name one or several with --ct.")
-        self.plan, self.name, self.every, self._writes = plan, name, every, writes
-        self.folder = Path(folder)
+        self.plan, self.name, self.every = plan, name, every
         self._volumes = [to_volume(ct) for ct in cts]
         for volume in self._volumes:
             self._check_ranges(volume)
@@ -128,26 +122,32 @@ class TrainingRun:
             raise InputError("Several CTs have no regressor in common: train encoders, or a regressor on one CT.")
         if start is not None:
             self._begin_with(start)
-        self._open_folder()
+        self.folder = TrainingFolder(folder, list(self._trainers), writes)
+        self.folder.open(
+            {
+                "plan": asdict(plan),
+                "fine_tuned_from": self._fine_tuned,
+                "cts": [list(fingerprint(volume).density) for volume in self._volumes],
+            }
+        )
         share = math.ceil(held_out / len(cts))
         self._validations = [Validation(ct, plan, share) for ct in cts] if held_out else []
-        self._seconds = dict.fromkeys(self._trainers, 0.0)
         for phase, trainer in self._trainers.items():
-            if (path := self._checkpoint(phase)).exists():
+            if (path := self.folder.checkpoint(phase)).exists():
                 trainer.resume(path)
-        self._read_log()
+        self._seconds = self.folder.resume_log({phase: len(each.losses) for phase, each in self._trainers.items()})
 
     def __iter__(self) -> Iterator[TrainingProgress]:
         for number, (phase, trainer) in enumerate(self._trainers.items()):
             before = self._seconds[phase]
             done_before = len(trainer.losses)
-            with self._log() as log:
+            with self.folder.log() as log:
                 for at in trainer.steps():
                     last = at.step == trainer.schedule.steps
                     self._seconds[phase] = before + at.seconds
                     found = None
-                    if self._writes and (at.step % self.every == 0 or last):
-                        trainer.save(self._checkpoint(phase))
+                    if self.folder.writes and (at.step % self.every == 0 or last):
+                        trainer.save(self.folder.checkpoint(phase))
                         found = self._validated(phase)
                     here = at.step - done_before
                     left = at.seconds / here * (trainer.schedule.steps - at.step) if here >= 10 or last else None
@@ -174,7 +174,7 @@ class TrainingRun:
         """
         for phase, trainer in self._trainers.items():
             if trainer.losses:
-                trainer.save(self._checkpoint(phase))
+                trainer.save(self.folder.checkpoint(phase))
 
     def model(self) -> Model:
         """As trained so far, validated, on the CPU."""
@@ -284,90 +284,6 @@ class TrainingRun:
             if parts[phase]:
                 trainer.load_weights(trainer.state_dict() | parts[phase], f"The model {start.card.name!r}")
 
-    def _open_folder(self) -> None:
-        """Make the folder, or see that it holds a run of the same plan."""
-        told = {
-            "plan": asdict(self.plan),
-            "fine_tuned_from": self._fine_tuned,
-            "cts": [list(fingerprint(volume).density) for volume in self._volumes],
-        }
-        text = json.dumps(told, indent=1)
-        path = self.folder / "plan.json"
-        if not self._writes:
-            return
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-            if found is None or not any(self._checkpoint(phase).exists() for phase in self._trainers):
-                # nothing was trained there yet
-                _write_whole(path, text)
-                return
-        except (OSError, ValueError) as error:
-            raise CheckpointError(
-                f"The training folder {self.folder} cannot be used ({error}): name another."
-            ) from error
-        here = json.loads(text)
-        for plan in (here["plan"], found.get("plan") or {}):
-            # a training may go on with another one
-            for schedule in (plan.get("regressor"), plan.get("encoders")):
-                (schedule or {}).pop("learning_rate", None)
-        if different := [key for key in here if found.get(key) != here[key]]:
-            raise CheckpointError(
-                f"{self.folder} holds another training (its {', '.join(different)} differ): name another folder, or "
-                "delete it to begin anew."
-            )
-
-    def _checkpoint(self, phase: str) -> Path:
-        return self.folder / f"{phase}.safetensors"
-
-    @contextlib.contextmanager
-    def _log(self) -> Iterator[Any]:
-        """A CSV writer at the end of the log, each line of which is kept at once; None where nothing is written."""
-        if not self._writes:
-            yield None
-            return
-        path = self.folder / "log.csv"
-        fresh = not path.exists()
-        try:
-            with path.open("a", encoding="utf-8", newline="", buffering=1) as file:
-                writer = csv.writer(file, lineterminator="\n")
-                if fresh:
-                    writer.writerow(_LOG_FIELDS)
-                yield writer
-        except OSError as error:
-            raise CheckpointError(
-                f"The training log {path} cannot be written ({error}): free some space; the last checkpoint is kept."
-            ) from error
-
-    def _read_log(self) -> None:
-        """Time spent so far; lines after the last checkpoint are dropped: those steps are done again."""
-        path = self.folder / "log.csv"
-        if not self._writes or not path.exists():
-            return
-        try:
-            with path.open(encoding="utf-8", errors="replace", newline="") as file:
-                kept = [row for row in csv.DictReader(file) if self._is_kept(row)]
-            for row in kept:
-                self._seconds[row["phase"]] = float(row["seconds"])
-            text = io.StringIO()
-            writer = csv.DictWriter(text, _LOG_FIELDS, lineterminator="\n", extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(kept)
-            _write_whole(path, text.getvalue())
-        except OSError as error:
-            raise CheckpointError(
-                f"The training log {path} cannot be written ({error}): free some space. The checkpoints are kept."
-            ) from error
-
-    def _is_kept(self, row: dict[str, str]) -> bool:
-        """Whether a line is whole, for one may have been cut by a full disk, and of a step that a checkpoint holds."""
-        trainer = self._trainers.get(row["phase"])
-        try:
-            float(row["loss"]), float(row["seconds"])
-            return trainer is not None and row["validation_mm"] is not None and int(row["step"]) <= len(trainer.losses)
-        except (TypeError, ValueError):
-            return False
-
     def _validated(self, phase: str) -> float | None:
         if not self._validations:
             return None
@@ -395,13 +311,6 @@ def _is_shared(model: Model) -> bool:
     assert model.fixed is not None
     theirs = model.fixed.state_dict()
     return all(torch.equal(value, theirs[name]) for name, value in model.moving.state_dict().items())
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a small text file at once or not at all."""
-    partial = path.with_suffix(".part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 def _mean_of_last(losses: Sequence[float], count: int = 100) -> float | None:
