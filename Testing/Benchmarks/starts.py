@@ -52,6 +52,13 @@ def methods(suite: str, model_path: str | None) -> dict[str, Method]:
         several = replace(learned, candidates=8, range=study.search)
         found["learned similarity, one start"] = lambda volume, xray, start: (start, learned)
         found["learned similarity, 8 starts"] = lambda volume, xray, start: (start, several)
+
+        def search_learned_first(volume: Volume, xray: XRay, start: Tensor) -> tuple[Tensor, Settings]:
+            only_encoders = replace(model, regressor=None)
+            prepared = prepare(only_encoders, volume, [xray], start, search, learned_first=True)
+            return prepared.starts, prepared.settings
+
+        found["search, learned stage first (--learned_stage)"] = search_learned_first
     if model.regressor is not None:
 
         def pipeline(volume: Volume, xray: XRay, start: Tensor) -> tuple[Tensor, Settings]:
@@ -94,6 +101,7 @@ def main() -> None:
     errors: dict[str, list[float]] = {name: [] for name in table}
     seconds: dict[str, list[float]] = {name: [] for name in table}
     wrong: dict[str, int] = dict.fromkeys(table, 0)
+    refused: dict[str, int] = dict.fromkeys(table, 0)
     for index in range(-1, options.cases):
         # the first case is run once more before the others, to compile and load what is loaded once
         case = draw_case(max(index, 0), options.seed, view, volume.center, SUITES[options.suite])
@@ -111,6 +119,7 @@ def main() -> None:
             seconds[name].append(time.perf_counter() - began)
             errors[name].append(float(metrics.mtre(pose, case.truth, points)))
             wrong[name] += accepted and errors[name][-1] > 5
+            refused[name] += not accepted and errors[name][-1] < 1
     rows = []
     for name, found in errors.items():
         low, high = wilson_interval(sum(error < 1 for error in found), len(found))
@@ -123,6 +132,7 @@ def main() -> None:
                 "p95_mm": round(percentile(found, 95), 3),
                 "gross_failures": sum(error > 5 for error in found),
                 "false_accepts": wrong[name],
+                "false_rejects": refused[name],
                 "median_s": round(percentile(seconds[name], 50), 3),
             }
         )
