@@ -23,7 +23,7 @@ from SphericalRegLib.imaging.xray import TONE_UNTOLD
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Registration, Settings, bone_settings
-from SphericalRegLib.registration.learned import prepare, prepare_bones
+from SphericalRegLib.registration.learned import prepare
 from SphericalRegLib.rendering import linearize
 
 ACCEPTED, REJECTED = 0, 3
@@ -148,16 +148,16 @@ def register(
         if model is not None:
             trained = load_model(model).to(target)
             known = any(option is not None for option in (start_pose, preset, angles, landmarks))
-            how, seen = (prepare, volume) if bones is None else (prepare_bones, to_volume(scan).to(target))
-            prepared = how(
+            prepared = prepare(
                 trained,
-                seen,
+                volume,
                 xrays,
                 starts if known else None,
                 settings,
                 fallback=starts,
                 origin=origin,
                 learned_first=learned_stage,
+                whole=None if bones is None else to_volume(scan).to(target),
             )
             starts, settings = prepared.starts, prepared.settings
             notes, origin = prepared.notes, prepared.origin

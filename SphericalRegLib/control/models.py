@@ -134,12 +134,13 @@ def with_model(
             to align first.
     """
     from SphericalRegLib.networks.model import load_model
-    from SphericalRegLib.registration.learned import prepare, prepare_bones
+    from SphericalRegLib.registration.learned import prepare
 
     model = load_model(path).to(volume.density.device)
     given = starts if known else None
-    how, seen = (prepare, volume) if whole is None else (prepare_bones, whole)
-    prepared = how(model, seen, xrays, given, settings, fallback=starts, origin=origin, learned_first=learned_first)
+    prepared = prepare(
+        model, volume, xrays, given, settings, fallback=starts, origin=origin, learned_first=learned_first, whole=whole
+    )
     return prepared.starts, prepared.settings, prepared.origin, prepared.notes
 
 

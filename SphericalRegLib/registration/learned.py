@@ -60,6 +60,7 @@ def prepare(
     *,
     origin: str = "the given start",
     learned_first: bool = False,
+    whole: Volume | None = None,
 ) -> Prepared:
     """Starts and settings for a :class:`~SphericalRegLib.registration.pipeline.Registration` with a model.
 
@@ -73,11 +74,21 @@ def prepare(
             where nothing was given and the model has no regressor.
         origin: in words, where ``given`` or else ``fallback`` comes from.
         learned_first: see :func:`with_learned_stage`.
+        whole: the whole CT, where ``volume`` is of chosen bones alone. The model knows no other: with it the whole CT
+            is registered, which gives the start, and nothing else in the settings changes.
 
     Raises:
         CheckpointError: for a model of another CT, one without a regressor where there is no other start, or one
             without encoders where they are to align first.
+        InputError: for bones alone, where the learned similarity is to align first.
     """
+    if whole is not None:
+        if learned_first:
+            raise InputError(
+                "The learned similarity compares whole CTs: align bones alone without it (leave out --learned_stage; "
+                "in the panel choose another similarity under Advanced)."
+            )
+        return _from_whole(model, whole, xrays, given, settings, fallback, origin)
     model.check_ct(volume)
     regressed: list[RegressedPose] = []
     notes: list[str] = []
@@ -118,37 +129,16 @@ def prepare(
     return Prepared(starts, settings, tuple(regressed), tuple(notes), origin)
 
 
-def prepare_bones(
+def _from_whole(
     model: Model,
     whole: Volume,
     xrays: Sequence[XRay],
     given: Tensor | None,
     settings: Settings,
-    fallback: Tensor | None = None,
-    *,
-    origin: str = "the given start",
-    learned_first: bool = False,
+    fallback: Tensor | None,
+    origin: str,
 ) -> Prepared:
-    """The same for chosen bones alone: they start where the whole CT comes to lie with the model, which knows no other.
-
-    That registers the whole CT, which takes as long as without a choice of bones; a bone that has moved within the
-    patient lies near.
-
-    Args:
-        model, xrays, given, fallback, origin: as for :func:`prepare`.
-        whole: the whole CT.
-        settings: for the bones; the model changes nothing in them.
-        learned_first: refused.
-
-    Raises:
-        CheckpointError: as :func:`prepare`.
-        InputError: where the learned similarity is to align first.
-    """
-    if learned_first:
-        raise InputError(
-            "The learned similarity compares whole CTs: align bones alone without it (leave out --learned_stage; in "
-            "the panel choose another similarity under Advanced)."
-        )
+    """Bones start where the whole CT comes to lie: one that has moved within the patient lies near."""
     of_whole = Settings(kernel=settings.kernel, seed=settings.seed)
     prepared = prepare(model, whole, xrays, given, of_whole, fallback, origin=origin)
     result = register(whole, xrays, prepared.starts, prepared.settings)

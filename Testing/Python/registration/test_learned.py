@@ -23,7 +23,7 @@ from SphericalRegLib.networks.model import Model, ModelCard, load_model
 from SphericalRegLib.networks.regressor import Prediction
 from SphericalRegLib.networks.volume_network import volume_network
 from SphericalRegLib.registration import Registration, Settings, register
-from SphericalRegLib.registration.learned import learned_stage, prepare, prepare_bones, with_learned_stage
+from SphericalRegLib.registration.learned import learned_stage, prepare, with_learned_stage
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.settings import bone_settings
 from SphericalRegLib.sample import sample_path
@@ -109,14 +109,14 @@ def test_it_starts_where_the_regressor_says_and_ends_at_the_truth(bench):
 def test_bones_alone_start_where_the_whole_ct_lies_and_are_compared_without_the_model(bench):
     volume, xray, case = bench
     settings = bone_settings()
-    prepared = prepare_bones(model_for(volume, case), volume, [xray], None, settings)
+    prepared = prepare(model_for(volume, case), volume, [xray], None, settings, whole=volume)
     assert prepared.settings == settings
     assert prepared.origin == "the whole CT's pose, found from the model 'oracle'"
     left = se3.difference_about(prepared.starts, case.truth[None], volume.center)[0]
     assert prepared.starts.shape == (1, 4, 4)
     assert float(left[3:].norm()) < 1.0
     with pytest.raises(InputError, match="compares whole CTs: align bones alone without it"):
-        prepare_bones(model_for(volume, case), volume, [xray], None, settings, learned_first=True)
+        prepare(model_for(volume, case), volume, [xray], None, settings, learned_first=True, whole=volume)
 
 
 def test_poses_that_the_user_knows_are_tried_as_well(bench):
