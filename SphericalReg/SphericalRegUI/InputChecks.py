@@ -76,21 +76,3 @@ class CalibrationCheck:
                 self._found = ([], str(error))
             self._key = key
         return self._found
-
-
-_REFERENCES = (
-    "ctVolume", "segmentation", "xray1Volume", "xray2Volume", "ctLandmarks", "xray1Landmarks", "xray2Landmarks",
-    "truth", "currentPose", "currentResult", "currentLandscape",
-)  # fmt: skip
-
-
-def letGo(parameters, node):
-    """Choose nothing wherever a node that leaves the scene is chosen; returns the names of these fields."""
-    fields = []
-    for name in _REFERENCES:
-        chosen = getattr(parameters, name)
-        if chosen is not None and chosen.GetID() == node.GetID():
-            fields.append(name)
-    for name in fields:
-        setattr(parameters, name, None)
-    return fields

@@ -5,8 +5,8 @@ from slicer.i18n import tr as _
 
 from SphericalRegUI import Dependencies, Filling, Samples
 from SphericalRegUI.Choices import Method
+from SphericalRegUI.Deletions import letGo
 from SphericalRegUI.Feedback import ERROR_STYLE, reported, say
-from SphericalRegUI.InputChecks import letGo
 from SphericalRegUI.InputsSection import InputsSection
 from SphericalRegUI.LandscapeSection import LandscapeSection
 from SphericalRegUI.ModelSection import ModelSection

@@ -13,13 +13,13 @@ class Snapshot:
     :param parameters: the parameter node, or anything with its fields.
     """
 
-    _NODES = (
+    NODES = (
         "ctVolume", "segmentation", "xray1Volume", "xray2Volume", "ctLandmarks", "xray1Landmarks", "xray2Landmarks",
         "truth", "currentPose",
     )  # fmt: skip
 
     def __init__(self, parameters):
-        for name in self._NODES:
+        for name in self.NODES:
             setattr(self, name, getattr(parameters, name))
         self.segments = list(parameters.segments) if parameters.segmentation else []
         self.fields = [viewFields(parameters.geometry1), viewFields(parameters.geometry2)]
@@ -50,7 +50,7 @@ class Snapshot:
     @property
     def nodesInUse(self):
         """Nodes whose removal stops a run."""
-        return [node for node in (getattr(self, name) for name in self._NODES) if node is not None]
+        return [node for node in (getattr(self, name) for name in self.NODES) if node is not None]
 
 
 def calibrationPath(parameters):

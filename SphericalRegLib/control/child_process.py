@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, Protocol
 
 from SphericalRegLib.errors import SphericalRegError
@@ -52,15 +52,11 @@ class Process(Protocol):
 ProcessFactory = Callable[[Sequence[str]], Process]
 
 
-def start_process(
-    arguments: Sequence[str], environment: Mapping[str, str] | None = None, folder: str | None = None
-) -> subprocess.Popen[bytes]:
+def start_process(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start a process that can be ended with its children.
 
     Args:
         arguments: program, then arguments.
-        environment: variables that replace or add to this process's own.
-        folder: to run in.
 
     Raises:
         ProcessError: where it cannot be started.
@@ -77,8 +73,7 @@ def start_process(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            cwd=folder,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", **(environment or {})},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
             **options,
         )
     except OSError as error:

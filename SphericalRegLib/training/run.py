@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import itertools
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -187,8 +188,9 @@ class TrainingRun:
             if made.moving is not None:
                 errors["start_mtre_mm"] = starts
                 errors["aligned_mtre_mm"] = self._on_all(lambda each: each.aligned_mm(made))
-                errors["cost_at_truth"] = self._on_all(lambda each: each.costs(made)[0])
-                errors["cost_at_start"] = self._on_all(lambda each: each.costs(made)[1])
+                costs = [each.costs(made) for each in self._validations]
+                for name, values in zip(("cost_at_truth", "cost_at_start"), zip(*costs, strict=True), strict=True):
+                    errors[name] = [*itertools.chain(*values)]
             made.card.history["validation"] = errors
         return made
 

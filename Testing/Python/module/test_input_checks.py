@@ -31,24 +31,6 @@ def test_slices_are_counted(checks, scene):
     assert checks.sliceCount(volume_node(scene, "CT", np.zeros((7, 4, 5), np.float32), np.eye(4))) == 7
 
 
-def test_a_deleted_node_is_let_go_wherever_it_is_chosen(checks, parameters):
-    xray = parameters.xray1Volume
-    parameters.xray2Volume = xray
-    assert checks.letGo(parameters, xray) == ["xray1Volume", "xray2Volume"]
-    assert parameters.xray1Volume is None
-    assert parameters.xray2Volume is None
-    assert parameters.ctVolume is not None
-    assert checks.letGo(parameters, xray) == []
-
-
-def test_every_node_that_is_chosen_can_be_let_go(checks):
-    from Testing.Python.module.parameters import fields_of
-
-    nodes = {name for name, (kind, _) in fields_of("SphericalRegParameterNode").items() if kind.startswith("vtk")}
-    # these the scene lets go, and no selector shows them
-    assert set(checks._REFERENCES) == nodes - {"filledImage1", "filledImage2"}
-
-
 def test_pairs_are_counted_by_name_in_each_chosen_xray(checks, parameters, scene):
     chosen = stand_with(
         parameters,
