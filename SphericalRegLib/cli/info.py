@@ -17,10 +17,11 @@ from SphericalRegLib.geometry.calibration_files import read_autoscoper, read_jso
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.ct import CT, read_ct
 from SphericalRegLib.imaging.ct_dicom import is_dicom
-from SphericalRegLib.imaging.itk_io import existing_file, read_header
+from SphericalRegLib.imaging.itk_io import read_header
 from SphericalRegLib.imaging.labels import labels_present
 from SphericalRegLib.imaging.xray import XRay, read_xray
 from SphericalRegLib.rendering import KERNELS
+from SphericalRegLib.text_files import existing_file
 
 _MIB = 2**20
 

@@ -9,27 +9,12 @@ import SimpleITK
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.imaging.nifti import check_nifti
+from SphericalRegLib.text_files import existing_file
 
 # ITK's warnings (a private tag, a rounded spacing) would bury what the user needs to read.
 SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
 
 TIFF_SUFFIXES = (".tif", ".tiff")
-
-
-def existing_file(path: str | Path) -> Path:
-    """The path, if it is a file that holds anything.
-
-    Raises:
-        InputError: for a missing or empty file or a folder.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"There is no file {path}: check the path.")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder where a file is expected: name the file itself.")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path} is empty (0 bytes): copy or export it again.")
-    return path
 
 
 def read_header(path: str | Path) -> SimpleITK.ImageFileReader:

@@ -10,7 +10,8 @@ import numpy as np
 
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.imaging.grid import same_grid, world_from_voxel
-from SphericalRegLib.imaging.itk_io import existing_file, read_header, read_pixels
+from SphericalRegLib.imaging.itk_io import read_header, read_pixels
+from SphericalRegLib.text_files import existing_file
 
 # A label map written by another tool has its grid rounded differently; a tenth of a voxel is not seen.
 _TOLERANCE_VOXELS = 0.1

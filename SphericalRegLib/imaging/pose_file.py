@@ -10,8 +10,8 @@ from torch import Tensor
 
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry.view import is_rigid
-from SphericalRegLib.imaging.itk_io import existing_file
 from SphericalRegLib.imaging.transform_file import TRANSFORM_SUFFIXES, read_transform
+from SphericalRegLib.text_files import existing_file
 
 _KEYS = ("pose_rig_from_world_ras_mm", "rig_from_world_ras_mm")
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry import frames, se3
 from SphericalRegLib.geometry.view import is_rigid
-from SphericalRegLib.imaging.itk_io import existing_file
+from SphericalRegLib.text_files import existing_file
 
 TRANSFORM_SUFFIXES = (".tfm", ".txt", ".h5", ".mat")
 

@@ -13,7 +13,8 @@ import torch
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import frames
-from SphericalRegLib.imaging.itk_io import existing_file, read_header
+from SphericalRegLib.imaging.itk_io import read_header
+from SphericalRegLib.text_files import existing_file
 
 Places = dict[str, list[float]]
 
