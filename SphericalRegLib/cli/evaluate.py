@@ -9,10 +9,10 @@ from typing import Literal
 
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
+from SphericalRegLib.cli.outputs import output_files
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.capture import evaluate_capture
 from SphericalRegLib.evaluation.capture_report import CaptureRow
-from SphericalRegLib.evaluation.output_folder import whole_file
 from SphericalRegLib.evaluation.suites import suite_named
 from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.networks.model import load_model
@@ -74,7 +74,8 @@ def evaluate(
         raise InputError(f"seed is {seed}: give 0 or more.")
     with contextlib.ExitStack() as stack:
         # entered before the study: a place that cannot be written to is told at once
-        file = None if csv is None else stack.enter_context(whole_file(csv))
+        read = [ct, labels, label_names, model]
+        (file,) = (None,) if csv is None else stack.enter_context(output_files(console, [csv], read))
         with console.bar(f"{suite} study", cases, "case") as bar:
 
             def tell(row: CaptureRow) -> None:

@@ -9,11 +9,11 @@ from typing import Literal
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.inputs import IntensityName, Preset, read_starts, read_xrays
+from SphericalRegLib.cli.outputs import output_folder
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.cases import bone_points
 from SphericalRegLib.evaluation.description import describe_ct, describe_settings
 from SphericalRegLib.evaluation.outcome import Outcome
-from SphericalRegLib.evaluation.output_folder import whole_folder
 from SphericalRegLib.evaluation.pose_errors import pose_errors
 from SphericalRegLib.evaluation.report import write_outputs
 from SphericalRegLib.imaging.ct import MAX_VOXELS, read_ct
@@ -27,6 +27,8 @@ from SphericalRegLib.registration.learned import prepare
 from SphericalRegLib.rendering import linearize
 
 ACCEPTED, REJECTED = 0, 3
+
+_FILES = ("pose.tfm", "result.json", "report.html", "drr*.png", "drr*.nrrd")
 
 _RANGE = SearchRange()
 
@@ -114,7 +116,8 @@ def register(
     if learned_stage and model is None:
         raise InputError("--learned_stage aligns by a model's similarity: name one with --model, or leave it out.")
     target = choose_device(device)
-    with whole_folder(output) as folder:
+    read = [ct, *xray, *(view or []), labels, label_names, start_pose, *(landmarks or []), model, truth]
+    with output_folder(console, output, _FILES, read) as folder:
         console.say("Reading ...")
         true_pose = None if truth is None else read_pose(truth)
         scan = read_ct(

@@ -11,8 +11,8 @@ from SphericalRegLib import rendering
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.inputs import Preset, read_views
+from SphericalRegLib.cli.outputs import output_files
 from SphericalRegLib.errors import GeometryError, InputError
-from SphericalRegLib.evaluation.output_folder import whole_file
 from SphericalRegLib.geometry import carm, se3
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.ct import read_ct
@@ -69,7 +69,7 @@ def render(
     """
     console = Console(quiet, verbose)
     target = choose_device(device)
-    with whole_file(output) as file:
+    with output_files(console, [output], [ct, pose, view, labels, label_names]) as (file,):
         camera = one_view(view) if view is not None else View.from_spacing(*size, sdd, spacing, sad=sad)
         volume = to_volume(read_ct(ct, labels, label_names, downsample=downsample), labels=bones).to(target)
         if pose is not None:

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.inputs import Preset
+from SphericalRegLib.cli.outputs import output_files
 from SphericalRegLib.cli.render import one_view
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.evaluation.output_folder import whole_file
 from SphericalRegLib.geometry import carm, se3
 from SphericalRegLib.geometry.calibration_files import write_json
 from SphericalRegLib.geometry.dicom_geometry import mirrored_view
@@ -83,11 +83,9 @@ def simulate(
         raise InputError("The true pose was given by --pose and as an offset: leave one of them out.")
     if instruments and not random:
         raise InputError("--instruments are drawn at random: add --random.")
-    if Path(output).resolve() == Path(truth).resolve():
-        raise InputError(f"X-ray and truth would be the same file, {output}: name two.")
     if seed < 0:
         raise InputError(f"seed is {seed}: give 0 or more.")
-    with whole_file(output) as image_file, whole_file(truth) as truth_file:
+    with output_files(console, [output, truth], [ct, pose, view]) as (image_file, truth_file):
         scan = read_ct(ct, downsample=downsample)
         isocenter = to_volume(scan).center
         given = None if view is None else one_view(view)

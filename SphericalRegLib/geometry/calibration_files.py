@@ -15,6 +15,7 @@ from torch import Tensor
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry.krt import krt_from_view, view_from_krt
 from SphericalRegLib.geometry.view import View, is_rigid
+from SphericalRegLib.whole_file import write_whole
 
 FORMAT = "SphericalReg geometry"
 SCHEMA_VERSION = 1
@@ -98,7 +99,7 @@ def write_autoscoper(path: str | os.PathLike[str], view: View) -> None:
     lines = ["image size", f"{view.width},{view.height}", ""]
     for heading, matrix in matrices.items():
         lines += [heading, *(",".join(repr(number) for number in row) for row in matrix.tolist()), ""]
-    _write_whole(Path(path), "\n".join(lines))
+    write_whole(path, "\n".join(lines))
 
 
 def read_json(path: str | os.PathLike[str]) -> Calibration:
@@ -160,7 +161,7 @@ def write_json(path: str | os.PathLike[str], views: Sequence[View], pose: Tensor
         ],
         "rig_from_world_ras_mm": None if pose is None else pose.to(torch.float64).tolist(),
     }
-    _write_whole(Path(path), json.dumps(content, indent=2, allow_nan=False) + "\n")
+    write_whole(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def _view_from_json(item: Any, where: str) -> View:
@@ -244,14 +245,3 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The calibration {path} can't be read: {error}.") from error
-
-
-def _write_whole(path: Path, content: str) -> None:
-    """Write beside the target, then rename: a reader never sees half a file."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_text(content, encoding="utf-8", newline="\n")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(f"The calibration can't be written to {path}: {error}.") from error

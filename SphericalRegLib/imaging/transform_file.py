@@ -12,6 +12,7 @@ from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry import frames, se3
 from SphericalRegLib.geometry.view import is_rigid
 from SphericalRegLib.text_files import existing_file
+from SphericalRegLib.whole_file import write_whole
 
 TRANSFORM_SUFFIXES = (".tfm", ".txt", ".h5", ".mat")
 
@@ -37,11 +38,7 @@ def write_transform(path: str | Path, pose: Tensor) -> None:
     transform = SimpleITK.AffineTransform(3)
     transform.SetMatrix(stored[:3, :3].flatten().tolist())
     transform.SetTranslation(stored[:3, 3].tolist())
-    try:
-        SimpleITK.WriteTransform(transform, str(path))
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise InputError(f"The pose cannot be written to {path}: {reason}. Choose another place.") from None
+    write_whole(path, lambda file: SimpleITK.WriteTransform(transform, str(file)))
 
 
 def read_transform(path: str | Path) -> Tensor:

@@ -143,7 +143,7 @@ def test_views_and_pose_survive_our_json_to_the_last_digit(tmp_path, some_views,
     assert (again.pose is None) == (pose is None)
     if pose is not None:
         assert torch.equal(again.pose, pose)
-    assert list(tmp_path.glob("*.part")) == []
+    assert not [file.name for file in tmp_path.iterdir() if file.name.startswith(".")]
 
 
 def written(tmp_path: Path) -> tuple[Path, dict]:
@@ -219,11 +219,11 @@ def test_a_file_that_is_missing_or_binary_is_refused_with_its_name(tmp_path, rea
 def test_an_unwritable_place_is_refused_and_nothing_half_written_stays(tmp_path):
     view = View.from_spacing(10, 20, 1000.0, (0.5, 0.5))
     for write in (lambda p: write_json(p, [view]), lambda p: write_autoscoper(p, view)):
-        with pytest.raises(InputError, match="can't be written"):
+        with pytest.raises(InputError, match=r"Cannot write .*no such folder"):
             write(tmp_path / "no such folder" / "file")
     folder = tmp_path / "folder"
     folder.mkdir()
-    with pytest.raises(InputError, match="can't be written"):
+    with pytest.raises(InputError, match="is a folder, where a file is expected"):
         write_json(folder, [view])
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
 
