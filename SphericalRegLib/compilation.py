@@ -13,6 +13,11 @@ from pathlib import Path
 
 import numba
 
+# numba takes settings from a file of this name in the working directory, and with them a folder of compiled code, which
+# is executed: a name that is no file stands for none.
+numba.config._config_fname = os.devnull
+numba.config.reload_config()
+
 
 def ensure_cache_folder(source: str) -> None:
     """Point numba at a private temporary folder if nothing else is writable.

@@ -95,6 +95,14 @@ class StopSignals:
         if not isinstance(unraisable.exc_value, Stopped):
             self._hook(unraisable)
             return
-        number = unraisable.exc_value.code - 128
         self._first = None
-        threading.Timer(_AGAIN_S, signal.raise_signal, (number,)).start()
+        threading.Timer(_AGAIN_S, _send_again, (unraisable.exc_value.code - 128,)).start()
+
+
+def _send_again(number: int) -> None:
+    """A signal to the main thread, which it also wakes where it waits."""
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:
+        signal.pthread_kill(main, number)
+    else:
+        signal.raise_signal(number)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any
 
 import numba
@@ -19,6 +17,7 @@ from SphericalRegLib.evaluation import metrics
 from SphericalRegLib.evaluation.capture_report import CaptureReport, CaptureRow
 from SphericalRegLib.evaluation.cases import CaptureCase, bone_points, capture_view, draw_case, simulated_xray
 from SphericalRegLib.evaluation.suites import SUITES, Suite
+from SphericalRegLib.evaluation.workers import spread
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.ct import CT
@@ -164,10 +163,7 @@ def _alone(bench: _Bench, cases: int) -> Iterator[CaptureRow]:
 
 def _together(bench: _Bench, cases: int, workers: int) -> Iterator[CaptureRow]:
     threads = max(1, (os.cpu_count() or 1) // workers)
-    # torch's thread pools do not survive a fork
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(bench, threads)) as pool:
-        yield from pool.map(_worker_row, range(cases))
+    return spread(_worker_row, cases, workers, _start_worker, (bench, threads))
 
 
 _shared: list[_Bench] = []

@@ -10,7 +10,7 @@ import torch
 
 from SphericalRegLib.geometry import frames
 from SphericalRegLib.imaging.ct import CT
-from SphericalRegLib.whole_file import write_whole
+from SphericalRegLib.imaging.itk_writer import write_itk_image
 
 
 def write_ct(path: str | Path, ct: CT) -> None:
@@ -31,4 +31,4 @@ def write_ct(path: str | Path, ct: CT) -> None:
     image.SetSpacing(ct.spacing.tolist())
     image.SetDirection((lps[:3, :3] / ct.spacing).ravel().tolist())
     image.SetOrigin(lps[:3, 3].tolist())
-    write_whole(path, lambda file: SimpleITK.WriteImage(image, str(file), useCompression=True))
+    write_itk_image(path, image)

@@ -10,6 +10,7 @@ import SimpleITK
 from numpy.typing import NDArray
 
 from SphericalRegLib.errors import InputError
+from SphericalRegLib.imaging.itk_writer import write_itk_image
 from SphericalRegLib.whole_file import write_whole
 
 FLOAT_SUFFIXES = (".nrrd", ".mha", ".tif", ".tiff")
@@ -46,6 +47,6 @@ def write_image(path: str | Path, image: NDArray[np.floating], spacing_mm: tuple
     elif suffix in FLOAT_SUFFIXES:
         picture = SimpleITK.GetImageFromArray(image.astype(np.float32))
         picture.SetSpacing((spacing_mm[1], spacing_mm[0]))
-        write_whole(path, lambda file: SimpleITK.WriteImage(picture, str(file), useCompression=True))
+        write_itk_image(path, picture)
     else:
         raise InputError(f"{path.name} is no kind of image: name it .png, {', '.join(FLOAT_SUFFIXES)}.")

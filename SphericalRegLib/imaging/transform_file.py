@@ -11,8 +11,8 @@ from torch import Tensor
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry import frames, se3
 from SphericalRegLib.geometry.view import is_rigid
+from SphericalRegLib.imaging.itk_writer import write_itk_transform
 from SphericalRegLib.text_files import existing_file
-from SphericalRegLib.whole_file import write_whole
 
 TRANSFORM_SUFFIXES = (".tfm", ".txt", ".h5", ".mat")
 
@@ -38,7 +38,7 @@ def write_transform(path: str | Path, pose: Tensor) -> None:
     transform = SimpleITK.AffineTransform(3)
     transform.SetMatrix(stored[:3, :3].flatten().tolist())
     transform.SetTranslation(stored[:3, 3].tolist())
-    write_whole(path, lambda file: SimpleITK.WriteTransform(transform, str(file)))
+    write_itk_transform(path, transform)
 
 
 def read_transform(path: str | Path) -> Tensor:
