@@ -64,18 +64,18 @@ def evaluate(
         verbose: one line a case, and tracebacks.
     """
     console = Console(quiet, verbose)
-    scan = read_ct(ct, labels, label_names, downsample=downsample)
-    study = suite_named(suite)
-    trained = None if model is None else load_model(model)
-    settings = Settings(kernel=kernel, seed=seed, range=study.search)
-    if candidates is not None:
-        settings = replace(settings, candidates=candidates)
     if seed < 0:
         raise InputError(f"seed is {seed}: give 0 or more.")
     with contextlib.ExitStack() as stack:
         # entered before the study: a place that cannot be written to is told at once
         read = [ct, labels, label_names, model]
         (file,) = (None,) if csv is None else stack.enter_context(output_files(console, [csv], read))
+        scan = read_ct(ct, labels, label_names, downsample=downsample)
+        study = suite_named(suite)
+        trained = None if model is None else load_model(model)
+        settings = Settings(kernel=kernel, seed=seed, range=study.search)
+        if candidates is not None:
+            settings = replace(settings, candidates=candidates)
         with console.bar(f"{suite} study", cases, "case") as bar:
 
             def tell(row: CaptureRow) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from SphericalRegLib.cli import outputs
 from SphericalRegLib.cli.faults import report, tell
@@ -65,13 +67,24 @@ def _left_by(stop: KeyboardInterrupt) -> str:
 
 def _drop_unread() -> bool:
     """Whether nobody reads one of our outputs any more; what could not be written to it is dropped."""
-    unread = False
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None:
-                stream.flush()
-        except BrokenPipeError:
-            unread = True
-            # the interpreter flushes once more at its end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    return unread
+    unread = [stream for stream in (sys.stdout, sys.stderr) if stream is not None and _is_unread(stream)]
+    for stream in unread:
+        # the interpreter flushes once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return bool(unread)
+
+
+def _is_unread(stream: TextIO) -> bool:
+    try:
+        stream.flush()
+        if not hasattr(select, "poll"):
+            return False
+        # nothing is left to flush where streams are unbuffered
+        watch = select.poll()
+        watch.register(stream.fileno(), select.POLLOUT)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in watch.poll(0))
+    except BrokenPipeError:
+        return True
+    except (OSError, ValueError):
+        # no file of the system's, or closed
+        return False

@@ -37,7 +37,10 @@ def spread(
     """
     others = set(active_children())
     # spawned, for torch's thread pools do not survive a fork
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=(begin, arguments))
+    context = get_context("spawn")
+    with child_python.spawning():
+        # starts a process as well, which keeps account of semaphores
+        pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(begin, arguments))
     try:
         with child_python.spawning(), _without_interrupts():
             results = pool.map(_Task(function), range(count))

@@ -233,7 +233,8 @@ def test_workers_end_with_the_command_that_started_them(tmp_path):
     while not is_group_gone(process.pid):
         assert time.monotonic() < deadline, "workers outlive their parent"
         time.sleep(0.05)
-    assert os.listdir(tmp_path) == []
+    # that one is torch's
+    assert [name for name in os.listdir(tmp_path) if not name.startswith("torchinductor")] == []
 
 
 def is_group_gone(group):
