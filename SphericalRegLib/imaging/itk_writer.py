@@ -11,6 +11,7 @@ import SimpleITK
 from SphericalRegLib.whole_file import write_whole
 
 _DIFFERS = "it does not read back as it was written; the disk may be full"
+_TEXTS = (".tfm", ".txt")
 
 
 def write_itk_image(path: str | os.PathLike[str], image: SimpleITK.Image) -> None:
@@ -43,6 +44,9 @@ def write_itk_transform(path: str | os.PathLike[str], transform: SimpleITK.Trans
 
     def write(file: Path) -> None:
         SimpleITK.WriteTransform(transform, str(file))
+        # ITK takes numbers that are missing from a text for those of the identity
+        if file.suffix.lower() in _TEXTS and not _is_whole(file.read_text(encoding="utf-8")):
+            raise OSError(_DIFFERS)
         try:
             again = SimpleITK.ReadTransform(str(file))
         except RuntimeError:
@@ -52,3 +56,8 @@ def write_itk_transform(path: str | os.PathLike[str], transform: SimpleITK.Trans
                 raise OSError(_DIFFERS)
 
     write_whole(path, write)
+
+
+def _is_whole(text: str) -> bool:
+    """Whether a transform's text reaches to the end of its last line."""
+    return text.endswith("\n") and text.splitlines()[-1].startswith("FixedParameters:")
