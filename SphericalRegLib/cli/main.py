@@ -11,6 +11,7 @@ from jsonargparse import auto_cli
 
 from SphericalRegLib import __version__
 from SphericalRegLib.cli.arguments import flags, join_values, list_options, raise_flags, text_options, with_underscores
+from SphericalRegLib.cli.config_files import check_configs
 from SphericalRegLib.cli.demo import demo
 from SphericalRegLib.cli.evaluate import evaluate
 from SphericalRegLib.cli.info import info
@@ -54,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = [command, *join_values(options, list_options(COMMANDS[command]), text_options(COMMANDS[command]))]
     components: dict[str, Any] = dict(COMMANDS)
     try:
+        check_configs(arguments)
         code = auto_cli(
             components,
             args=arguments,

@@ -96,8 +96,8 @@ def _check_one(path: Path, names: list[str]) -> None:
         raise InputError(f"{path} holds no transform: {_EXPORT}.")
     if len(names) > 1 and _COMPOSITE not in names:
         raise InputError(
-            f"{path} holds {len(names)} transforms ({', '.join(names[:6])}), and does not say how they belong together: "
-            f"save each to a file of its own, or all as one {_COMPOSITE}."
+            f"{path} holds {len(names)} transforms ({', '.join(names[:6])}), and does not say how they belong "
+            f"together: save each to a file of its own, or all as one {_COMPOSITE}."
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ _KEPT_STARTS = 4
 _FARTHEST = 2.0
 
 # A rotation vector and an offset, as OpenCV gives them.
-_Solution = tuple[NDArray[np.float64], NDArray[np.float64]]
+_Solution = tuple[Any, Any]
 
 
 def pose_candidates(seen: Observations, threshold_mm: float, seed: int) -> list[Tensor]:

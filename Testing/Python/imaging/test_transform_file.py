@@ -145,7 +145,7 @@ def test_truncated_and_foreign_binary_files_do_not_reach_itk(tmp_path: Path, suf
     path = tmp_path / f"pose{suffix}"
     write_transform(path, POSE)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(InputError, match="truncated|is no "):
+    with pytest.raises(InputError, match=r"truncated|is no "):
         read_pose(path)
     path.write_text(text(QUARTER_TURN))
     with pytest.raises(InputError, match="is no "):
