@@ -125,7 +125,10 @@ def _matlab_classes(path: Path, content: bytes) -> list[str]:
             kind %= 1000  # thousands tell the byte order
         if length is None or kind not in (0, 10) or min(rows, columns) < 0 or imaginary or not 0 < length < 200:
             raise InputError(f"{path} is no MATLAB file of version 4, as ITK and ANTs write transforms: {_EXPORT}.")
-        name = content[at + 20 : at + 20 + length].rstrip(b"\0").decode("latin-1")
+        raw = content[at + 20 : at + 20 + length].rstrip(b"\0")
+        if raw != b"fixed" and not _CLASS.fullmatch(raw):
+            raise InputError(f"{path} holds a MATLAB variable {raw[:60]!r}, which is no transform of ITK's: {_EXPORT}.")
+        name = raw.decode()
         at += 20 + length + rows * columns * (8 if kind == 0 else 4)
         if name != "fixed":
             names.append(name)

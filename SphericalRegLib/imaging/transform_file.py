@@ -74,5 +74,5 @@ def read_transform(path: str | Path) -> Tensor:
 def _read(path: str | Path) -> SimpleITK.Transform:
     try:
         return SimpleITK.ReadTransform(str(path))
-    except RuntimeError:
+    except (RuntimeError, UnicodeDecodeError):  # the second where ITK's own message quotes the file's bytes
         raise InputError(f"{path} is not an ITK transform (.tfm, .h5): export it from 3D Slicer again.") from None

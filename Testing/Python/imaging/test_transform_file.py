@@ -116,6 +116,14 @@ def test_two_transforms_in_hdf5_or_matlab_are_refused(tmp_path: Path) -> None:
         read_pose(tmp_path / "pose.h5")
 
 
+def test_a_matlab_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    SimpleITK.WriteTransform(SimpleITK.TranslationTransform(3, (1.0, 2.0, 3.0)), str(tmp_path / "pose.mat"))
+    content = (tmp_path / "pose.mat").read_bytes()
+    (tmp_path / "pose.mat").write_bytes(content.replace(b"Translation", b"Tr\xffnslation"))
+    with pytest.raises(InputError, match=r"pose\.mat holds a MATLAB variable"):
+        read_pose(tmp_path / "pose.mat")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
