@@ -9,6 +9,7 @@ from jsonargparse import auto_cli
 
 from SphericalRegLib import __version__
 from SphericalRegLib.cli.arguments import flags, join_values, list_options, raise_flags, text_options, with_underscores
+from SphericalRegLib.cli.config_files import check_configs
 from SphericalRegLib.cli.demo import demo
 from SphericalRegLib.cli.evaluate import evaluate
 from SphericalRegLib.cli.info import info
@@ -46,6 +47,7 @@ def run(arguments: Sequence[str]) -> int:
         command, *options = arguments
         options = raise_flags(with_underscores(options), flags(COMMANDS[command]))
         arguments = [command, *join_values(options, list_options(COMMANDS[command]), text_options(COMMANDS[command]))]
+    check_configs(arguments)
     components: dict[str, Any] = dict(COMMANDS)
     code = auto_cli(
         components,
