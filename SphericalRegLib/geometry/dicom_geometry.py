@@ -50,7 +50,8 @@ class DicomGeometry:
         primary_deg, secondary_deg: the C-arm's angles as DICOM defines them, or None where the header has none.
         rotation_deg: quarter turn (or receptor angle) of the stored image about the beam.
         sources: where each number came from, None where no header was read.
-        notes: what is implausible or was guessed, for the user, with values and remedies.
+        guesses: what the header leaves open or contradicts itself about, and how it was read; for the user.
+        doubts: what is implausible, with values and remedies; for the user.
         spacing_from_depth: whether the spacing was calculated back from the patient's depth by the distances.
     """
 
@@ -59,8 +60,14 @@ class DicomGeometry:
     secondary_deg: float | None
     rotation_deg: float = 0.0
     sources: Sources | None = None
-    notes: tuple[str, ...] = ()
+    guesses: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     spacing_from_depth: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """All that the user should know."""
+        return self.guesses + self.doubts
 
     def pose(self, isocenter: Tensor) -> Tensor:
         """Pose camera_from_world (4, 4) with the C-arm's isocenter at a world point (3,) in RAS mm.
@@ -143,7 +150,8 @@ def view_from_dicom(
         0.0 if angles.primary_deg is not None and angles.secondary_deg is None else angles.secondary_deg,
         display.rotation_deg,
         sources,
-        (*distances.notes, *pixels.notes, *angles.notes, *doubts),
+        (*distances.notes, *pixels.notes, *angles.notes),
+        doubts,
         pixels.magnified,
     )
 
@@ -166,10 +174,10 @@ class PartialGeometry:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """The geometry's notes; none where there are stand-ins, of which they might speak."""
-        if self.geometry is None or self.sdd_missing or self.spacing_missing:
+        """The geometry's notes, without those on implausible numbers where some are stand-ins."""
+        if self.geometry is None:
             return ()
-        return self.geometry.notes
+        return self.geometry.guesses if self.sdd_missing or self.spacing_missing else self.geometry.notes
 
 
 def as_far_as_told(dataset: pydicom.Dataset, frame: int = 0) -> PartialGeometry:
@@ -223,7 +231,7 @@ def _rt_image(
         plane.display_from if mirrored is None else AS_GIVEN,
     )
     doubts = plausibility.doubts(view, sources.sdd, sources.sad, sources.spacing)
-    return DicomGeometry(view, *angles, sources, (*plane.notes, *doubts))
+    return DicomGeometry(view, *angles, sources, plane.notes, doubts)
 
 
 def mirrored_view(view: View) -> View:
@@ -293,7 +301,7 @@ def _display(
     """How the stored image lies, and what said so."""
     if primary_deg is None:
         # Which side the detector is on decides; not knowing it, read the image as the source sees it.
-        return carm.Display(False, 0.0), ""
+        return carm.Display(False, 0.0), "as the source sees it while the angles are not known"
     letters = [letter for letter in dicom_tags.texts(dataset, "PatientOrientation", frame) if letter]
     if len(letters) != 2:
         return carm.expected_display(primary_deg), "as images of this angle are shown"

@@ -50,7 +50,8 @@ def stored_values(dataset: Dataset, path: Path, frame: int) -> np.ndarray:
         raise InputError(f"{path} does not name its transfer syntax: export it again as a DICOM file.") from None
     allocated, stored, high = _bits(dataset, path)
     signed = int(dataset.get("PixelRepresentation") or 0) == 1
-    if not syntax.is_compressed:
+    if not syntax.is_compressed or syntax == RLELossless:
+        # Run lengths keep whole cells, as uncompressed files do.
         return _own_bits(_cells(dataset, path, frame), stored, high, signed)
     if high != stored - 1:
         raise InputError(
@@ -58,10 +59,8 @@ def stored_values(dataset: Dataset, path: Path, frame: int) -> np.ndarray:
             f"{high}: which bits are the pixel's is not certain then. Decompress it with the software that wrote it."
         )
     values = _decompressed(dataset, path, frame)
-    if syntax == RLELossless or signed:
-        # Run lengths keep whole cells; the other compressions keep values, whose sign the decoder may not know.
-        return _own_bits(values, stored, high, signed)
-    return values
+    # Compressions keep values, not cells; but the decoder may not know their sign.
+    return _own_bits(values, stored, high, signed) if signed else values
 
 
 def _bits(dataset: Dataset, path: Path) -> tuple[int, int, int]:
@@ -81,12 +80,24 @@ def _bits(dataset: Dataset, path: Path) -> tuple[int, int, int]:
 
 def _cells(dataset: Dataset, path: Path, frame: int) -> np.ndarray:
     """(H, W) unsigned integers of BitsAllocated bits, as they lie in the file."""
-    whole = copy.copy(dataset)
+    whole = _pixels_alone(dataset)
     whole.BitsStored, whole.HighBit, whole.PixelRepresentation = dataset.BitsAllocated, dataset.BitsAllocated - 1, 0
     try:
         return np.asarray(pixel_array(whole, index=frame))
     except (ValueError, AttributeError, EOFError, RuntimeError, NotImplementedError) as error:
         raise InputError(f"The pixels of {path} cannot be read: {error}. Export it again.") from None
+
+
+def _pixels_alone(dataset: Dataset) -> Dataset:
+    """A copy with nothing but what is needed to decode the pixels."""
+    bare = Dataset()
+    for keyword in _PIXEL_TAGS:
+        if keyword in dataset:
+            bare[keyword] = copy.copy(dataset[keyword])  # an element's value may be set below
+    bare.PhotometricInterpretation = "MONOCHROME2"
+    bare.SamplesPerPixel = 1
+    bare.file_meta = dataset.file_meta
+    return bare
 
 
 def _own_bits(cells: np.ndarray, stored: int, high: int, signed: bool) -> np.ndarray:
@@ -102,13 +113,7 @@ def _decompressed(dataset: Dataset, path: Path, frame: int) -> np.ndarray:
 
     GDCM gets a copy with nothing but the pixels, so that it returns what is stored and neither rescales nor inverts.
     """
-    bare = Dataset()
-    for keyword in _PIXEL_TAGS:
-        if keyword in dataset:
-            bare[keyword] = dataset[keyword]
-    bare.PhotometricInterpretation = "MONOCHROME2"
-    bare.SamplesPerPixel = 1
-    bare.file_meta = dataset.file_meta
+    bare = _pixels_alone(dataset)
     bare.preamble = b"\0" * 128
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "xray.dcm"

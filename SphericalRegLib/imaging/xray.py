@@ -110,6 +110,7 @@ def read_xray(
                 geometry = view_from_dicom(source.dataset, frame=frame, name=path.stem, **options)
             view, notes = geometry.view, geometry.notes + notes
     else:
+        _refuse_dicom_without_preamble(path)
         values, frame = read_picture(path, frame, channel)
         usable = np.ones(values.shape, bool)
         tone, reason, notes = "attenuation", TONE_UNTOLD, ()
@@ -135,6 +136,20 @@ def read_xray(
         conversion=f"{SENTENCES[tone]} ({reason})",
         notes=notes,
     )
+
+
+def _refuse_dicom_without_preamble(path: Path) -> None:
+    """Raise InputError for DICOM that old software wrote without its first 132 bytes: ITK would drop its tags."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        start = file.read(4)
+    # the first tag of such a file, of group 0002 or 0008 in little endian, and an element below 0x20
+    if len(start) == 4 and start[0] in (2, 8) and start[1] == 0 and start[2] < 0x20 and start[3] == 0:
+        raise InputError(
+            f"{path} looks like DICOM without its preamble (128 bytes and DICM): write it again as a DICOM file, for "
+            "example with dcmconv of DCMTK, or give the original."
+        )
 
 
 def _plain_view(path: Path, shape: tuple[int, ...], options: dict[str, Any]) -> View:

@@ -17,6 +17,7 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from SphericalRegLib.errors import InputError, SphericalRegError
 from SphericalRegLib.geometry.dicom_tags import named
 from SphericalRegLib.imaging.dicom_pixels import stored_values
+from SphericalRegLib.imaging.modality import described, kind_of
 from SphericalRegLib.imaging.shutter import field_from_tags
 from SphericalRegLib.imaging.tone import Tone
 from SphericalRegLib.imaging.tone_tags import modality_values, tone_from_tags
@@ -90,20 +91,23 @@ def read_dicom_xray(path: Path, frame: int | None) -> DicomXRay:
     Raises:
         InputError: for damaged or truncated files, files without pixels, color, or several frames and none chosen.
     """
-    with damage_named(path):
+    with damage_named(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about odd tags; what matters raises
         return _read(path, frame)
 
 
 def _read(path: Path, frame: int | None) -> DicomXRay:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about odd private tags; what matters raises
-            dataset = pydicom.dcmread(path)
+        dataset = pydicom.dcmread(path)
     except (InvalidDicomError, EOFError, OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as DICOM: {error}. Export it again.") from None
     if "PixelData" not in dataset:
         raise InputError(
             f"{path} is DICOM ({dataset.get('Modality', 'no modality')}) without pixels: name the image file."
+        )
+    if kind_of(dataset) != "X-ray":
+        raise InputError(
+            f"{path} is no X-ray but {described(dataset)}: name an X-ray (XA, RF, CR, DX, RTIMAGE); a CT goes into ct."
         )
     photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
     if int(dataset.get("SamplesPerPixel") or 1) != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
