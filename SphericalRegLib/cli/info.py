@@ -98,12 +98,10 @@ def _lines(facts: dict[str, Any]) -> list[str]:
 
 
 def _with_unit(value: Any, unit: str) -> str:
+    """Each angle has its degree sign; millimeters and the like stand once, after the last number."""
     if unit == "°" and isinstance(value, list):
-        return (
-            " / ".join(_with_unit(item, unit) for item in value)
-            if isinstance(value[0], list)
-            else (", ".join(_with_unit(item, unit) for item in value))
-        )
+        between = " / " if isinstance(value[0], list) else ", "
+        return between.join(_with_unit(item, unit) for item in value)
     return _shown(value) + ("" if value is None else unit)
 
 

@@ -137,8 +137,7 @@ def test_angles_without_a_distance_place_the_isocenter_where_it_usually_is():
     assert torch.allclose(pose[:3, :3] @ isocenter + pose[:3, 3], torch.tensor([0.0, 0.0, 840.0]).double(), atol=1e-9)
 
 
-def test_what_is_implausible_in_a_header_is_among_the_words_for_the_user():
-    a_header = header()
+def test_what_is_implausible_in_a_header_is_among_the_words_for_the_user(a_header):
     a_header.DistanceSourceToDetector, a_header.DistanceSourceToPatient = 120, 80
     fields, words = fields_from_dicom(a_header)
     assert fields.sdd == 120
