@@ -10,6 +10,7 @@ from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.inputs import IntensityName, Preset, read_starts, read_xrays
 from SphericalRegLib.cli.outputs import output_folder
+from SphericalRegLib.cli.remedies import in_options
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.cases import bone_points
 from SphericalRegLib.evaluation.description import describe_ct, describe_settings
@@ -205,7 +206,7 @@ def register(
     for reason in verdict.reasons:
         console.say(f"  {reason}")
     for caution in outcome.cautions:
-        console.say(f"  {caution}")
+        console.say(f"  {in_options(caution)}")
     if not verdict.accepted and any(TONE_UNTOLD in one.conversion for one in xrays):
         console.say("  The X-ray's file does not tell whether bone is bright or dark in it: see --intensity.")
     console.say(f"Report: {report}")

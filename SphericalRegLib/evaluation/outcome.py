@@ -8,6 +8,7 @@ import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,14 +61,16 @@ class Outcome:
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        """What the verdict cannot judge, whatever it says."""
+        """What the verdict cannot judge, whatever it says: of the X-rays' files, of the model, of the views' number."""
+        of_files = tuple(f"{Path(one.path).name}: {note}" for one in self.xrays for note in one.notes)
         if self.settings.get("footprint_mm") is not None and len(self.xrays) == 1:
             return (
+                *of_files,
                 *self.notes,
                 "One view does not fix the depth of a bone alone: accepted results were off by 10 mm and more, and the "
                 "depth uncertainty told here counts noise only. Add a second view.",
             )
-        return self.notes
+        return of_files + self.notes
 
     def to_json(self) -> str:
         """The text of ``result.json``; units stand in the names, numbers that are not finite become null."""

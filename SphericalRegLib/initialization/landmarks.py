@@ -23,7 +23,7 @@ _LARGEST_MM, _FARTHEST_MM = 3000.0, 1e6
 _SAME_MM = 1.0
 # Landmarks of the X-ray that lie as near as this to one another (mm on the detector) tell little more than one of them.
 _CROWD_MM = 1.0
-# Weakest against strongest direction of the pose; good sets have 1e-3 and more, sets that leave one open 1e-7 or less.
+# Weakest against strongest direction of the pose: well-posed sets have 2e-3 and more.
 _OPEN = 1e-5
 # Landmarks named in one error.
 _MOST_NAMED = 12
