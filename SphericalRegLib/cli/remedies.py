@@ -12,7 +12,7 @@ _OPTIONS = (
     (r"\bspacing= \(", "--spacing ("),
     (r"\bsdd= \(", "--sdd ("),
     (r"\bseries=", "--series "),
-    (r"\b(downsample|max_voxels|channel|frame)=(\d+)", r"--\1 \2"),
+    (r"\b(downsample|max_voxels|channel|frame|threads)=(-?\d+)", r"--\1 \2"),
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -10,7 +9,6 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
-import numba
 import torch
 from torch import Tensor
 
@@ -26,6 +24,7 @@ from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.networks.model import Model
 from SphericalRegLib.registration import Settings, register
 from SphericalRegLib.registration.learned import prepare
+from SphericalRegLib.threads import get_threads, set_threads
 
 
 def evaluate_capture(
@@ -163,7 +162,7 @@ def _alone(bench: _Bench, cases: int) -> Iterator[CaptureRow]:
 
 
 def _together(bench: _Bench, cases: int, workers: int) -> Iterator[CaptureRow]:
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, get_threads() // workers)
     # torch's thread pools do not survive a fork
     context = get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(bench, threads)) as pool:
@@ -174,8 +173,7 @@ _shared: list[_Bench] = []
 
 
 def _start_worker(bench: _Bench, threads: int) -> None:
-    torch.set_num_threads(threads)
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    set_threads(threads)
     bench.warm_up()
     _shared.append(bench)
 
