@@ -73,7 +73,14 @@ def line_integrals(
     voxel_from_pixel = np.ascontiguousarray(voxel_from_camera[:3, :3] @ camera_from_pixel)
     materials = (tissue or TissueModel()).coefficients()
     rows = view.height * subpixels
-    integrals = np.zeros((rows, view.width * subpixels, 4))
+    try:
+        integrals = np.zeros((rows, view.width * subpixels, 4))
+    except MemoryError:
+        size = rows * view.width * subpixels * 4 * 8 / 2**30
+        raise InputError(
+            f"There is too little memory for the {size:.1f} GiB of an X-ray of {view.height}×{view.width} pixels with "
+            f"{subpixels}×{subpixels} rays each: use a smaller detector."
+        ) from None
 
     def trace(first: int, last: int) -> None:
         _trace(first, last, hu, source, voxel_from_pixel, camera_from_pixel, subpixels, materials, integrals)
