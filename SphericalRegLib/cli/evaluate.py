@@ -17,6 +17,7 @@ from SphericalRegLib.evaluation.suites import suite_named
 from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Settings
+from SphericalRegLib.threads import set_threads
 
 
 def evaluate(
@@ -35,6 +36,7 @@ def evaluate(
     device: DeviceName = "auto",
     csv: str | None = None,
     json: bool = False,
+    threads: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
 ) -> int:
@@ -60,10 +62,12 @@ def evaluate(
         device: what computes.
         csv: file for one line a case.
         json: print the figures as one line of JSON, last.
+        threads: of the processor to compute with, all workers together; by default one for each processor.
         quiet: no messages.
         verbose: one line a case, and tracebacks.
     """
     console = Console(quiet, verbose)
+    set_threads(threads)
     if seed < 0:
         raise InputError(f"seed is {seed}: give 0 or more.")
     with contextlib.ExitStack() as stack:

@@ -34,6 +34,7 @@ from SphericalRegLib.networks.model import Model, load_model
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.settings import bone_settings
 from SphericalRegLib.similarity import Similarity
+from SphericalRegLib.threads import set_threads
 from SphericalRegLib.whole_file import write_whole
 
 # As the paper's figures.
@@ -75,6 +76,7 @@ def landscape(
     kernel: str = "auto",
     device: DeviceName = "auto",
     json: bool = False,
+    threads: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
 ) -> int:
@@ -121,10 +123,12 @@ def landscape(
         kernel: of the renderer: auto, numba, torch.
         device: what computes.
         json: print the numbers as one line of JSON, last.
+        threads: of the processor to compute with; by default one for each processor.
         quiet: no messages.
         verbose: more messages, and tracebacks.
     """
     console = Console(quiet, verbose)
+    set_threads(threads)
     target = choose_device(device)
     first, second = (_axis(parameters[n], None if extent is None else extent[n], steps[n]) for n in range(2))
     trained = None if model is None else load_model(model).to(target)

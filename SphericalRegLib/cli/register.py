@@ -26,6 +26,7 @@ from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Registration, Settings, bone_settings
 from SphericalRegLib.registration.learned import prepare
 from SphericalRegLib.rendering import linearize
+from SphericalRegLib.threads import set_threads
 
 ACCEPTED, REJECTED = 0, 3
 
@@ -68,6 +69,7 @@ def register(
     kernel: str = "auto",
     seed: int = 0,
     device: DeviceName = "auto",
+    threads: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
 ) -> int:
@@ -110,10 +112,12 @@ def register(
         kernel: of the renderer: auto, numba, torch.
         seed: of the search.
         device: what computes.
+        threads: of the processor to compute with; by default one for each processor.
         quiet: no messages.
         verbose: more messages, and tracebacks.
     """
     console = Console(quiet, verbose)
+    set_threads(threads)
     if learned_stage and model is None:
         raise InputError("--learned_stage aligns by a model's similarity: name one with --model, or leave it out.")
     target = choose_device(device)

@@ -15,7 +15,7 @@ _OPTIONS = (
     (r"\ba calibration of its view\b", "a calibration with --view"),
     (r"\bGive the frame's angles \(primary_deg, secondary_deg\), or a\b", "Give a"),
     (r"\bseries=", "--series "),
-    (r"\b(downsample|max_voxels|channel|frame)=(\d+)", r"--\1 \2"),
+    (r"\b(downsample|max_voxels|channel|frame|threads)=(-?\d+)", r"--\1 \2"),
 )
 
 

@@ -19,6 +19,7 @@ from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.picture import write_image
 from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.threads import set_threads
 
 
 def render(
@@ -39,6 +40,7 @@ def render(
     samples: int = 512,
     kernel: str = "auto",
     device: DeviceName = "auto",
+    threads: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
 ) -> int:
@@ -64,10 +66,12 @@ def render(
         samples: along each ray.
         kernel: of the renderer: auto, numba, torch.
         device: what computes.
+        threads: of the processor to compute with; by default one for each processor.
         quiet: no messages.
         verbose: more messages, and tracebacks.
     """
     console = Console(quiet, verbose)
+    set_threads(threads)
     target = choose_device(device)
     with output_files(console, [output], [ct, pose, view, labels, label_names]) as (file,):
         camera = one_view(view) if view is not None else View.from_spacing(*size, sdd, spacing, sad=sad)

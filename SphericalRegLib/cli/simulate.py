@@ -23,6 +23,7 @@ from SphericalRegLib.imaging.degrade import Degradations, random_degradations
 from SphericalRegLib.imaging.dicom_writer import write_xray_dicom
 from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.threads import set_threads
 
 _GOOD_SYSTEM = Degradations()
 
@@ -46,6 +47,7 @@ def simulate(
     instruments: bool = False,
     system: Degradations = _GOOD_SYSTEM,
     seed: int = 0,
+    threads: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
 ) -> int:
@@ -75,10 +77,12 @@ def simulate(
         instruments: put opaque instruments into the beam; with ``random`` only.
         system: the X-ray system: spectrum, scatter, noise, blur, tone, bits, collimation.
         seed: of noise, and of what is drawn at random.
+        threads: of the processor to compute with; by default one for each processor.
         quiet: no messages.
         verbose: more messages, and tracebacks.
     """
     console = Console(quiet, verbose)
+    set_threads(threads)
     if pose is not None and (any(rotation_deg) or any(translation_mm)):
         raise InputError("The true pose was given by --pose and as an offset: leave one of them out.")
     if instruments and not random:

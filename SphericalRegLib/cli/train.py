@@ -23,6 +23,7 @@ from SphericalRegLib.errors import InputError
 from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.networks.model import load_model
+from SphericalRegLib.threads import set_threads
 from SphericalRegLib.training.curves import save_curves
 from SphericalRegLib.training.encoders import EncoderSettings
 from SphericalRegLib.training.plan import Plan
@@ -62,6 +63,7 @@ def train(
     mixed: bool = False,
     until_input_ends: bool = False,
     json: bool = False,
+    threads: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
 ) -> int:
@@ -100,11 +102,13 @@ def train(
         mixed: half precision on CUDA.
         until_input_ends: stop as if by Ctrl-C when standard input ends; for programs that start a training.
         json: print progress and, last, the figures as lines of JSON.
+        threads: of the processor to compute with; by default one for each processor.
         quiet: no messages.
         verbose: more messages, and tracebacks.
     """
     # messages go to stderr, JSON to stdout
     console = Console(quiet, verbose)
+    set_threads(threads)
     if not output.endswith(".safetensors"):
         raise InputError(f"The output {output} must end with .safetensors, which is what a model is.")
     place = Path(folder if folder is not None else f"{output}.training")

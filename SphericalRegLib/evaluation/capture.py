@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import torch
 from torch import Tensor
 
@@ -25,6 +23,7 @@ from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.networks.model import Model
 from SphericalRegLib.registration import Settings, register
 from SphericalRegLib.registration.learned import prepare
+from SphericalRegLib.threads import get_threads, set_threads
 
 
 def evaluate_capture(
@@ -162,7 +161,7 @@ def _alone(bench: _Bench, cases: int) -> Iterator[CaptureRow]:
 
 
 def _together(bench: _Bench, cases: int, workers: int) -> Iterator[CaptureRow]:
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, get_threads() // workers)
     return spread(_worker_row, cases, workers, _start_worker, (bench, threads))
 
 
@@ -170,8 +169,7 @@ _shared: list[_Bench] = []
 
 
 def _start_worker(bench: _Bench, threads: int) -> None:
-    torch.set_num_threads(threads)
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    set_threads(threads)
     bench.warm_up()
     _shared.append(bench)
 

@@ -19,6 +19,7 @@ import SphericalRegLib
 from SphericalRegLib.geometry import carm
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.registration import Result
+from SphericalRegLib.threads import get_threads
 
 DISCLAIMER = (
     "Research software, not a medical device: neither cleared nor intended for diagnosis, planning or treatment."
@@ -150,7 +151,7 @@ def versions() -> dict[str, str]:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:  # another distribution brings the same module
             found[name] = "unknown"
-    return found | {"machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads"}
+    return found | {"machine": f"{platform.system()} {platform.machine()}, {get_threads()} threads"}
 
 
 def _finite(value: Any) -> Any:
