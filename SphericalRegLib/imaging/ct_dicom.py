@@ -15,6 +15,7 @@ from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.imaging import itk_io
 from SphericalRegLib.imaging.dicom_file import read_dataset
 from SphericalRegLib.imaging.grid import world_from_voxel
+from SphericalRegLib.imaging.sent_pixels import check_dicom_pixels
 
 _TAGS = [
     "SeriesInstanceUID",
@@ -56,6 +57,8 @@ class Series:
         """
         if len(self.files) == 1:
             return itk_io.read_pixels(itk_io.read_header(self.files[0]))
+        for file in self.files:
+            check_dicom_pixels(file)
         reader = SimpleITK.ImageSeriesReader()
         reader.SetFileNames([str(file) for file in self.files])
         # Slices may have different slopes: the type of the first one must not decide.

@@ -40,7 +40,7 @@ def test_damaged_ones_are_errors_and_the_process_goes_on(name, transform, tmp_pa
     for damaged in (content[: len(content) // 2], content[:9] + b"\xff" * 60 + content[69:], b"\xff" * 400):
         path.write_bytes(damaged)
         with pytest.raises(InputError, match=r"is not an ITK transform|is damaged"):
-            read_pose(path)
+            read_itk_transform(path)
     assert capfd.readouterr() == ("", "")
 
 
@@ -63,4 +63,4 @@ def test_the_child_imports_nothing_from_the_working_folder(transform, tmp_path, 
 def test_text_that_is_not_text(tmp_path):
     (tmp_path / "pose.tfm").write_bytes(b"#Insight Transform File V1.0\n\xff\xfe\n")
     with pytest.raises(InputError, match="not an ITK transform"):
-        read_pose(tmp_path / "pose.tfm")
+        read_itk_transform(tmp_path / "pose.tfm")
