@@ -9,6 +9,7 @@ from typing import Literal
 
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
+from SphericalRegLib.cli.inputs import tell_notes
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.capture import evaluate_capture
 from SphericalRegLib.evaluation.capture_report import CaptureRow
@@ -65,6 +66,7 @@ def evaluate(
     """
     console = Console(quiet, verbose)
     scan = read_ct(ct, labels, label_names, downsample=downsample)
+    tell_notes(console, scan)
     study = suite_named(suite)
     trained = None if model is None else load_model(model)
     settings = Settings(kernel=kernel, seed=seed, range=study.search)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from SphericalRegLib.cli.console import Console
-from SphericalRegLib.cli.inputs import Preset
+from SphericalRegLib.cli.inputs import Preset, tell_notes
 from SphericalRegLib.cli.render import one_view
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.output_folder import whole_file
@@ -89,6 +89,7 @@ def simulate(
         raise InputError(f"seed is {seed}: give 0 or more.")
     with whole_file(output) as image_file, whole_file(truth) as truth_file:
         scan = read_ct(ct, downsample=downsample)
+        tell_notes(console, scan)
         isocenter = to_volume(scan).center
         given = None if view is None else one_view(view)
         told = None if pose is None else read_pose(pose)

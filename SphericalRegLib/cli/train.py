@@ -13,7 +13,7 @@ import torch.distributed as dist
 
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
-from SphericalRegLib.cli.inputs import Preset
+from SphericalRegLib.cli.inputs import Preset, tell_notes
 from SphericalRegLib.cli.stopping import STOPPED, StopRequest
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.output_folder import whole_file
@@ -129,6 +129,8 @@ def train(
     target, leader = _device(device)
     console.say("Reading ...")
     scans = [read_ct(path, downsample=downsample) for path in ct]
+    for scan in scans:
+        tell_notes(console, scan)
     place = Path(folder if folder is not None else f"{output}.training")
     begin = None if start is None else load_model(start)
     console.say("Preparing held-out X-rays ...")

@@ -108,12 +108,13 @@ def test_an_image_that_is_no_volume_is_an_error(tmp_path, shape):
         read_ct(bad(tmp_path, np.resize(GOOD, shape).astype(np.int16)))
 
 
-def test_left_handed_axes_are_an_error_and_the_remedy_works(tmp_path):
-    path = bad(tmp_path, GOOD.astype(np.int16), directions=np.diag([1, 1, -1]))
-    with pytest.raises(GeometryError, match=r"left-handed direction cosines \(1, 0, 0, 0, 1, 0, 0, 0, -1\)"):
-        read_ct(path)
-    SimpleITK.WriteImage(SimpleITK.DICOMOrient(SimpleITK.ReadImage(str(path)), "LPS"), str(tmp_path / "better.nrrd"))
-    np.testing.assert_array_equal(read_ct(tmp_path / "better.nrrd").hu, GOOD[::-1])
+@pytest.mark.parametrize("extension", ["nrrd", "mha", "nii.gz"])
+def test_a_left_handed_index_is_turned_and_no_voxel_moves(tmp_path, extension):
+    ct = read_ct(bad(tmp_path, GOOD.astype(np.int16), f"ct.{extension}", directions=np.diag([1, 1, -1])))
+    np.testing.assert_array_equal(ct.hu, GOOD[::-1])
+    np.testing.assert_allclose(
+        ct.world_from_voxel, [[-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 1, -3], [0, 0, 0, 1]], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("extension", ["nrrd", "mha"])
