@@ -36,14 +36,14 @@ def plain(dataset, cells):
 @pytest.mark.parametrize("padding", [{"PixelPaddingValue": -2000}, {"PixelPaddingValue": 63536}])
 def test_padding_is_air_whatever_the_rescale(files, padding):
     def change(dataset, plane):
-        cells = (plane - 24).astype("<i2")
+        cells = (plane + 500).astype("<i2")
         cells[:3] = -2000
         plain(dataset, cells)
-        dataset.RescaleIntercept = 24
+        dataset.RescaleIntercept = 1500
         for keyword, value in padding.items():
             dataset.add_new(keyword, "US" if value > 0 else "SS", value)
 
-    hu = read_ct(rewrite(files, change)).hu
+    hu = read_ct(rewrite(files, change), rescale=(1, -2000)).hu
     np.testing.assert_array_equal(hu[:, 3:], VALUES[:, 3:])
     assert (hu[:, :3] == -1024).all()
 
@@ -51,11 +51,11 @@ def test_padding_is_air_whatever_the_rescale(files, padding):
 def test_a_range_of_padding_is_air_and_tissue_beside_it_is_not(files):
     def change(dataset, plane):
         cells = (plane + 1100).astype("<u2")
-        cells[:2], cells[2:4] = 0, 40
+        cells[:2], cells[2:4] = 3000, 3040
         plain(dataset, cells)
         dataset.RescaleIntercept, dataset.PixelRepresentation = -1100, 0
-        dataset.add_new("PixelPaddingValue", "US", 0)
-        dataset.add_new("PixelPaddingRangeLimit", "US", 50)
+        dataset.add_new("PixelPaddingValue", "US", 3050)
+        dataset.add_new("PixelPaddingRangeLimit", "US", 3000)
 
     hu = read_ct(rewrite(files, change)).hu
     np.testing.assert_array_equal(hu[:, 4:], VALUES[:, 4:])
@@ -173,3 +173,12 @@ def test_a_ct_without_air_is_said(tmp_path):
     ct = read_ct(builders.write_itk(tmp_path / "crop.nrrd", np.maximum(VALUES, -50), *GRID))
     assert "holds no air: its lowest value is -50 HU" in ct.notes[0]
     assert read_ct(builders.write_itk(tmp_path / "whole.nrrd", VALUES, *GRID)).notes == ()
+
+
+def test_negative_stored_values_stay_negative_in_every_frame(tmp_path):
+    dataset = builders.enhanced_ct(VALUES, *GRID)
+    for frame in dataset.PerFrameFunctionalGroupsSequence:
+        scale = frame.PixelValueTransformationSequence[0]
+        scale.RescaleSlope, scale.RescaleIntercept = 1, 0
+    dataset.PixelData = VALUES.astype("<i2").tobytes()
+    np.testing.assert_array_equal(read_ct(builders.save(dataset, tmp_path / "ct.dcm")).hu, VALUES)
