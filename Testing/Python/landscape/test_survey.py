@@ -86,7 +86,7 @@ def test_every_value_is_that_of_the_objective_at_this_pose(footprint_mm):
         twist[0], twist[5] = [-0.3, -0.15, 0.0, 0.15, 0.3][i], [-60.0, -20.0, 20.0, 60.0][j]
         camera = se3.about(twist, VIEW.camera_from_world(POSE), VOLUME.center)
         pose = se3.inverse(VIEW.camera_from_rig) @ camera
-        direct = [float(o.linearize(pose[None]).cost) for o in both.objectives.values()]
+        direct = [float(o.linearize(o.state(pose[None])).cost) for o in both.objectives.values()]
         np.testing.assert_allclose(found.values[:, i, j], direct, rtol=1e-4)
 
 
@@ -98,7 +98,7 @@ def test_a_value_is_that_of_render_and_similarity_alone():
     volume = at_full_size.objectives["gradient"].volume
     pose = grid().poses()[7:8]
     image = render(volume, VIEW, pose, samples=samples)[:, 0]
-    cost = fixed.residual(image, torch.zeros(1, 0, *image.shape[1:]), fixed.support[None]).cost
+    cost = fixed.compare(image, torch.zeros(1, 0, *image.shape[1:]), fixed.support[None]).cost
     assert found[1, 3] == pytest.approx(float(cost), rel=1e-4)
 
 
@@ -202,7 +202,7 @@ def test_the_condition_number_is_that_of_the_six_parameters_in_registration():
     both = costs()
     found = surveyed(Survey(grid(), [both, PoseDistances(("so4",), POSE, VIEW, VOLUME.center)]))
     objective = both.objectives["tone-free"]
-    hessian = objective.linearize(POSE[None]).hessian[0].numpy()
+    hessian = objective.linearize(objective.state(POSE[None])).curvature[0].numpy()
     scale = np.array([1 / objective.length] * 3 + [1] * 3)
     assert found.conditions[3] == pytest.approx(np.linalg.cond(hessian * scale * scale[:, None]), rel=1e-3)
     assert found.conditions[3] == pytest.approx(condition_number(torch.from_numpy(hessian), objective.length))
