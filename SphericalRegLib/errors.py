@@ -23,3 +23,11 @@ class TrainingError(SphericalRegError, RuntimeError):
 
 class DeviceError(SphericalRegError, RuntimeError):
     """A compute device or a rendering kernel that was asked for is not there."""
+
+
+def is_memory_shortage(error: BaseException) -> bool:
+    """Whether memory was short, of the machine or of a GPU: torch and ITK say so in errors of their own."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    words = ("not enough memory", "can't alloc", "bad_alloc", "failed to allocate memory", "out of memory")
+    return isinstance(error, RuntimeError) and any(part in str(error).lower() for part in words)

@@ -8,6 +8,7 @@ through here, so that each of those is one error with the file's name.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +78,22 @@ def parse_json(text: str | bytes, name: str | Path) -> Any:
         name: what the errors call it: usually the file's path.
 
     Raises:
-        InputError: for text that is not JSON, is nested too deeply, or holds a number of too many digits.
+        InputError: for text that is not JSON, is nested too deeply, holds a number of too many digits, or the same key
+            twice in one object (of which Python would take the last without a word).
     """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        content = dict(pairs)
+        if len(content) != len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise InputError(f"{name} holds {twice[:60]!r} twice in one place: which of them counts? Leave one out.")
+        return content
+
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=unique)
+    except InputError:
+        raise
     except json.JSONDecodeError as error:
         raise InputError(f"{name} is not a JSON file: {error}.") from None
     except RecursionError:
@@ -96,3 +109,39 @@ def read_json_file(path: str | Path, max_bytes: int = MAX_BYTES) -> Any:
         InputError: for what :func:`read_text` and :func:`parse_json` refuse.
     """
     return parse_json(read_text(path, max_bytes), path)
+
+
+def finite_numbers(value: Any, shape: tuple[int, ...], name: str) -> Any:
+    """Numbers out of a parsed file as floats, nested in lists as they were.
+
+    Args:
+        value: what the parser gave.
+        shape: lengths of the nested lists; () for one number.
+        name: what the error calls the value, with the file's name.
+
+    Raises:
+        InputError: for another nesting, for what is no number (true and false included), NaN, and what is too large
+            for a float.
+    """
+    floats = _nested_floats(value, shape)
+    if floats is None:
+        wanted = f"{' × '.join(str(length) for length in shape)} finite numbers" if shape else "a finite number"
+        shown = repr(value)
+        raise InputError(f"{name} must be {wanted}, not {shown[:120]}{'...' if len(shown) > 120 else ''}.")
+    return floats
+
+
+def _nested_floats(value: Any, shape: tuple[int, ...]) -> Any:
+    """The value as floats, or None where it is no finite numbers of that shape."""
+    if shape:
+        if not isinstance(value, list) or len(value) != shape[0]:
+            return None
+        items = [_nested_floats(item, shape[1:]) for item in value]
+        return None if any(item is None for item in items) else items
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

@@ -47,8 +47,8 @@ def readHeader(volumeNode):
     return dataset, frameOf(volumeNode) if several else 0
 
 
-def toneOf(dataset):
-    """What the header says the values are, after the modality's rescaling as Slicer applies it."""
-    from SphericalRegLib.imaging.xray_dicom import tone_from_tags
+def toneOf(dataset, frame=0):
+    """What the values of a frame are as Slicer reads them, by the header."""
+    from SphericalRegLib.imaging.tone_tags import tone_as_itk_reads
 
-    return tone_from_tags(dataset)[0]
+    return tone_as_itk_reads(dataset, frame)

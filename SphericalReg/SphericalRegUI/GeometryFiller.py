@@ -94,7 +94,7 @@ class GeometryFiller:
                 words.append(_("What another image's header had filled in was cleared."))
             say(label, " ".join(words))
             return
-        told = SimpleNamespace(tone=DicomHeaders.toneOf(header[0]))
+        told = SimpleNamespace(tone=DicomHeaders.toneOf(*header))
         fillGeometry(told, fields)
         with slicer.util.NodeModify(parameters):
             kept = Filling.fill(geometry, told, DicomHeaders.frameOf(volume), everything)

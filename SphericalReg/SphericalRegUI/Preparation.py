@@ -262,9 +262,9 @@ class Preparation:
         :param folder: where a copy goes; made if it is not there.
         :returns: (path of the file, name for a model of this CT).
         """
-        from SphericalRegLib.evaluation.output_folder import whole_file
         from SphericalRegLib.imaging.ct_file import write_ct
         from SphericalRegLib.scene.ct import ct_from_volume
+        from SphericalRegLib.whole_file import whole_file
 
         storage = node.GetStorageNode()
         own = pathlib.Path(storage.GetFileName() or "") if storage is not None else pathlib.Path()

@@ -245,10 +245,10 @@ class Session:
     def writeReport(self, node, folder, device="auto"):
         """Write result.json, pose.tfm, pictures and report.html of a result; DRRs are drawn anew from its CT."""
         from SphericalRegLib.errors import InputError
-        from SphericalRegLib.evaluation.output_folder import whole_folder
         from SphericalRegLib.evaluation.report import write_record
         from SphericalRegLib.scene.carm import carm_nodes
         from SphericalRegLib.scene.report import kept_record, where_registered
+        from SphericalRegLib.whole_file import whole_folder
 
         record, found = kept_record(node), carm_nodes(node)
         if found.ct is None or (found.segments and found.segmentation is None):

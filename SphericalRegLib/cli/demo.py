@@ -9,7 +9,13 @@ from SphericalRegLib.sample import sample_path
 SAMPLE = "pelvis_lumbar_3mm"
 
 
-def demo(output: str = "demo-output", device: DeviceName = "auto", quiet: bool = False, verbose: bool = False) -> int:
+def demo(
+    output: str = "demo-output",
+    device: DeviceName = "auto",
+    threads: int | None = None,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> int:
     """Register the sample CT to the sample X-ray, from no pose at all: the shipped model tells where to start.
 
     Research software, not a medical device. The true pose, kept in a file apart, is used only to tell the error.
@@ -17,6 +23,7 @@ def demo(output: str = "demo-output", device: DeviceName = "auto", quiet: bool =
     Args:
         output: folder for result.json, report.html and the rest.
         device: what computes.
+        threads: of the processor to compute with; by default one for each processor.
         quiet: no messages.
         verbose: more messages, and tracebacks.
     """
@@ -29,6 +36,7 @@ def demo(output: str = "demo-output", device: DeviceName = "auto", quiet: bool =
         model=str(sample_path(f"{SAMPLE}_model.safetensors")),
         output=output,
         device=device,
+        threads=threads,
         quiet=quiet,
         verbose=verbose,
     )

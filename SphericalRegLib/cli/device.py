@@ -7,13 +7,14 @@ from typing import Literal
 import torch
 
 from SphericalRegLib.errors import DeviceError
+from SphericalRegLib.threads import get_threads
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 
 def available_devices() -> dict[str, str]:
     """{name: description} of the devices that are there."""
-    found = {"cpu": f"{torch.get_num_threads()} threads"}
+    found = {"cpu": f"{get_threads()} threads"}
     if torch.cuda.is_available():
         found["cuda"] = torch.cuda.get_device_name()
     if torch.backends.mps.is_available():

@@ -9,14 +9,15 @@ from typing import Literal
 
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
+from SphericalRegLib.cli.outputs import output_files
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.capture import evaluate_capture
 from SphericalRegLib.evaluation.capture_report import CaptureRow
-from SphericalRegLib.evaluation.output_folder import whole_file
 from SphericalRegLib.evaluation.suites import suite_named
 from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Settings
+from SphericalRegLib.threads import set_threads
 
 
 def evaluate(
@@ -35,6 +36,7 @@ def evaluate(
     device: DeviceName = "auto",
     csv: str | None = None,
     json: bool = False,
+    threads: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
 ) -> int:
@@ -60,21 +62,24 @@ def evaluate(
         device: what computes.
         csv: file for one line a case.
         json: print the figures as one line of JSON, last.
+        threads: of the processor to compute with, all workers together; by default one for each processor.
         quiet: no messages.
         verbose: one line a case, and tracebacks.
     """
     console = Console(quiet, verbose)
-    scan = read_ct(ct, labels, label_names, downsample=downsample)
-    study = suite_named(suite)
-    trained = None if model is None else load_model(model)
-    settings = Settings(kernel=kernel, seed=seed, range=study.search)
-    if candidates is not None:
-        settings = replace(settings, candidates=candidates)
+    set_threads(threads)
     if seed < 0:
         raise InputError(f"seed is {seed}: give 0 or more.")
     with contextlib.ExitStack() as stack:
         # entered before the study: a place that cannot be written to is told at once
-        file = None if csv is None else stack.enter_context(whole_file(csv))
+        read = [ct, labels, label_names, model]
+        (file,) = (None,) if csv is None else stack.enter_context(output_files(console, [csv], read))
+        scan = read_ct(ct, labels, label_names, downsample=downsample)
+        study = suite_named(suite)
+        trained = None if model is None else load_model(model)
+        settings = Settings(kernel=kernel, seed=seed, range=study.search)
+        if candidates is not None:
+            settings = replace(settings, candidates=candidates)
         with console.bar(f"{suite} study", cases, "case") as bar:
 
             def tell(row: CaptureRow) -> None:

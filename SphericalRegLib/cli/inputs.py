@@ -118,10 +118,13 @@ def _origin_without_choice(xray: XRay) -> str:
 
 
 def _from_landmarks(files: Sequence[str], xrays: Sequence[XRay]) -> tuple[Tensor, str]:
-    points, pixels = read_landmarks(files, [xray.path for xray in xrays])
+    points, pixels = read_landmarks(files, [xray.path for xray in xrays], [xray.frame for xray in xrays])
     matched = [match_by_name(p, q) for p, q in zip(points, pixels, strict=True)]
     found = pose_from_landmarks(
-        [world for _, world, _ in matched], [image for _, _, image in matched], [xray.view for xray in xrays]
+        [world for _, world, _ in matched],
+        [image for _, _, image in matched],
+        [xray.view for xray in xrays],
+        names=[names for names, _, _ in matched],
     )
     outliers = [
         name

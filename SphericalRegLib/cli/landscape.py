@@ -10,8 +10,8 @@ from typing import Literal
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.inputs import IntensityName, Preset, read_starts, read_xrays
+from SphericalRegLib.cli.outputs import output_folder
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.evaluation.output_folder import whole_folder
 from SphericalRegLib.imaging.ct import MAX_VOXELS, read_ct
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.landscape import (
@@ -34,6 +34,8 @@ from SphericalRegLib.networks.model import Model, load_model
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.settings import bone_settings
 from SphericalRegLib.similarity import Similarity
+from SphericalRegLib.threads import set_threads
+from SphericalRegLib.whole_file import write_whole
 
 # As the paper's figures.
 _EXTENTS = {"rad": 1.0, "mm": 40.0}
@@ -74,6 +76,7 @@ def landscape(
     kernel: str = "auto",
     device: DeviceName = "auto",
     json: bool = False,
+    threads: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
 ) -> int:
@@ -120,15 +123,18 @@ def landscape(
         kernel: of the renderer: auto, numba, torch.
         device: what computes.
         json: print the numbers as one line of JSON, last.
+        threads: of the processor to compute with; by default one for each processor.
         quiet: no messages.
         verbose: more messages, and tracebacks.
     """
     console = Console(quiet, verbose)
+    set_threads(threads)
     target = choose_device(device)
     first, second = (_axis(parameters[n], None if extent is None else extent[n], steps[n]) for n in range(2))
     trained = None if model is None else load_model(model).to(target)
     similarities, distances = _costs_by_name(similarity, trained)
-    with whole_folder(output) as folder:
+    read = [ct, *xray, *(view or []), labels, label_names, start_pose, *(landmarks or []), model]
+    with output_folder(console, output, ["landscape.*"], read) as folder:
         console.say("Reading ...")
         scan = read_ct(
             ct,
@@ -184,8 +190,8 @@ def landscape(
         console.say("Drawing ...")
         write_csv(folder / "landscape.csv", found)
         write_npz(folder / "landscape.npz", found)
-        (folder / "landscape.png").write_bytes(draw(found))
-        (folder / "landscape.json").write_text(json_text.dumps(numbers, indent=1), encoding="utf-8")
+        write_whole(folder / "landscape.png", draw(found))
+        write_whole(folder / "landscape.json", json_text.dumps(numbers, indent=1))
     console.say(f"Pictures: {Path(output).resolve() / 'landscape.png'}")
     print(json_text.dumps(numbers) if json else as_text(found))
     return 0

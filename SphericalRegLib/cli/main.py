@@ -1,45 +1,19 @@
-"""The command ``sphericalreg``."""
+"""The command ``sphericalreg``. Light, so that signals are caught before torch and all else is loaded."""
 
 from __future__ import annotations
 
+import os
 import sys
-import traceback
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from jsonargparse import auto_cli
-
-from SphericalRegLib import __version__
-from SphericalRegLib.cli.arguments import flags, join_values, list_options, raise_flags, text_options, with_underscores
-from SphericalRegLib.cli.demo import demo
-from SphericalRegLib.cli.evaluate import evaluate
-from SphericalRegLib.cli.info import info
-from SphericalRegLib.cli.landscape import landscape
-from SphericalRegLib.cli.register import register
-from SphericalRegLib.cli.remedies import in_options
-from SphericalRegLib.cli.render import render
-from SphericalRegLib.cli.simulate import simulate
-from SphericalRegLib.cli.stopping import STOPPED
-from SphericalRegLib.cli.train import train
-from SphericalRegLib.errors import SphericalRegError
-from SphericalRegLib.evaluation.outcome import DISCLAIMER
-
-COMMANDS: dict[str, Callable[..., int]] = {
-    "register": register,
-    "simulate": simulate,
-    "render": render,
-    "evaluate": evaluate,
-    "landscape": landscape,
-    "train": train,
-    "info": info,
-    "demo": demo,
-}
-
-BAD_INPUT = 2
+from SphericalRegLib.cli.signals import StopSignals
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0 done or accepted, 3 rejected, 2 bad input.
+    """Run a command; returns the exit code.
+
+    0: done, or accepted; 1: a fault, or the machine's memory or disk was short; 2: input that cannot be used; 3:
+    rejected; 130, 143, 129: stopped by Ctrl-C, SIGTERM, SIGHUP; 141: nobody reads the output any more.
 
     Args:
         argv: arguments after the program's name; the process's own by default.
@@ -48,30 +22,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: for ``--help``, and with code 2 for arguments that do not exist or lack a value.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments and arguments[0] in COMMANDS:
-        command, *options = arguments
-        options = raise_flags(with_underscores(options), flags(COMMANDS[command]))
-        arguments = [command, *join_values(options, list_options(COMMANDS[command]), text_options(COMMANDS[command]))]
-    components: dict[str, Any] = dict(COMMANDS)
-    try:
-        code = auto_cli(
-            components,
-            args=arguments,
-            as_positional=False,
-            prog="sphericalreg",
-            description=f"2D/3D registration of a CT to X-rays. {DISCLAIMER}",
-            version=__version__,
-        )
-    except SphericalRegError as error:
-        if {"--verbose", "--verbose=true"} & set(arguments):
-            traceback.print_exc()
-        print(f"sphericalreg: {in_options(str(error))}", file=sys.stderr)
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        print("sphericalreg: stopped; nothing was written.", file=sys.stderr)
-        return STOPPED
-    return int(code)
+    with StopSignals() as signals:
+        signals.end_at_once(True)
+        from SphericalRegLib.cli.top import run
+
+        return run(arguments, signals)
+
+
+def _without_working_directory() -> None:
+    """``python -m`` looks for modules in the working directory first: not for those of others, unless we lie there."""
+    library = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    if sys.path and sys.path[0] in ("", os.getcwd()) and os.getcwd() != library:
+        del sys.path[0]
 
 
 if __name__ == "__main__":
+    _without_working_directory()
     sys.exit(main())

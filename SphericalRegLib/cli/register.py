@@ -9,11 +9,12 @@ from typing import Literal
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.inputs import IntensityName, Preset, read_starts, read_xrays
+from SphericalRegLib.cli.outputs import output_folder
+from SphericalRegLib.cli.remedies import in_options
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.cases import bone_points
 from SphericalRegLib.evaluation.description import describe_ct, describe_settings
 from SphericalRegLib.evaluation.outcome import Outcome
-from SphericalRegLib.evaluation.output_folder import whole_folder
 from SphericalRegLib.evaluation.pose_errors import pose_errors
 from SphericalRegLib.evaluation.report import write_outputs
 from SphericalRegLib.imaging.ct import MAX_VOXELS, read_ct
@@ -25,8 +26,11 @@ from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Registration, Settings, bone_settings
 from SphericalRegLib.registration.learned import prepare
 from SphericalRegLib.rendering import linearize
+from SphericalRegLib.threads import set_threads
 
 ACCEPTED, REJECTED = 0, 3
+
+_FILES = ("pose.tfm", "result.json", "report.html", "drr*.png", "drr*.nrrd")
 
 _RANGE = SearchRange()
 
@@ -65,6 +69,7 @@ def register(
     kernel: str = "auto",
     seed: int = 0,
     device: DeviceName = "auto",
+    threads: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
 ) -> int:
@@ -107,14 +112,17 @@ def register(
         kernel: of the renderer: auto, numba, torch.
         seed: of the search.
         device: what computes.
+        threads: of the processor to compute with; by default one for each processor.
         quiet: no messages.
         verbose: more messages, and tracebacks.
     """
     console = Console(quiet, verbose)
+    set_threads(threads)
     if learned_stage and model is None:
         raise InputError("--learned_stage aligns by a model's similarity: name one with --model, or leave it out.")
     target = choose_device(device)
-    with whole_folder(output) as folder:
+    read = [ct, *xray, *(view or []), labels, label_names, start_pose, *(landmarks or []), model, truth]
+    with output_folder(console, output, _FILES, read) as folder:
         console.say("Reading ...")
         true_pose = None if truth is None else read_pose(truth)
         scan = read_ct(
@@ -202,7 +210,7 @@ def register(
     for reason in verdict.reasons:
         console.say(f"  {reason}")
     for caution in outcome.cautions:
-        console.say(f"  {caution}")
+        console.say(f"  {in_options(caution)}")
     if not verdict.accepted and any(TONE_UNTOLD in one.conversion for one in xrays):
         console.say("  The X-ray's file does not tell whether bone is bright or dark in it: see --intensity.")
     console.say(f"Report: {report}")

@@ -11,8 +11,11 @@ _OPTIONS = (
     (r"spacing=\(i, j, k\)", "--ct_spacing I J K"),
     (r"\bspacing= \(", "--spacing ("),
     (r"\bsdd= \(", "--sdd ("),
+    (r"\b([Gg]ive|[Cc]heck|or|and) (sdd|sad|spacing|intensity)\b(?=[,.;: ])", r"\1 --\2"),
+    (r"\ba calibration of its view\b", "a calibration with --view"),
+    (r"\bGive the frame's angles \(primary_deg, secondary_deg\), or a\b", "Give a"),
     (r"\bseries=", "--series "),
-    (r"\b(downsample|max_voxels|channel|frame)=(\d+)", r"--\1 \2"),
+    (r"\b(downsample|max_voxels|channel|frame|threads)=(-?\d+)", r"--\1 \2"),
 )
 
 

@@ -11,14 +11,15 @@ from SphericalRegLib import rendering
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.inputs import Preset, read_views
+from SphericalRegLib.cli.outputs import output_files
 from SphericalRegLib.errors import GeometryError, InputError
-from SphericalRegLib.evaluation.output_folder import whole_file
 from SphericalRegLib.geometry import carm, se3
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.picture import write_image
 from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.threads import set_threads
 
 
 def render(
@@ -39,6 +40,7 @@ def render(
     samples: int = 512,
     kernel: str = "auto",
     device: DeviceName = "auto",
+    threads: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
 ) -> int:
@@ -64,12 +66,14 @@ def render(
         samples: along each ray.
         kernel: of the renderer: auto, numba, torch.
         device: what computes.
+        threads: of the processor to compute with; by default one for each processor.
         quiet: no messages.
         verbose: more messages, and tracebacks.
     """
     console = Console(quiet, verbose)
+    set_threads(threads)
     target = choose_device(device)
-    with whole_file(output) as file:
+    with output_files(console, [output], [ct, pose, view, labels, label_names]) as (file,):
         camera = one_view(view) if view is not None else View.from_spacing(*size, sdd, spacing, sad=sad)
         volume = to_volume(read_ct(ct, labels, label_names, downsample=downsample), labels=bones).to(target)
         if pose is not None:

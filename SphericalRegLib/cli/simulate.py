@@ -10,9 +10,9 @@ from torch import Tensor
 
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.inputs import Preset
+from SphericalRegLib.cli.outputs import output_files
 from SphericalRegLib.cli.render import one_view
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.evaluation.output_folder import whole_file
 from SphericalRegLib.geometry import carm, se3
 from SphericalRegLib.geometry.calibration_files import write_json
 from SphericalRegLib.geometry.dicom_geometry import mirrored_view
@@ -23,6 +23,7 @@ from SphericalRegLib.imaging.degrade import Degradations, random_degradations
 from SphericalRegLib.imaging.dicom_writer import write_xray_dicom
 from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.threads import set_threads
 
 _GOOD_SYSTEM = Degradations()
 
@@ -46,6 +47,7 @@ def simulate(
     instruments: bool = False,
     system: Degradations = _GOOD_SYSTEM,
     seed: int = 0,
+    threads: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
 ) -> int:
@@ -75,19 +77,19 @@ def simulate(
         instruments: put opaque instruments into the beam; with ``random`` only.
         system: the X-ray system: spectrum, scatter, noise, blur, tone, bits, collimation.
         seed: of noise, and of what is drawn at random.
+        threads: of the processor to compute with; by default one for each processor.
         quiet: no messages.
         verbose: more messages, and tracebacks.
     """
     console = Console(quiet, verbose)
+    set_threads(threads)
     if pose is not None and (any(rotation_deg) or any(translation_mm)):
         raise InputError("The true pose was given by --pose and as an offset: leave one of them out.")
     if instruments and not random:
         raise InputError("--instruments are drawn at random: add --random.")
-    if Path(output).resolve() == Path(truth).resolve():
-        raise InputError(f"X-ray and truth would be the same file, {output}: name two.")
     if seed < 0:
         raise InputError(f"seed is {seed}: give 0 or more.")
-    with whole_file(output) as image_file, whole_file(truth) as truth_file:
+    with output_files(console, [output, truth], [ct, pose, view]) as (image_file, truth_file):
         scan = read_ct(ct, downsample=downsample)
         isocenter = to_volume(scan).center
         given = None if view is None else one_view(view)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json as json_text
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,12 +16,14 @@ import torch.distributed as dist
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.inputs import Preset
-from SphericalRegLib.cli.stopping import STOPPED, StopRequest
+from SphericalRegLib.cli.outputs import output_files
+from SphericalRegLib.cli.signals import INTERRUPTED, Stopped
+from SphericalRegLib.cli.stopping import StopRequest
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.evaluation.output_folder import whole_file
 from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.networks.model import load_model
+from SphericalRegLib.threads import set_threads
 from SphericalRegLib.training.curves import save_curves
 from SphericalRegLib.training.encoders import EncoderSettings
 from SphericalRegLib.training.plan import Plan
@@ -59,6 +63,7 @@ def train(
     mixed: bool = False,
     until_input_ends: bool = False,
     json: bool = False,
+    threads: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
 ) -> int:
@@ -97,14 +102,19 @@ def train(
         mixed: half precision on CUDA.
         until_input_ends: stop as if by Ctrl-C when standard input ends; for programs that start a training.
         json: print progress and, last, the figures as lines of JSON.
+        threads: of the processor to compute with; by default one for each processor.
         quiet: no messages.
         verbose: more messages, and tracebacks.
     """
     # messages go to stderr, JSON to stdout
     console = Console(quiet, verbose)
+    set_threads(threads)
     if not output.endswith(".safetensors"):
         raise InputError(f"The output {output} must end with .safetensors, which is what a model is.")
-    with whole_file(output):
+    place = Path(folder if folder is not None else f"{output}.training")
+    if Path(output).resolve().parent == place.resolve():
+        raise InputError(f"{output} lies in the training's own folder: name a place outside of {place}.")
+    with output_files(console, [output], [*ct, start]):
         # sees that the model can be written, before hours are spent on it
         pass
     if every < 1 or held_out < 0:
@@ -127,35 +137,34 @@ def train(
         mixed=mixed,
     )
     target, leader = _device(device)
-    console.say("Reading ...")
-    scans = [read_ct(path, downsample=downsample) for path in ct]
-    place = Path(folder if folder is not None else f"{output}.training")
-    begin = None if start is None else load_model(start)
-    console.say("Preparing held-out X-rays ...")
-    run = TrainingRun(
-        scans,
-        plan,
-        place,
-        device=target,
-        start=begin,
-        held_out=held_out if leader else 0,
-        every=every,
-        name=Path(output).stem,
-        writes=leader,
-    )
-    if not _follow(run, console, json and leader, target, StopRequest(until_input_ends), place):
-        if leader:
-            run.save()
-            _draw(place, console)
-            console.say(f"Stopped; the same command goes on from {place}.")
-        return STOPPED
-    if not leader:
-        return 0
-    console.say("Validating ...")
-    model = run.model()
-    Path(output).parent.mkdir(parents=True, exist_ok=True)
-    model.save(output)
-    _draw(place, console)
+    with _told_what_is_kept(place):
+        console.say("Reading ...")
+        scans = [read_ct(path, downsample=downsample) for path in ct]
+        begin = None if start is None else load_model(start)
+        console.say("Preparing held-out X-rays ...")
+        run = TrainingRun(
+            scans,
+            plan,
+            place,
+            device=target,
+            start=begin,
+            held_out=held_out if leader else 0,
+            every=every,
+            name=Path(output).stem,
+            writes=leader,
+        )
+        if not run.folder.is_locked:
+            console.say(f"The file system of {place} has no locks: see that no second training uses it.")
+        stop = StopRequest(until_input_ends)
+        if not _follow(run, console, json and leader, target, stop, place):
+            return stop.code
+        if not leader:
+            return 0
+        console.say("Validating ...")
+        model = run.model()
+        Path(output).parent.mkdir(parents=True, exist_ok=True)
+        model.save(output)
+        _draw(place, console)
     told = {"model": output, "bytes": Path(output).stat().st_size, "seconds": model.card.history["seconds"]}
     for name, values in model.card.history.get("validation", {}).items():
         told[name] = median(values) if isinstance(values, list) else values
@@ -167,6 +176,18 @@ def train(
         for key, value in told.items():
             console.say(f"{key}: {value:.3g}" if isinstance(value, float) else f"{key}: {value}")
     return 0
+
+
+@contextlib.contextmanager
+def _told_what_is_kept(folder: Path) -> Iterator[None]:
+    """Within it, one who stops the training learns what is kept of it."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        code = stop.code if isinstance(stop, Stopped) else INTERRUPTED
+        if any(folder.glob("*.safetensors")):
+            raise Stopped(code, f"the last checkpoint is kept: the same command goes on from {folder}.") from None
+        raise Stopped(code, "no step was kept: the same command begins anew.") from None
 
 
 def _draw(folder: Path, console: Console) -> None:
@@ -206,7 +227,7 @@ def _plan(
 
 
 def _follow(run: TrainingRun, console: Console, as_json: bool, device: str, stop: StopRequest, place: Path) -> bool:
-    """Train, and tell how it goes; whether to the end, for it may be stopped after any step."""
+    """Train, and tell how it goes; whether to the end, for it may be stopped after any step, which is kept."""
     phase = ""
     with console.bar("Training", None, "step") as bar, stop:
         for at in run:
@@ -230,6 +251,11 @@ def _follow(run: TrainingRun, console: Console, as_json: bool, device: str, stop
                 if as_json:
                     print(json_text.dumps(asdict(at)), flush=True)
             if stop.agreed(device):
+                # within the request: a launcher's second signal must not cut it short
+                if run.folder.writes:
+                    run.save()
+                    _draw(place, console)
+                    console.say(f"Stopped; the same command goes on from {place}.")
                 return False
     return True
 

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, Protocol
 
+from SphericalRegLib import child_python
 from SphericalRegLib.errors import SphericalRegError
 
 # Lines kept for the message where a process fails.
@@ -73,7 +74,7 @@ def start_process(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
+            env={**child_python.environment(os.environ), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
             **options,
         )
     except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from SphericalRegLib.errors import SphericalRegError
+from SphericalRegLib.errors import SphericalRegError, is_memory_shortage
 
 _DEFECT = "This is a defect of SphericalReg: please report it with the error log."
 
@@ -41,7 +41,7 @@ def failure_of(error: BaseException) -> Failure:
         return Failure(
             f"The Python package {missing} cannot be used: {message}.", "Install it, then try again.", True, error
         )
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if is_memory_shortage(error):
         remedy = "Close other programs, crop the CT, or choose another device."
         return Failure("There is not enough memory.", remedy, True, error)
     if isinstance(error, OSError):

@@ -92,36 +92,24 @@ def problems(fields: ViewFields, size: tuple[int, int] | None = None, several: b
 
 
 def fields_from_dicom(dataset: pydicom.Dataset, frame: int = 0) -> tuple[ViewFields, list[str]]:
-    """The fields as far as a header tells, and in words what it does not tell.
+    """The fields as far as a header tells, and in words what it does not tell and what it tells is doubtful.
 
     Args:
         dataset: header; pixels are not needed.
         frame: counted from 0.
     """
-    from SphericalRegLib.geometry.dicom_geometry import view_from_dicom
+    from SphericalRegLib.geometry.dicom_geometry import as_far_as_told
 
-    missing: list[str] = []
-    # Each value that the header lacks is stood in for, to get at the others.
-    sdd: float | None
-    spacing: tuple[float, float] | None
-    for sdd, spacing in ((None, None), (1000.0, None), (None, (1.0, 1.0)), (1000.0, (1.0, 1.0))):
-        try:
-            geometry = view_from_dicom(dataset, frame=frame, sdd=sdd, spacing=spacing)
-            break
-        except GeometryError as error:
-            if str(error) not in missing:
-                missing.append(str(error))
-    else:
-        return ViewFields(), missing
-    fields = _fields(geometry)
-    if sdd is not None:
+    told = as_far_as_told(dataset, frame)
+    if told.geometry is None:
+        return ViewFields(), [*told.missing, *told.notes]
+    fields = _fields(told.geometry)
+    if told.sdd_missing:
         fields = replace(fields, sdd=0.0, sad=0.0)
-        # scaled back from the patient with the stand-in
-        if "magnification" in geometry.spacing_from:
-            fields = replace(fields, row_mm=0.0, column_mm=0.0)
-    if spacing is not None:
+    if told.spacing_missing:
+        # the central ray's place is counted in pixels
         fields = replace(fields, row_mm=0.0, column_mm=0.0, off_center=(0.0, 0.0))
-    return fields, missing
+    return fields, [*told.missing, *told.notes]
 
 
 def _fields(geometry: DicomGeometry) -> ViewFields:
@@ -202,5 +190,4 @@ def nominal(fields: ViewFields, view: View) -> DicomGeometry:
         fields.primary_deg if known else None,
         fields.secondary_deg if known else None,
         fields.rotation_deg,
-        "the panel",
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from SphericalRegLib import child_python
 from SphericalRegLib.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -182,8 +183,7 @@ def training_arguments(
         options: further ones of the command, such as ``{"preset": "PA", "sdd": 1000.0}``.
     """
     # by path: a launcher of another program's Python may set its own PYTHONPATH
-    library = str(Path(__file__).resolve().parents[2])
-    code = f"import sys; sys.path.insert(0, {library!r}); from SphericalRegLib.cli.main import main; sys.exit(main())"
+    code = child_python.code("from SphericalRegLib.cli.main import main; sys.exit(main())")
     command = [python, "-c", code, "train", "--json", "--until_input_ends"]
     command += ["--ct", ct, "--output", output, "--device", device]
     command += [f"--{name}={value}" for name, value in (options or {}).items()]

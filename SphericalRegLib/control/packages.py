@@ -20,6 +20,7 @@ NEEDED = {
     "llvmlite": ("llvmlite", "0.43"),
     "roma": ("roma", "1.5"),
     "jsonargparse": ("jsonargparse", "4.35"),
+    "yaml": ("pyyaml", "6.0"),
     "tqdm": ("tqdm", "4.60"),
     "matplotlib": ("matplotlib", "3.8"),
     "cv2": ("opencv-python-headless", "4.8"),

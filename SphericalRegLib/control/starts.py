@@ -74,7 +74,10 @@ def _from_landmarks(
         raise InputError("There are no landmarks in the X-ray: place them by the same names, under Inputs.")
     pairs = [(xray.view, match_by_name(points, seen)) for xray, seen in zip(xrays, pixels, strict=True) if seen]
     found = pose_from_landmarks(
-        [world for _, (_, world, _) in pairs], [image for _, (_, _, image) in pairs], [view for view, _ in pairs]
+        [world for _, (_, world, _) in pairs],
+        [image for _, (_, _, image) in pairs],
+        [view for view, _ in pairs],
+        names=[names for _, (names, _, _) in pairs],
     )
     outliers = [
         name

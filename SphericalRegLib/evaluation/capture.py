@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any
 
-import numba
 import torch
 from torch import Tensor
 
@@ -19,6 +15,7 @@ from SphericalRegLib.evaluation import metrics
 from SphericalRegLib.evaluation.capture_report import CaptureReport, CaptureRow
 from SphericalRegLib.evaluation.cases import CaptureCase, bone_points, capture_view, draw_case, simulated_xray
 from SphericalRegLib.evaluation.suites import SUITES, Suite
+from SphericalRegLib.evaluation.workers import spread
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.ct import CT
@@ -26,6 +23,7 @@ from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.networks.model import Model
 from SphericalRegLib.registration import Settings, register
 from SphericalRegLib.registration.learned import prepare
+from SphericalRegLib.threads import get_threads, set_threads
 
 
 def evaluate_capture(
@@ -163,19 +161,15 @@ def _alone(bench: _Bench, cases: int) -> Iterator[CaptureRow]:
 
 
 def _together(bench: _Bench, cases: int, workers: int) -> Iterator[CaptureRow]:
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    # torch's thread pools do not survive a fork
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(bench, threads)) as pool:
-        yield from pool.map(_worker_row, range(cases))
+    threads = max(1, get_threads() // workers)
+    return spread(_worker_row, cases, workers, _start_worker, (bench, threads))
 
 
 _shared: list[_Bench] = []
 
 
 def _start_worker(bench: _Bench, threads: int) -> None:
-    torch.set_num_threads(threads)
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    set_threads(threads)
     bench.warm_up()
     _shared.append(bench)
 

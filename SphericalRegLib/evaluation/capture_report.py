@@ -11,6 +11,7 @@ from typing import Any
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.statistics import percentile, smsr, wilson_interval
+from SphericalRegLib.whole_file import write_whole
 
 SUCCESS_MM = 1.0
 GROSS_MM = 5.0
@@ -104,10 +105,7 @@ class CaptureReport:
         writer = csv.DictWriter(text, [field.name for field in fields(CaptureRow)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(row) for row in self.rows)
-        try:
-            Path(path).write_text(text.getvalue(), encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"Cannot write {path}: {error.strerror or error}. Choose another place.") from error
+        write_whole(path, text.getvalue())
 
     def _column(self, name: str) -> Sequence[float]:
         return [getattr(row, name) for row in self.rows]

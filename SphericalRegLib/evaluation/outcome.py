@@ -8,6 +8,7 @@ import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import SphericalRegLib
 from SphericalRegLib.geometry import carm
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.registration import Result
+from SphericalRegLib.threads import get_threads
 
 DISCLAIMER = (
     "Research software, not a medical device: neither cleared nor intended for diagnosis, planning or treatment."
@@ -60,14 +62,16 @@ class Outcome:
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        """What the verdict cannot judge, whatever it says."""
+        """What the verdict cannot judge, whatever it says: of the X-rays' files, of the model, of the views' number."""
+        of_files = tuple(f"{Path(one.path).name}: {note}" for one in self.xrays for note in one.notes)
         if self.settings.get("footprint_mm") is not None and len(self.xrays) == 1:
             return (
+                *of_files,
                 *self.notes,
                 "One view does not fix the depth of a bone alone: accepted results were off by 10 mm and more, and the "
                 "depth uncertainty told here counts noise only. Add a second view.",
             )
-        return self.notes
+        return of_files + self.notes
 
     def to_json(self) -> str:
         """The text of ``result.json``; units stand in the names, numbers that are not finite become null."""
@@ -147,7 +151,7 @@ def versions() -> dict[str, str]:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:  # another distribution brings the same module
             found[name] = "unknown"
-    return found | {"machine": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads"}
+    return found | {"machine": f"{platform.system()} {platform.machine()}, {get_threads()} threads"}
 
 
 def _finite(value: Any) -> Any:

@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation import figures
 from SphericalRegLib.evaluation.landmark_errors import MEASURES
 from SphericalRegLib.evaluation.outcome import DISCLAIMER, Outcome, as_json
@@ -27,6 +26,7 @@ from SphericalRegLib.imaging.picture import to_gray, write_image
 from SphericalRegLib.imaging.transform_file import write_transform
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.rendering import render
+from SphericalRegLib.whole_file import write_whole
 
 Picture: TypeAlias = NDArray[np.float32]
 
@@ -88,11 +88,8 @@ def write_record(folder: Path, record: Record, volume: Volume, kernel: str = "au
         for suffix in (".png", ".nrrd"):
             write_image(folder / f"{name}{suffix}", at_result, xray.view.spacing)
     write_transform(folder / "pose.tfm", record.pose)
-    try:
-        (folder / "result.json").write_text(as_json(record.content), encoding="utf-8")
-        (folder / "report.html").write_text(report_html(record, drrs, bones), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"Cannot write to {folder}: {error.strerror or error}. Choose another place.") from None
+    write_whole(folder / "result.json", as_json(record.content))
+    write_whole(folder / "report.html", report_html(record, drrs, bones))
 
 
 def drr_images(volume: Volume, xray: XRay, poses: Tensor, kernel: str = "auto") -> list[Picture]:

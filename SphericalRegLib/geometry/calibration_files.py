@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,8 @@ from torch import Tensor
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry.krt import krt_from_view, view_from_krt
 from SphericalRegLib.geometry.view import View, is_rigid
+from SphericalRegLib.text_files import finite_numbers, parse_json, read_text
+from SphericalRegLib.whole_file import write_whole
 
 FORMAT = "SphericalReg geometry"
 SCHEMA_VERSION = 1
@@ -31,6 +34,9 @@ _VIEW_KEYS = {
     "source_to_isocenter_mm",
     "camera_from_rig_mm",
 }
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+# Rows or columns of the largest detector, ten times over.
+_MOST_PIXELS = 100_000
 
 
 class Calibration(NamedTuple):
@@ -66,7 +72,7 @@ def read_autoscoper(
         GeometryError: for another kind of file or impossible values.
     """
     sections = _autoscoper_sections(Path(path))
-    width, height = (int(n) for n in sections["image size"][0])
+    width, height = (_pixels(number, f"{path}: 'image size'") for number in sections["image size"][0])
     offset = torch.tensor(sections["translation"], dtype=torch.float64)[:, 0] * mm_per_unit
     if sdd is None and spacing is None:
         sdd = 1.5 * float(offset.norm())
@@ -98,24 +104,21 @@ def write_autoscoper(path: str | os.PathLike[str], view: View) -> None:
     lines = ["image size", f"{view.width},{view.height}", ""]
     for heading, matrix in matrices.items():
         lines += [heading, *(",".join(repr(number) for number in row) for row in matrix.tolist()), ""]
-    _write_whole(Path(path), "\n".join(lines))
+    write_whole(path, "\n".join(lines))
 
 
 def read_json(path: str | os.PathLike[str]) -> Calibration:
     """Views and pose from our JSON file.
 
     Raises:
-        InputError: for a file that can't be read.
+        InputError: for a file that can't be read or is no JSON.
         GeometryError: for another format or version, missing or unknown keys, and impossible values.
     """
     path = Path(path)
-    try:
-        content = json.loads(_read(path))
-    except json.JSONDecodeError as error:
-        raise GeometryError(f"{path} is not a JSON file: {error}.") from error
+    content = parse_json(read_text(path), path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise GeometryError(f"{path} is not a geometry file of ours: its key 'format' must be '{FORMAT}'.")
-    if content.get("schema_version") != SCHEMA_VERSION:
+    if content.get("schema_version") != SCHEMA_VERSION or content["schema_version"] is True:
         raise GeometryError(
             f"{path} has schema_version {content.get('schema_version')!r}; this program reads {SCHEMA_VERSION}: "
             "write the file again, or update the program."
@@ -160,7 +163,7 @@ def write_json(path: str | os.PathLike[str], views: Sequence[View], pose: Tensor
         ],
         "rig_from_world_ras_mm": None if pose is None else pose.to(torch.float64).tolist(),
     }
-    _write_whole(Path(path), json.dumps(content, indent=2, allow_nan=False) + "\n")
+    write_whole(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def _view_from_json(item: Any, where: str) -> View:
@@ -169,7 +172,10 @@ def _view_from_json(item: Any, where: str) -> View:
     _check_keys(item, _VIEW_KEYS, {"name", "source_to_isocenter_mm", "camera_from_rig_mm"}, where)
     for key in ("rows", "columns"):
         if not isinstance(item[key], int) or isinstance(item[key], bool):
-            raise GeometryError(f"{where}: '{key}' must be a whole number, not {item[key]!r}.")
+            raise GeometryError(f"{where}: '{key}' must be a whole number, not {repr(item[key])[:60]}.")
+        _pixels(item[key], f"{where}: '{key}'")
+    if not isinstance(item.get("name", ""), str):
+        raise GeometryError(f"{where}: 'name' must be a text, not {repr(item['name'])[:60]}.")
     sad = None
     if item.get("source_to_isocenter_mm") is not None:
         sad = float(_numbers(item, "source_to_isocenter_mm", (), where))
@@ -184,7 +190,7 @@ def _view_from_json(item: Any, where: str) -> View:
             float(_numbers(item, "source_to_detector_mm", (), where)),
             camera_from_rig,
             sad,
-            str(item.get("name", "view")),
+            item.get("name", "view"),
         )
     except GeometryError as error:
         raise GeometryError(f"{where}: {error}") from error
@@ -201,57 +207,60 @@ def _check_keys(item: dict[str, Any], known: set[str], optional: set[str], where
 
 def _numbers(item: dict[str, Any], key: str, shape: tuple[int, ...], where: str) -> Tensor:
     try:
-        tensor = torch.tensor(item[key], dtype=torch.float64)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise GeometryError(f"{where}: '{key}' must be numbers of shape {shape}: {error}.") from error
-    if tensor.shape != shape or not torch.isfinite(tensor).all():
-        raise GeometryError(f"{where}: '{key}' must be finite numbers of shape {shape}, not {item[key]!r}.")
-    return tensor
+        return torch.tensor(finite_numbers(item[key], shape, f"{where}: '{key}'"), dtype=torch.float64)
+    except InputError as error:
+        raise GeometryError(str(error)) from None
+
+
+def _pixels(number: float, where: str) -> int:
+    """Rows or columns as a whole number."""
+    if number != int(number) or not 1 <= number <= _MOST_PIXELS:
+        raise GeometryError(f"{where} must be a whole number of pixels from 1 to {_MOST_PIXELS}, not {number:.12g}.")
+    return int(number)
 
 
 def _autoscoper_sections(path: Path) -> dict[str, list[list[float]]]:
-    lines = [line.strip() for line in _read(path).splitlines() if line.strip()]
-    if lines and lines[0].lower() != "image size":
+    lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    if not lines or lines[0].lower() != "image size":
         raise GeometryError(
-            f"{path} is not a MayaCam 2 file: it must begin with 'image size', not '{lines[0][:40]}'. Export the "
-            "calibration of XMALab as MayaCam 2."
+            f"{path} is not a MayaCam 2 file{_other_kind(lines)}: it must begin with 'image size', not "
+            f"'{lines[0][:40] if lines else ''}'. Export the calibration of XMALab as MayaCam 2."
         )
     sections: dict[str, list[list[float]]] = {}
     heading = ""
     for line in lines:
         if line.lower() in _SECTIONS:
             heading = line.lower()
+            if heading in sections:
+                raise GeometryError(f"{path} has the heading '{heading}' twice: one file holds one camera.")
             sections[heading] = []
             continue
-        try:
-            sections[heading].append([float(number) for number in line.split(",") if number.strip()])
-        except ValueError as error:
-            raise GeometryError(
-                f"{path}, below '{heading}': '{line[:60]}' is neither numbers nor a heading."
-            ) from error
+        row = _row(line)
+        if row is None:
+            raise GeometryError(f"{path}, below '{heading}': '{line[:60]}' is neither finite numbers nor a heading.")
+        sections[heading].append(row)
     for name, (rows, columns) in _SECTIONS.items():
-        found = sections.get(name, [])
-        shaped = len(found) == rows and all(len(row) == columns for row in found)
-        if not shaped or not all(math.isfinite(number) for row in found for number in row):
+        section = sections.get(name, [])
+        if len(section) != rows or not all(len(row) == columns for row in section):
             raise GeometryError(
-                f"{path}: '{name}' must have {rows} lines of {columns} finite numbers, but has {found}."
+                f"{path}: '{name}' must have {rows} lines of {columns} finite numbers, but has {str(section)[:200]}."
             )
     return sections
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The calibration {path} can't be read: {error}.") from error
+def _row(line: str) -> list[float] | None:
+    """Numbers between commas (one more may end the line), or between spaces and tabs; None where one is none."""
+    cells = line.rstrip(", \t").split(",") if "," in line else line.split()
+    words = [cell.strip() for cell in cells]
+    if not all(_NUMBER.fullmatch(word) and math.isfinite(float(word)) for word in words):
+        return None
+    return [float(word) for word in words]
 
 
-def _write_whole(path: Path, content: str) -> None:
-    """Write beside the target, then rename: a reader never sees half a file."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_text(content, encoding="utf-8", newline="\n")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(f"The calibration can't be written to {path}: {error}.") from error
+def _other_kind(lines: list[str]) -> str:
+    """In words what a text file is that is no MayaCam 2 file, where that is plain."""
+    if lines and lines[0].startswith("#Insight Transform File"):
+        return " but an ITK transform, which is a pose and no calibration"
+    if len(lines) == 5 and all((row := _row(line)) is not None and len(row) == 3 for line in lines):
+        return " but one of MayaCam 1 (five lines of three numbers), whose detector and directions are not told apart"
+    return ""

@@ -123,10 +123,10 @@ def angles_from_pose(pose: Tensor) -> CArmAngles:
     primary = math.degrees(math.atan2(-beam_r, beam_a)) if level > 1e-9 else 0.0
     turned = rotation @ _rotation_from_angles(primary, secondary, 0.0).T
     roll = math.degrees(math.atan2(float(turned[1, 0]), float(turned[0, 0])))
-    return CArmAngles(_wrapped(primary), secondary, _wrapped(roll))
+    return CArmAngles(wrapped(primary), secondary, wrapped(roll))
 
 
-def _wrapped(degrees: float) -> float:
+def wrapped(degrees: float) -> float:
     """The same angle in (-180, 180]."""
     return 180.0 - (180.0 - degrees) % 360.0
 
@@ -137,7 +137,7 @@ def expected_display(primary_deg: float) -> Display:
     Head up; seen from the detector (mirrored), except with the detector behind the patient: so the patient's left is
     on the image's right in AP and PA, as radiographs and fluoroscopes show it.
     """
-    return Display(abs(_wrapped(primary_deg)) <= _POSTERIOR_DEG, 0.0)
+    return Display(abs(wrapped(primary_deg)) <= _POSTERIOR_DEG, 0.0)
 
 
 def display_from_orientation(primary_deg: float, secondary_deg: float, row: str, column: str) -> Display:

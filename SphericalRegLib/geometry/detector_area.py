@@ -13,8 +13,9 @@ from SphericalRegLib.geometry import dicom_tags
 
 def principal_point(
     dataset: pydicom.Dataset, height: int, width: int, spacing: tuple[float, float], frame: int = 0
-) -> tuple[float, float]:
-    """(column, row) in pixels, pixel centers at integers, where the ray perpendicular to the detector hits.
+) -> tuple[tuple[float, float], str]:
+    """(column, row) in pixels, pixel centers at integers, where the ray perpendicular to the detector hits, and in
+    words what said so.
 
     PositionOfIsocenterProjection says it directly. Without it the ray is taken to hit the middle of the active area
     (DetectorActiveOrigin, DetectorActiveDimensions), which FieldOfViewOrigin relates to the image. Without these it is
@@ -30,16 +31,17 @@ def principal_point(
         GeometryError: for incomplete or impossible detector descriptions.
     """
     turn = dicom_tags.number(dataset, "FieldOfViewRotation", frame) or 0.0
-    flip = dicom_tags.text(dataset, "FieldOfViewHorizontalFlip") == "YES"
+    flip = dicom_tags.text(dataset, "FieldOfViewHorizontalFlip", frame) == "YES"
     if turn % 90 != 0:
         raise GeometryError(
             f"{dicom_tags.named('FieldOfViewRotation')} is {turn}°: only quarter turns keep rows and columns; "
             "give the geometry by a calibration (K, R, t)."
         )
     quarter_turns = round(turn / 90) % 4
-    hit = _hit_on_detector(dataset, frame)
-    if hit is None:
-        return (width - 1) / 2, (height - 1) / 2
+    place = _hit_on_detector(dataset, frame)
+    if place is None:
+        return ((width - 1) / 2, (height - 1) / 2), "the image's middle, as nothing else is said"
+    hit, words = place
     origin = dicom_tags.pair(dataset, "FieldOfViewOrigin", frame) or (0.0, 0.0)
     element = _element_spacing(dataset, frame)
     # In the field of view as it lay on the detector, before it was turned and flipped.
@@ -52,14 +54,15 @@ def principal_point(
         rows, columns = columns, rows
     if flip:
         column = columns - 1 - column
-    return column, row
+    return (column, row), words
 
 
-def _hit_on_detector(dataset: pydicom.Dataset, frame: int) -> tuple[float, float] | None:
-    """(row, column) in detector elements from the detector's outer corner, or None where the header doesn't say."""
+def _hit_on_detector(dataset: pydicom.Dataset, frame: int) -> tuple[tuple[float, float], str] | None:
+    """(row, column) in detector elements from the detector's outer corner and what said so; None where nothing does."""
     projected = dicom_tags.pair(dataset, "PositionOfIsocenterProjection", frame)
     if projected is not None:  # counted from the first element's center
-        return projected[0] + 0.5, projected[1] + 0.5
+        words = dicom_tags.origin(dataset, "PositionOfIsocenterProjection", frame)
+        return (projected[0] + 0.5, projected[1] + 0.5), words
     dimensions = dicom_tags.values(dataset, "DetectorActiveDimensions", None, frame)
     if dimensions is None or dicom_tags.pair(dataset, "FieldOfViewOrigin", frame) is None:
         return None
@@ -68,7 +71,8 @@ def _hit_on_detector(dataset: pydicom.Dataset, frame: int) -> tuple[float, float
     element = _element_spacing(dataset, frame)
     origin = dicom_tags.pair(dataset, "DetectorActiveOrigin", frame) or (0.0, 0.0)
     # One value is the diameter of a round detector.
-    return origin[0] + dimensions[0] / element[0] / 2, origin[1] + dimensions[-1] / element[1] / 2
+    middle = origin[0] + dimensions[0] / element[0] / 2, origin[1] + dimensions[-1] / element[1] / 2
+    return middle, f"the middle of {dicom_tags.origin(dataset, 'DetectorActiveDimensions', frame)}"
 
 
 def _element_spacing(dataset: pydicom.Dataset, frame: int) -> tuple[float, float]:

@@ -14,12 +14,31 @@ from pydicom.valuerep import format_number_as_ds
 from torch import Tensor
 
 from SphericalRegLib.errors import GeometryError
-from SphericalRegLib.geometry import carm, detector_area, dicom_distances, dicom_tags, frames, rt_image_geometry
+from SphericalRegLib.geometry import (
+    carm,
+    detector_area,
+    dicom_angles,
+    dicom_distances,
+    dicom_tags,
+    frames,
+    plausibility,
+    rt_image_geometry,
+)
+from SphericalRegLib.geometry.dicom_distances import AS_GIVEN
 from SphericalRegLib.geometry.dicom_tags import named
 from SphericalRegLib.geometry.view import View
 
-# DICOM's ViewPosition (0018,5101): where the detector is. AP: the beam goes from front to back.
-_VIEW_POSITIONS = {"AP": 180.0, "PA": 0.0, "LL": 90.0, "RL": -90.0}
+
+@dataclass(frozen=True)
+class Sources:
+    """Where each part of a geometry came from: attributes by name and tag, or "as given"; "" where it is not known."""
+
+    sdd: str
+    sad: str
+    spacing: str
+    principal_point: str
+    angles: str
+    display: str
 
 
 @dataclass(frozen=True)
@@ -30,14 +49,25 @@ class DicomGeometry:
         view: calibrated view; mirrored images have a negative focal length along the columns.
         primary_deg, secondary_deg: the C-arm's angles as DICOM defines them, or None where the header has none.
         rotation_deg: quarter turn (or receptor angle) of the stored image about the beam.
-        spacing_from: the attribute or option that the pixel spacing came from.
+        sources: where each number came from, None where no header was read.
+        guesses: what the header leaves open or contradicts itself about, and how it was read; for the user.
+        doubts: what is implausible, with values and remedies; for the user.
+        spacing_from_depth: whether the spacing was calculated back from the patient's depth by the distances.
     """
 
     view: View
     primary_deg: float | None
     secondary_deg: float | None
     rotation_deg: float = 0.0
-    spacing_from: str = "ImagerPixelSpacing"
+    sources: Sources | None = None
+    guesses: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    spacing_from_depth: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """All that the user should know."""
+        return self.guesses + self.doubts
 
     def pose(self, isocenter: Tensor) -> Tensor:
         """Pose camera_from_world (4, 4) with the C-arm's isocenter at a world point (3,) in RAS mm.
@@ -87,32 +117,121 @@ def view_from_dicom(
     Raises:
         GeometryError: for missing or impossible values; the message names the tag, its value and the option to give.
     """
-    height, width = dicom_tags.size(dataset)
     if dicom_tags.text(dataset, "Modality") == "RTIMAGE":
-        plane = rt_image_geometry.read(dataset, height, width, sdd=sdd, sad=sad, spacing=spacing)
-        source, angles, display = plane.spacing_from, plane.angles, plane.display
-        sdd, sad, spacing = plane.sdd, plane.sad, plane.spacing
-        principal_point = plane.principal_point if principal_point is None else principal_point
-        if primary_deg is not None:
-            angles = carm.CArmAngles(primary_deg, secondary_deg or 0.0, angles.rotation_deg)
-        primary_deg, secondary_deg, rotation_deg = angles
-    else:
-        dicom_distances.refuse_tilted_detector(dataset, frame, principal_point)
-        sdd, sad = dicom_distances.source_distances(dataset, frame, sdd, sad)
-        spacing, source = dicom_distances.detector_spacing(dataset, frame, spacing, sdd, sad)
-        if primary_deg is None:
-            primary_deg, read_secondary = _angles(dataset, frame)
-            secondary_deg = read_secondary if secondary_deg is None else secondary_deg
-        display = _display(dataset, primary_deg, secondary_deg or 0.0)
-        rotation_deg = display.rotation_deg
-        if principal_point is None:
-            principal_point = detector_area.principal_point(dataset, height, width, spacing, frame)
-    view = View.from_spacing(height, width, sdd, spacing, principal_point, sad, name)
+        return _rt_image(dataset, frame, sdd, sad, spacing, principal_point, primary_deg, secondary_deg, mirrored, name)
+    height, width = dicom_tags.size(dataset)
+    dicom_distances.refuse_tilted_detector(dataset, frame, principal_point)
+    distances = dicom_distances.source_distances(dataset, frame, sdd, sad)
+    pixels = dicom_distances.detector_spacing(dataset, frame, spacing, distances.sdd, distances.sad)
+    angles = dicom_angles.PositionerAngles(primary_deg, secondary_deg, AS_GIVEN)
+    if primary_deg is None:
+        angles = dicom_angles.positioner_angles(dataset, frame)
+        if secondary_deg is not None:
+            angles = angles._replace(secondary_deg=secondary_deg)
+    display, display_from = _display(dataset, frame, angles.primary_deg, angles.secondary_deg or 0.0)
+    point_from = AS_GIVEN
+    if principal_point is None:
+        principal_point, point_from = detector_area.principal_point(dataset, height, width, pixels.mm, frame)
+    view = View.from_spacing(height, width, distances.sdd, pixels.mm, principal_point, distances.sad, name)
     if display.mirrored if mirrored is None else mirrored:
         view = mirrored_view(view)
-    if primary_deg is not None and secondary_deg is None:
-        secondary_deg = 0.0
-    return DicomGeometry(view, primary_deg, secondary_deg, rotation_deg, source)
+    sources = Sources(
+        distances.sdd_from,
+        distances.sad_from,
+        pixels.origin,
+        point_from,
+        angles.origin,
+        display_from if mirrored is None else AS_GIVEN,
+    )
+    doubts = plausibility.doubts(view, sources.sdd, sources.sad, sources.spacing)
+    return DicomGeometry(
+        view,
+        angles.primary_deg,
+        0.0 if angles.primary_deg is not None and angles.secondary_deg is None else angles.secondary_deg,
+        display.rotation_deg,
+        sources,
+        (*distances.notes, *pixels.notes, *angles.notes),
+        doubts,
+        pixels.magnified,
+    )
+
+
+@dataclass(frozen=True)
+class PartialGeometry:
+    """What a header tells where it may not tell all.
+
+    Attributes:
+        geometry: with stand-ins for what is missing; None where nothing usable is told.
+        missing: what is missing or impossible, each with the remedy.
+        sdd_missing, spacing_missing: whether the geometry's number is a stand-in; without the source-to-detector
+            distance, a spacing or a source-to-isocenter distance that were calculated from it are stand-ins too.
+    """
+
+    geometry: DicomGeometry | None
+    missing: tuple[str, ...]
+    sdd_missing: bool = False
+    spacing_missing: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The geometry's notes, without those on implausible numbers where some are stand-ins."""
+        if self.geometry is None:
+            return ()
+        return self.geometry.guesses if self.sdd_missing or self.spacing_missing else self.geometry.notes
+
+
+def as_far_as_told(dataset: pydicom.Dataset, frame: int = 0) -> PartialGeometry:
+    """The geometry of one frame (from 0) as far as its header tells, and all that it does not tell.
+
+    Each of source-to-detector distance and spacing that is missing is stood in for, to get at everything else.
+    """
+    missing: list[str] = []
+    sdd: float | None
+    spacing: tuple[float, float] | None
+    for sdd, spacing in ((None, None), (1000.0, None), (None, (1.0, 1.0)), (1000.0, (1.0, 1.0))):
+        try:
+            geometry = view_from_dicom(dataset, frame=frame, sdd=sdd, spacing=spacing)
+        except GeometryError as error:
+            if str(error) not in missing:
+                missing.append(str(error))
+            continue
+        spacing_missing = spacing is not None or (sdd is not None and geometry.spacing_from_depth)
+        return PartialGeometry(geometry, tuple(missing), sdd is not None, spacing_missing)
+    return PartialGeometry(None, tuple(missing))
+
+
+def _rt_image(
+    dataset: pydicom.Dataset,
+    frame: int,
+    sdd: float | None,
+    sad: float | None,
+    spacing: tuple[float, float] | None,
+    principal_point: tuple[float, float] | None,
+    primary_deg: float | None,
+    secondary_deg: float | None,
+    mirrored: bool | None,
+    name: str,
+) -> DicomGeometry:
+    """The geometry of a linear accelerator's image, which has attributes of its own."""
+    height, width = dicom_tags.size(dataset)
+    plane = rt_image_geometry.read(dataset, height, width, frame=frame, sdd=sdd, sad=sad, spacing=spacing)
+    angles = plane.angles
+    if primary_deg is not None:
+        angles = carm.CArmAngles(primary_deg, secondary_deg or 0.0, angles.rotation_deg)
+    point = plane.principal_point if principal_point is None else principal_point
+    view = View.from_spacing(height, width, plane.sdd, plane.spacing, point, plane.sad, name)
+    if plane.display.mirrored if mirrored is None else mirrored:
+        view = mirrored_view(view)
+    sources = Sources(
+        plane.sdd_from,
+        plane.sad_from,
+        plane.spacing_from,
+        plane.principal_point_from if principal_point is None else AS_GIVEN,
+        plane.angles_from if primary_deg is None else AS_GIVEN,
+        plane.display_from if mirrored is None else AS_GIVEN,
+    )
+    doubts = plausibility.doubts(view, sources.sdd, sources.sad, sources.spacing)
+    return DicomGeometry(view, *angles, sources, plane.notes, doubts)
 
 
 def mirrored_view(view: View) -> View:
@@ -176,33 +295,15 @@ def _ds(value: float) -> str:
     return format_number_as_ds(round(float(f"{value:.12g}"), 12))
 
 
-def _angles(dataset: pydicom.Dataset, frame: int) -> tuple[float | None, float | None]:
-    """Positioner angles of a frame; without them, those that ViewPosition stands for."""
-    primary = _angle_in_frame(dataset, "PositionerPrimaryAngle", frame)
-    if primary is None:
-        primary = _VIEW_POSITIONS.get(dicom_tags.text(dataset, "ViewPosition"))
-        return primary, None if primary is None else 0.0
-    return primary, _angle_in_frame(dataset, "PositionerSecondaryAngle", frame) or 0.0
-
-
-def _angle_in_frame(dataset: pydicom.Dataset, keyword: str, frame: int) -> float | None:
-    """Classic XA: the first frame's angle plus this frame's increment from it (PS3.3 C.8.7.5.1.3)."""
-    angle = dicom_tags.number(dataset, keyword, frame)
-    increments = dicom_tags.values(dataset, f"{keyword}Increment", None)
-    if angle is None or increments is None or len(increments) == 1 or "PerFrameFunctionalGroupsSequence" in dataset:
-        return angle
-    if frame >= len(increments):
-        raise GeometryError(
-            f"{named(keyword + 'Increment')} has {len(increments)} values, but frame {frame} was asked for."
-        )
-    return angle + increments[frame]
-
-
-def _display(dataset: pydicom.Dataset, primary_deg: float | None, secondary_deg: float) -> carm.Display:
+def _display(
+    dataset: pydicom.Dataset, frame: int, primary_deg: float | None, secondary_deg: float
+) -> tuple[carm.Display, str]:
+    """How the stored image lies, and what said so."""
     if primary_deg is None:
         # Which side the detector is on decides; not knowing it, read the image as the source sees it.
-        return carm.Display(False, 0.0)
-    letters = [str(part) for part in (dataset.get("PatientOrientation") or []) if str(part).strip()]
+        return carm.Display(False, 0.0), "as the source sees it while the angles are not known"
+    letters = [letter for letter in dicom_tags.texts(dataset, "PatientOrientation", frame) if letter]
     if len(letters) != 2:
-        return carm.expected_display(primary_deg)
-    return carm.display_from_orientation(primary_deg, secondary_deg, letters[0], letters[1])
+        return carm.expected_display(primary_deg), "as images of this angle are shown"
+    words = dicom_tags.origin(dataset, "PatientOrientation", frame)
+    return carm.display_from_orientation(primary_deg, secondary_deg, letters[0], letters[1]), words

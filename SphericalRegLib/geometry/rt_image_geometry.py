@@ -14,6 +14,7 @@ from torch import Tensor
 
 from SphericalRegLib.errors import GeometryError
 from SphericalRegLib.geometry import carm, dicom_tags, frames, se3
+from SphericalRegLib.geometry.dicom_distances import AS_GIVEN
 from SphericalRegLib.geometry.dicom_tags import named
 
 # IEC fixed axes (x to the right facing the gantry, y towards it, z up) as patient directions, by PatientPosition.
@@ -30,15 +31,21 @@ _FIXED_AXES = {
 
 
 class ImagePlane(NamedTuple):
-    """Distances in mm, spacing (row, column) in mm, principal point (column, row) in pixels."""
+    """Distances in mm, spacing (row, column) in mm, principal point (column, row) in pixels; each with its source."""
 
     sdd: float
     sad: float | None
     spacing: tuple[float, float]
-    spacing_from: str
     principal_point: tuple[float, float]
     angles: carm.CArmAngles
     display: carm.Display
+    sdd_from: str
+    sad_from: str
+    spacing_from: str
+    principal_point_from: str
+    angles_from: str
+    display_from: str
+    notes: tuple[str, ...] = ()
 
 
 def read(
@@ -46,11 +53,14 @@ def read(
     height: int,
     width: int,
     *,
+    frame: int = 0,
     sdd: float | None = None,
     sad: float | None = None,
     spacing: tuple[float, float] | None = None,
 ) -> ImagePlane:
-    """Geometry of an RT image; keywords replace the header's values. No PatientPosition means HFS, the usual one.
+    """Geometry of one frame (from 0) of an RT image; the other keywords replace the header's values.
+
+    No PatientPosition means HFS, the usual one, and a note says so.
 
     Raises:
         GeometryError: for missing or impossible values and for image planes oblique to the beam.
@@ -59,30 +69,53 @@ def read(
         raise GeometryError(
             f"{named('RTImagePlane')} is NON_NORMAL: give the geometry of an oblique plane by a calibration (K, R, t)."
         )
+    sdd_from = named("RTImageSID") if sdd is None else AS_GIVEN
     sdd = dicom_tags.number(dataset, "RTImageSID") if sdd is None else sdd
     if sdd is None or sdd <= 0:
         raise GeometryError(f"{named('RTImageSID')} is {sdd}: give sdd, the source-to-image distance in mm.")
+    sad_from = named("RadiationMachineSAD") if sad is None else AS_GIVEN
     sad = dicom_tags.number(dataset, "RadiationMachineSAD") if sad is None else sad
     if sad is not None and not 0 < sad < sdd:
         raise GeometryError(
             f"{named('RadiationMachineSAD')} is {sad} mm, but must lie between 0 and {named('RTImageSID')}, {sdd} mm: "
             "give sad and sdd in mm."
         )
-    spacing_from = "spacing"
-    if spacing is None:
-        spacing, spacing_from = dicom_tags.pair(dataset, "ImagePlanePixelSpacing"), "ImagePlanePixelSpacing"
+    spacing_from = named("ImagePlanePixelSpacing") if spacing is None else AS_GIVEN
+    spacing = dicom_tags.pair(dataset, "ImagePlanePixelSpacing") if spacing is None else spacing
     if spacing is None or min(spacing) <= 0:
         raise GeometryError(f"{named('ImagePlanePixelSpacing')} is {spacing}: give spacing (row, column) in mm.")
     rows, columns = _image_axes(dataset)
-    angle = math.radians(_receptor_angle(dataset))
+    angle = math.radians(dicom_tags.number(dataset, "XRayImageReceptorAngle", frame) or 0.0)
     point = _principal_point(dataset, height, width, spacing, rows, columns, angle)
-    camera, mirrored = _camera_axes(dataset, rows, columns, angle)
+    camera, mirrored = _camera_axes(dataset, frame, rows, columns, angle)
     angles = carm.angles_from_pose(se3.from_parts(camera, torch.zeros(3, dtype=torch.float64)))
-    return ImagePlane(sdd, sad, spacing, spacing_from, point, angles, carm.Display(mirrored, angles.rotation_deg))
+    placed = dicom_tags.pair(dataset, "RTImagePosition") is not None
+    turned = dicom_tags.element(dataset, "RTImageOrientation") is not None
+    return ImagePlane(
+        sdd,
+        sad,
+        spacing,
+        point,
+        angles,
+        carm.Display(mirrored, angles.rotation_deg),
+        sdd_from,
+        sad_from if sad is not None else "",
+        spacing_from,
+        named("RTImagePosition") if placed else "the image's middle, as nothing else is said",
+        f"{dicom_tags.origin(dataset, 'GantryAngle', frame)} and {named('PatientPosition')}",
+        named("RTImageOrientation") if turned else "as seen from the source, the rule for RT images",
+        _notes(dataset, frame),
+    )
 
 
-def _receptor_angle(dataset: pydicom.Dataset) -> float:
-    return dicom_tags.number(dataset, "XRayImageReceptorAngle") or 0.0
+def _notes(dataset: pydicom.Dataset, frame: int) -> tuple[str, ...]:
+    """What was taken for granted where the header says nothing."""
+    notes = []
+    if not dicom_tags.text(dataset, "PatientPosition"):
+        notes.append(f"The image has no {named('PatientPosition')}: the patient is taken to lie head first, supine.")
+    if dicom_tags.number(dataset, "GantryAngle", frame) is None:
+        notes.append(f"The image has no {named('GantryAngle')}: it is taken as 0°.")
+    return tuple(notes)
 
 
 def _image_axes(dataset: pydicom.Dataset) -> tuple[Tensor, Tensor]:
@@ -117,7 +150,9 @@ def _principal_point(
     return float(from_corner @ rows) / spacing[1], float(from_corner @ columns) / spacing[0]
 
 
-def _camera_axes(dataset: pydicom.Dataset, rows: Tensor, columns: Tensor, angle: float) -> tuple[Tensor, bool]:
+def _camera_axes(
+    dataset: pydicom.Dataset, frame: int, rows: Tensor, columns: Tensor, angle: float
+) -> tuple[Tensor, bool]:
     """Rotation camera_from_world (3, 3) of the stored image, made proper, and whether it is mirrored."""
     position = dicom_tags.text(dataset, "PatientPosition") or "HFS"
     if position not in _FIXED_AXES:
@@ -125,11 +160,11 @@ def _camera_axes(dataset: pydicom.Dataset, rows: Tensor, columns: Tensor, angle:
             f"{named('PatientPosition')} is {position}: give primary_deg and secondary_deg; known are "
             f"{', '.join(_FIXED_AXES)}."
         )
-    if pitch := dicom_tags.number(dataset, "GantryPitchAngle"):
+    if pitch := dicom_tags.number(dataset, "GantryPitchAngle", frame):
         raise GeometryError(f"{named('GantryPitchAngle')} is {pitch}°: give the geometry by a calibration (K, R, t).")
     world_from_support = torch.stack([frames.direction(letter) for letter in _FIXED_AXES[position]], dim=1)
-    gantry = math.radians(dicom_tags.number(dataset, "GantryAngle") or 0.0)
-    couch = math.radians(dicom_tags.number(dataset, "PatientSupportAngle") or 0.0)
+    gantry = math.radians(dicom_tags.number(dataset, "GantryAngle", frame) or 0.0)
+    couch = math.radians(dicom_tags.number(dataset, "PatientSupportAngle", frame) or 0.0)
     # IEC 61217: the couch turns about z, the gantry about y, the receptor about the beam, each right-handed.
     turns = [[0.0, 0.0, -couch], [0.0, gantry, 0.0], [0.0, 0.0, angle]]
     support_from_fixed, fixed_from_gantry, gantry_from_receptor = se3.so3_exp(torch.tensor(turns, dtype=torch.float64))

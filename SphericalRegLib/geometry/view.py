@@ -61,6 +61,8 @@ class View:
             raise GeometryError(
                 f"Intrinsics need a last row 0 0 1 and focal lengths (pixels) other than 0: {k.tolist()}."
             )
+        if float(torch.linalg.det(k)) == 0:
+            raise GeometryError(f"Intrinsics put all of the detector onto one line of pixels: {k.tolist()}.")
         e = self.camera_from_rig
         if e.shape != (4, 4) or not is_rigid(e):
             raise GeometryError(f"camera_from_rig is not a rigid 4×4 matrix: {e.tolist()}.")

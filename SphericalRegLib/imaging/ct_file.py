@@ -8,9 +8,9 @@ import numpy as np
 import SimpleITK
 import torch
 
-from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import frames
 from SphericalRegLib.imaging.ct import CT
+from SphericalRegLib.imaging.itk_writer import write_itk_image
 
 
 def write_ct(path: str | Path, ct: CT) -> None:
@@ -31,8 +31,4 @@ def write_ct(path: str | Path, ct: CT) -> None:
     image.SetSpacing(ct.spacing.tolist())
     image.SetDirection((lps[:3, :3] / ct.spacing).ravel().tolist())
     image.SetOrigin(lps[:3, 3].tolist())
-    try:
-        SimpleITK.WriteImage(image, str(path), useCompression=True)
-    except (OSError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise InputError(f"The CT cannot be written to {path}: {reason}. Choose another place.") from None
+    write_itk_image(path, image)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import uuid
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from SphericalRegLib.geometry.dicom_geometry import dicom_tags_from_view
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.instruments import Collimator, Margins
 from SphericalRegLib.imaging.simulate import SimulatedXRay
+from SphericalRegLib.whole_file import write_whole
 
 # Type 2: must be there, may be empty; a date would make every file differ.
 _EMPTY = (
@@ -75,7 +74,7 @@ def write_xray_dicom(
     dataset.PatientName, dataset.PatientID, dataset.StudyDescription = patient_name, patient_id, study
     dataset.ImageComments = f"SIMULATED X-ray, not for diagnosis. {comment}".strip()
     _identify(dataset)
-    _write_whole(dataset, Path(path))
+    write_whole(path, lambda file: dataset.save_as(file, enforce_file_format=True))
 
 
 def _dataset(xray: SimulatedXRay, view: View, primary_deg: float | None, secondary_deg: float | None) -> FileDataset:
@@ -142,17 +141,3 @@ def _identify(dataset: FileDataset) -> None:
 
 def _uid(name: str) -> UID:
     return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, name).int}")
-
-
-def _write_whole(dataset: FileDataset, path: Path) -> None:
-    """Write beside the target and move into place, so that a failure leaves nothing half-written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        dataset.save_as(temporary, enforce_file_format=True)
-        os.replace(temporary, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise InputError(
-            f"Cannot write the X-ray to {path}: {error.strerror or error}. Choose another place."
-        ) from error

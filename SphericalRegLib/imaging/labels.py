@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pydicom
+import SimpleITK
+import torch
 
 from SphericalRegLib.errors import GeometryError, InputError
-from SphericalRegLib.imaging.grid import same_grid, world_from_voxel
+from SphericalRegLib.geometry import frames
 from SphericalRegLib.imaging.itk_io import read_header, read_pixels
-from SphericalRegLib.text_files import existing_file
+from SphericalRegLib.imaging.lattice import Placement, onto_lattice, overlaps, place_on_lattice
+from SphericalRegLib.imaging.segment_names import segment_names
+from SphericalRegLib.text_files import existing_file, read_json_file
 
 # A label map written by another tool has its grid rounded differently; a tenth of a voxel is not seen.
 _TOLERANCE_VOXELS = 0.1
+# Labels that went through floating point, or a NIfTI file's scale, come back with rounding.
+_ROUNDING = 1e-3
+_LARGEST_LABEL = 2**31 - 1
+_MOST_VOXELS = 10**9
+# Above this, labels are found by sorting: a table of all numbers up to the largest would not fit.
+_LARGEST_TABLE = 2**16
+_RESAMPLE = (
+    "Bring it onto the CT's grid (in 3D Slicer: Resample Scalar/Vector/DWI Volume with nearest neighbor, or export the "
+    "segmentation with the CT as reference)."
+)
 
 
 def read_labels(path: str | Path, matrix: np.ndarray, size: tuple[int, int, int]) -> tuple[np.ndarray, dict[int, str]]:
-    """A label map on the CT's own grid, and the names it carries (Slicer's .seg.nrrd does).
+    """A label map on the CT's own voxels, and the names it carries (Slicer's .seg.nrrd does).
+
+    Its axes may run in another order or the other way, as in a NIfTI segmentation of a DICOM CT; and it may hold a part
+    of the CT only, as .seg.nrrd does, or more than the CT: the rest is 0, or left out. Nothing is resampled.
 
     Args:
         path: NRRD, NIfTI or MHA.
@@ -29,70 +46,118 @@ def read_labels(path: str | Path, matrix: np.ndarray, size: tuple[int, int, int]
         (K, J, I) int32 and {label: name}.
 
     Raises:
-        InputError: for layered (overlapping) or fractional labels, or one that has another grid than the CT.
+        InputError: for layered (overlapping) or fractional labels, and DICOM.
+        GeometryError: for a map whose voxels are not the CT's.
     """
+    path = existing_file(path)
+    _refuse_dicom(path)
     reader = read_header(path)
-    if reader.GetNumberOfComponents() != 1:
-        raise InputError(
-            f"{path} has {reader.GetNumberOfComponents()} layers: overlapping segments cannot be used. Export it from "
-            "3D Slicer as a label map."
-        )
-    own = tuple(reader.GetSize())
-    if own != size:
-        raise GeometryError(
-            f"The label map {path} has {own} voxels (i, j, k), the CT {size}: bring it onto the CT's grid "
-            "(in 3D Slicer: "
-            "Resample Scalar/Vector/DWI Volume with nearest neighbor, or export the segmentation with the "
-            "CT as reference)."
-        )
-    directions = np.array(reader.GetDirection()).reshape(3, 3)
-    grid = world_from_voxel(
-        np.array(reader.GetSpacing()), directions, np.array(reader.GetOrigin()), f"The label map {path}"
+    names = segment_names(
+        path, {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}, reader.GetNumberOfComponents()
     )
-    if not same_grid(matrix, grid, size, _TOLERANCE_VOXELS):
+    if reader.GetDimension() != 3:
+        raise InputError(f"{path} has {reader.GetDimension()} dimensions: a label map has three, as the CT.")
+    placement = _placement(path, reader, matrix, size)
+    labels = onto_lattice(_whole_numbers(path, read_pixels(reader)), placement, size)
+    return labels, names
+
+
+def _refuse_dicom(path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(132)[128:] != b"DICM":
+            return
+    modality = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Modality"]).get("Modality", "")
+    kind = {"SEG": "DICOM segmentation", "RTSTRUCT": "DICOM structure set"}.get(str(modality), "DICOM file")
+    raise InputError(
+        f"{path} is a {kind}: label maps are read from NRRD, NIfTI or MHA. Load it in 3D Slicer and export it as a "
+        "label map with the CT as reference."
+    )
+
+
+def _placement(
+    path: Path, reader: SimpleITK.ImageFileReader, matrix: np.ndarray, size: tuple[int, int, int]
+) -> Placement:
+    """Where the label map lies among the CT's voxels."""
+    own = tuple(int(n) for n in reader.GetSize())
+    if np.prod(own, dtype=float) > _MOST_VOXELS:
+        raise InputError(f"The label map {path} has {own} voxels (i, j, k): crop it to the CT, which has {size}.")
+    grid = np.eye(4)
+    grid[:3, :3] = np.array(reader.GetDirection()).reshape(3, 3) * np.array(reader.GetSpacing())
+    grid[:3, 3] = reader.GetOrigin()
+    grid = frames.flip_affine(torch.from_numpy(grid)).numpy()
+    placement = place_on_lattice(grid, (own[0], own[1], own[2]), matrix, _TOLERANCE_VOXELS)
+    if placement is None:
         raise GeometryError(
-            f"The label map {path} has as many voxels as the CT but lies elsewhere: its first voxel is at "
-            f"{np.round(grid[:3, 3], 3).tolist()} mm RAS, the CT's at {np.round(matrix[:3, 3], 3).tolist()}, spacings "
-            f"{np.linalg.norm(grid[:3, :3], axis=0).round(4).tolist()} and "
-            f"{np.linalg.norm(matrix[:3, :3], axis=0).round(4).tolist()} mm. Bring it onto the CT's grid."
+            f"The label map {path} has other voxels than the CT: {own} of {_spacings(grid)} mm, the first at "
+            f"{np.round(grid[:3, 3], 3).tolist()} mm RAS, the CT {size} of {_spacings(matrix)} mm, the first at "
+            f"{np.round(matrix[:3, 3], 3).tolist()}; their centers do not coincide. {_RESAMPLE}"
         )
-    values = read_pixels(reader)
-    if values.dtype.kind == "f" and (fractional := values != np.round(values)).any():
+    shifted = placement.size == size and placement.start != (0, 0, 0)
+    if shifted or not overlaps(placement, size):
+        raise GeometryError(
+            f"The label map {path} lies elsewhere: its {own} voxels begin {placement.start} voxels (i, j, k) from the "
+            f"CT's {size}. Is it of another CT, or was its origin changed? {_RESAMPLE}"
+        )
+    return placement
+
+
+def _spacings(matrix: np.ndarray) -> list[float]:
+    lengths: list[float] = np.linalg.norm(matrix[:3, :3], axis=0).round(4).tolist()
+    return lengths
+
+
+def _whole_numbers(path: Path, values: np.ndarray) -> np.ndarray:
+    """Labels as int32."""
+    if values.dtype.kind == "f":
+        rounded = np.round(values)
+        fractional = ~(np.isfinite(values) & np.isclose(values, rounded, rtol=0, atol=_ROUNDING))
+        if fractional.any():
+            raise InputError(
+                f"{path} holds {values[fractional].flat[0]:g}, which is no label: a label map has whole numbers. "
+                "Is it a probability map?"
+            )
+        values = rounded
+    if values.dtype.kind not in "fiub":
+        raise InputError(f"{path} holds values of the kind {values.dtype}: a label map has whole numbers.")
+    if values.min() < 0:
+        raise InputError(f"{path} holds the label {values.min():g}: labels are 0 (nothing) or greater.")
+    if values.max() > _LARGEST_LABEL:
         raise InputError(
-            f"{path} holds {values[fractional].flat[0]:g}, which is no label: a label map has whole numbers. "
-            "Is it a probability map?"
+            f"{path} holds the label {values.max():.0f}: labels are at most {_LARGEST_LABEL}. Renumber them."
         )
-    labels = values.astype(np.int32)
-    if labels.min() < 0:
-        raise InputError(f"{path} holds the label {labels.min()}: labels are 0 (nothing) or greater.")
-    return labels, _names_in_header(reader)
+    labels: np.ndarray = values.astype(np.int32)
+    return labels
 
 
 def read_label_names(path: str | Path) -> dict[int, str]:
     """{label: name} from a JSON file, written either way round: ``{"1": "sacrum"}`` or ``{"sacrum": 1}``.
 
     Raises:
-        InputError: for a file that is not such a table.
+        InputError: for a file that is not such a table, or gives one label two names.
     """
-    path = existing_file(path)
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} is not a JSON file of label names: {error}.") from None
+    table = read_json_file(path)
     if not isinstance(table, dict):
         raise InputError(f'{path} holds a {type(table).__name__}: label names look like {{"1": "sacrum"}}.')
     names: dict[int, str] = {}
     for key, value in table.items():
         number, name = (value, key) if isinstance(value, int) and not key.isdecimal() else (key, value)
-        if not isinstance(name, str) or not str(number).isdecimal():
-            raise InputError(f'{path} holds {key!r}: {value!r}, where label names look like {{"1": "sacrum"}}.')
-        names[int(number)] = name
+        digits = str(number)
+        if not isinstance(name, str) or not digits.isdecimal() or len(digits) > len(str(_LARGEST_LABEL)):
+            raise InputError(
+                f'{path} holds {key[:60]!r}: {str(value)[:60]!r}, where label names look like {{"1": "sacrum"}}.'
+            )
+        if int(digits) in names:
+            raise InputError(f"{path} names the label {int(digits)} twice, {names[int(digits)]!r} and {name!r}.")
+        names[int(digits)] = name
     return names
 
 
 def labels_present(labels: np.ndarray) -> list[int]:
     """The labels other than 0 that a map (K, J, I) holds, in increasing order."""
-    counts = np.zeros(int(labels.max(initial=0)) + 1, dtype=np.int64)
+    largest = int(labels.max(initial=0))
+    if largest > _LARGEST_TABLE:
+        return sorted({int(label) for plane in labels for label in np.unique(plane)} - {0})
+    counts = np.zeros(largest + 1, dtype=np.int64)
     for plane in labels:
         counts += np.bincount(plane.ravel(), minlength=len(counts))
     return [int(label) for label in np.flatnonzero(counts) if label != 0]
@@ -102,7 +167,8 @@ def select_labels(labels: np.ndarray | None, names: Mapping[int, str], selection
     """Numbers of the labels chosen by number or name (upper or lower case), in the order chosen.
 
     Raises:
-        InputError: without a label map, for an empty selection, or for labels that are not there; lists those that are.
+        InputError: without a label map, for an empty selection, for labels that are not there, or a name that several
+            have; lists those that are there.
     """
     if labels is None:
         raise InputError(
@@ -114,11 +180,14 @@ def select_labels(labels: np.ndarray | None, names: Mapping[int, str], selection
     listing = ", ".join(f"{label} {names.get(label, '')}".strip() for label in present) or "none"
     if not selection:
         raise InputError(f"The selection of labels is empty: choose some of those in the map ({listing}).")
-    numbers = {names[label].casefold(): label for label in present if label in names}
     chosen: list[int] = []
     for entry in selection:
         text = str(entry).strip()
-        label = numbers.get(text.casefold(), int(text) if text.isdecimal() else None)
+        number = int(text) if text.isdecimal() and len(text) <= len(str(_LARGEST_LABEL)) else None
+        named = [label for label in present if names.get(label, "").strip().casefold() == text.casefold()]
+        if len(named) > 1:
+            raise InputError(f"The labels {named} are all named {entry!r}: choose by number. The map holds: {listing}.")
+        label = named[0] if named and not isinstance(entry, int) else number
         if label is None or label not in present:
             raise InputError(f"There is no label {entry!r} in the label map. It holds: {listing}.")
         if label not in chosen:
@@ -139,15 +208,3 @@ def block_labels(labels: np.ndarray, factors: tuple[int, int, int]) -> np.ndarra
         best[count > most] = label
         np.maximum(most, count, out=most)
     return best
-
-
-def _names_in_header(reader: object) -> dict[int, str]:
-    """{label: name} of Slicer's segmentation format: Segment0_LabelValue, Segment0_Name, ..."""
-    keys = set(reader.GetMetaDataKeys())  # type: ignore[attr-defined]
-    names: dict[int, str] = {}
-    number = 0
-    while {f"Segment{number}_LabelValue", f"Segment{number}_Name"} <= keys:
-        label = reader.GetMetaData(f"Segment{number}_LabelValue")  # type: ignore[attr-defined]
-        names[int(label)] = reader.GetMetaData(f"Segment{number}_Name")  # type: ignore[attr-defined]
-        number += 1
-    return names

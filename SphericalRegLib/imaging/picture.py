@@ -10,6 +10,8 @@ import SimpleITK
 from numpy.typing import NDArray
 
 from SphericalRegLib.errors import InputError
+from SphericalRegLib.imaging.itk_writer import write_itk_image
+from SphericalRegLib.whole_file import write_whole
 
 FLOAT_SUFFIXES = (".nrrd", ".mha", ".tif", ".tiff")
 
@@ -40,15 +42,11 @@ def write_image(path: str | Path, image: NDArray[np.floating], spacing_mm: tuple
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    try:
-        if suffix == ".png":
-            path.write_bytes(encode_png(to_gray(image)))
-        elif suffix in FLOAT_SUFFIXES:
-            picture = SimpleITK.GetImageFromArray(image.astype(np.float32))
-            picture.SetSpacing((spacing_mm[1], spacing_mm[0]))
-            SimpleITK.WriteImage(picture, str(path), useCompression=True)
-        else:
-            raise InputError(f"{path.name} is no kind of image: name it .png, {', '.join(FLOAT_SUFFIXES)}.")
-    except (OSError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise InputError(f"The image cannot be written to {path}: {reason}. Choose another place.") from None
+    if suffix == ".png":
+        write_whole(path, encode_png(to_gray(image)))
+    elif suffix in FLOAT_SUFFIXES:
+        picture = SimpleITK.GetImageFromArray(image.astype(np.float32))
+        picture.SetSpacing((spacing_mm[1], spacing_mm[0]))
+        write_itk_image(path, picture)
+    else:
+        raise InputError(f"{path.name} is no kind of image: name it .png, {', '.join(FLOAT_SUFFIXES)}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry.view import is_rigid
 from SphericalRegLib.imaging.transform_file import TRANSFORM_SUFFIXES, read_transform
-from SphericalRegLib.text_files import existing_file
+from SphericalRegLib.text_files import existing_file, finite_numbers, read_json_file
 
 _KEYS = ("pose_rig_from_world_ras_mm", "rig_from_world_ras_mm")
 
@@ -31,16 +30,17 @@ def read_pose(path: str | Path) -> Tensor:
     if path.suffix.lower() in TRANSFORM_SUFFIXES:
         return read_transform(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} is neither an ITK transform (.tfm, .h5) nor a JSON file: {error}.") from None
-    found = [content[key] for key in _KEYS if content.get(key) is not None] if isinstance(content, dict) else []
-    if not found:
+        content = read_json_file(path)
+    except InputError as error:
+        raise InputError(
+            f"{path} is neither an ITK transform ({', '.join(TRANSFORM_SUFFIXES)}) nor a JSON file that holds a pose "
+            f"({error}). From 3D Slicer, save the transform itself as .tfm."
+        ) from None
+    keys = [key for key in _KEYS if content.get(key) is not None] if isinstance(content, dict) else []
+    if not keys:
         raise InputError(f"{path} holds no pose: it lacks the key '{_KEYS[1]}' with a 4×4 matrix.")
-    try:
-        pose = torch.tensor(found[0], dtype=torch.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"The pose in {path} is no 4×4 matrix of numbers: {error}.") from None
-    if pose.shape != (4, 4) or not is_rigid(pose):
-        raise GeometryError(f"The pose in {path} is not a rigid 4×4 matrix: {found[0]}.")
+    numbers = finite_numbers(content[keys[0]], (4, 4), f"{path}: the pose '{keys[0]}'")
+    pose = torch.tensor(numbers, dtype=torch.float64)
+    if not is_rigid(pose):
+        raise GeometryError(f"The pose in {path} is not a rigid 4×4 matrix: {numbers}.")
     return pose

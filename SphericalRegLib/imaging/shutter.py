@@ -5,43 +5,45 @@ from __future__ import annotations
 import numpy as np
 from pydicom.dataset import Dataset
 
+from SphericalRegLib.geometry import dicom_tags
 
-def field_from_tags(dataset: Dataset, height: int, width: int) -> np.ndarray | None:
-    """(H, W) bool: the pixels inside every collimator and shutter that the tags describe, or None where there is none.
+
+def field_from_tags(dataset: Dataset, height: int, width: int, frame: int = 0) -> np.ndarray | None:
+    """(H, W) bool: the pixels inside every collimator and shutter of a frame that the tags describe, or None.
 
     Edges are counted from 1 in DICOM. Edges that leave nothing, or that lie outside the image (units other than pixels
     occur in practice), describe no field of this image and are left out.
     """
     field: np.ndarray | None = None
     for prefix in ("Collimator", "Shutter"):
-        for shape in _values(dataset, f"{prefix}Shape"):
-            inside = _inside(dataset, prefix, str(shape), height, width)
+        for shape in dicom_tags.texts(dataset, f"{prefix}Shape", frame):
+            inside = _inside(dataset, prefix, shape, height, width, frame)
             if inside is not None and inside.any():
                 field = inside if field is None else field & inside
     return field
 
 
-def _inside(dataset: Dataset, prefix: str, shape: str, height: int, width: int) -> np.ndarray | None:
+def _inside(dataset: Dataset, prefix: str, shape: str, height: int, width: int, frame: int) -> np.ndarray | None:
     rows, columns = np.mgrid[1 : height + 1, 1 : width + 1]
     if shape == "RECTANGULAR":
         names = ("LeftVerticalEdge", "RightVerticalEdge", "UpperHorizontalEdge", "LowerHorizontalEdge")
-        edges = [_values(dataset, prefix + name) for name in names]
+        edges = [_values(dataset, prefix + name, frame) for name in names]
         if any(len(edge) != 1 for edge in edges):
             return None
-        left, right, upper, lower = (float(edge[0]) for edge in edges)
+        left, right, upper, lower = (edge[0] for edge in edges)
         if not (0 <= left < right <= width + 1 and 0 <= upper < lower <= height + 1):
             return None
         # The edges themselves are shadow.
         return (columns > left) & (columns < right) & (rows > upper) & (rows < lower)
     if shape == "CIRCULAR":
         name = "CenterOfCircularCollimator" if prefix == "Collimator" else "CenterOfCircularShutter"
-        center, radius = _values(dataset, name), _values(dataset, f"RadiusOfCircular{prefix}")
-        if len(center) != 2 or len(radius) != 1 or float(radius[0]) <= 0:
+        center, radius = _values(dataset, name, frame), _values(dataset, f"RadiusOfCircular{prefix}", frame)
+        if len(center) != 2 or len(radius) != 1 or radius[0] <= 0:
             return None
-        return np.hypot(rows - float(center[0]), columns - float(center[1])) <= float(radius[0])
+        return np.hypot(rows - center[0], columns - center[1]) <= radius[0]
     if shape == "POLYGONAL":
         name = "VerticesOfThePolygonalCollimator" if prefix == "Collimator" else "VerticesOfThePolygonalShutter"
-        numbers = np.array([float(v) for v in _values(dataset, name)])
+        numbers = np.array(_values(dataset, name, frame))
         if len(numbers) < 6 or len(numbers) % 2:
             return None
         return _in_polygon(rows, columns, numbers.reshape(-1, 2))
@@ -59,8 +61,5 @@ def _in_polygon(rows: np.ndarray, columns: np.ndarray, vertices: np.ndarray) -> 
     return inside
 
 
-def _values(dataset: Dataset, keyword: str) -> list:
-    value = dataset.get(keyword)
-    if value is None or value == "":
-        return []
-    return [value] if isinstance(value, (str, int, float)) or not hasattr(value, "__iter__") else list(value)
+def _values(dataset: Dataset, keyword: str, frame: int) -> list[float]:
+    return dicom_tags.values(dataset, keyword, None, frame) or []

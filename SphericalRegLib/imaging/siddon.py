@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from SphericalRegLib.compilation import ensure_cache_folder
+from SphericalRegLib.compilation import compiled, inlined
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry.view import View, is_rigid
 from SphericalRegLib.imaging.tissue import TissueModel
-
-ensure_cache_folder(__file__)
+from SphericalRegLib.threads import share_out
 
 FloatArray = NDArray[np.float64]
+
+# Less is not worth handing to another thread: a thousand rays take about a millisecond.
+_NUMBERS_A_PART = 4 * 1000
 
 PATH_LENGTH = 3
 """Index of the path length in what :func:`line_integrals` returns, behind the three materials."""
@@ -69,16 +70,22 @@ def line_integrals(
             "move the CT away from the source (check the pose and the source-to-isocenter distance)."
         )
     camera_from_pixel = np.ascontiguousarray(view.detector_from_pixel().numpy())
-    integrals = _trace(
-        hu,
-        source,
-        np.ascontiguousarray(voxel_from_camera[:3, :3] @ camera_from_pixel),
-        camera_from_pixel,
-        view.height,
-        view.width,
-        subpixels,
-        (tissue or TissueModel()).coefficients(),
-    )
+    voxel_from_pixel = np.ascontiguousarray(voxel_from_camera[:3, :3] @ camera_from_pixel)
+    materials = (tissue or TissueModel()).coefficients()
+    rows = view.height * subpixels
+    try:
+        integrals = np.zeros((rows, view.width * subpixels, 4))
+    except MemoryError:
+        needed = rows * view.width * subpixels * 4 * 8 / 2**30
+        raise InputError(
+            f"There is too little memory for the {needed:.1f} GiB of an X-ray of {view.height}×{view.width} pixels with "
+            f"{subpixels}×{subpixels} rays each: use a smaller detector."
+        ) from None
+
+    def trace(first: int, last: int) -> None:
+        _trace(first, last, hu, source, voxel_from_pixel, camera_from_pixel, subpixels, materials, integrals)
+
+    share_out(trace, rows, integrals.size // _NUMBERS_A_PART)
     if not integrals[..., PATH_LENGTH].any():
         middle = np.linalg.inv(voxel_from_camera) @ np.append(size / 2, 1)
         raise GeometryError(
@@ -119,17 +126,18 @@ def _voxel_from_camera(world_from_voxel: FloatArray, view: View, pose: FloatArra
     return matrix
 
 
-@numba.njit(parallel=True, cache=True)
-def _trace(hu, source, voxel_from_pixel, camera_from_pixel, height, width, subpixels, tissue):  # type: ignore[no-untyped-def]
-    """Walk each ray through the grid; see :func:`line_integrals`. Lengths are fractions t of source-to-detector."""
-    rows, columns = height * subpixels, width * subpixels
-    out = np.zeros((rows, columns, 4), np.float64)
+@compiled
+def _trace(begin, end, hu, source, voxel_from_pixel, camera_from_pixel, subpixels, tissue, out):  # type: ignore[no-untyped-def]
+    """Walk the rays of rows [begin, end) through the grid; see :func:`line_integrals`. ``out`` holds zeros.
+
+    Lengths are fractions t of source-to-detector.
+    """
     shape = (hu.shape[2], hu.shape[1], hu.shape[0])
     soft_hu, bone_hu, metal_hu, soft_density, bone_density, metal_density = tissue
-    for row in numba.prange(rows):
+    direction = np.empty(3)
+    for row in range(begin, end):
         v = (row + 0.5) / subpixels - 0.5
-        direction = np.empty(3)
-        for column in range(columns):
+        for column in range(out.shape[1]):
             u = (column + 0.5) / subpixels - 0.5
             squared = 0.0
             t_in, t_out = 0.0, 1.0
@@ -149,8 +157,8 @@ def _trace(hu, source, voxel_from_pixel, camera_from_pixel, height, width, subpi
             water, bone, metal, t = 0.0, 0.0, 0.0, t_in
             while t < t_out:
                 value = hu[iz, iy, ix]
-                end = min(tx, ty, tz, t_out)
-                step = end - t
+                leave = min(tx, ty, tz, t_out)
+                step = leave - t
                 if value < soft_hu:
                     if value > -1000.0:
                         water += step * (1.0 + 0.001 * value)
@@ -162,18 +170,18 @@ def _trace(hu, source, voxel_from_pixel, camera_from_pixel, height, width, subpi
                     bone += step * bone_density * (1000.0 + value) / (1000.0 + bone_hu)
                 else:
                     metal += step * metal_density
-                t = end
-                if tx <= end:
+                t = leave
+                if tx <= leave:
                     ix += sx
                     tx += dx
                     if ix < 0 or ix >= shape[0]:
                         break
-                if ty <= end:
+                if ty <= leave:
                     iy += sy
                     ty += dy
                     if iy < 0 or iy >= shape[1]:
                         break
-                if tz <= end:
+                if tz <= leave:
                     iz += sz
                     tz += dz
                     if iz < 0 or iz >= shape[2]:
@@ -183,10 +191,9 @@ def _trace(hu, source, voxel_from_pixel, camera_from_pixel, height, width, subpi
             out[row, column, 1] = 0.1 * length * bone
             out[row, column, 2] = 0.1 * length * metal
             out[row, column, 3] = length * (t_out - t_in)
-    return out
 
 
-@numba.njit(cache=True, inline="always")
+@inlined()
 def _first_cell(source, direction, size, t_in):  # type: ignore[no-untyped-def]
     """Cell index, t of the next plane, t between planes and index step along one axis, for a ray entering at t_in."""
     index = min(max(math.floor(source + t_in * direction), 0), size - 1)

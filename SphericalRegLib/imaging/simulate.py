@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from SphericalRegLib.compilation import ensure_cache_folder
+from SphericalRegLib.compilation import compiled
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging import instruments
 from SphericalRegLib.imaging.degrade import Degradations
 from SphericalRegLib.imaging.siddon import FloatArray, line_integrals
 from SphericalRegLib.imaging.spectrum import Spectrum, tube_spectrum
 from SphericalRegLib.imaging.tissue import TissueModel
+from SphericalRegLib.threads import share_out
 
-ensure_cache_folder(__file__)
+# Less is not worth handing to another thread: a thousand rays take some milliseconds.
+_NUMBERS_A_PART = 4 * 1000
 
 SHADOW_ATTENUATION = 0.5
 """Attenuation above which a pixel counts as behind the patient: about 2 cm of water."""
@@ -116,7 +117,14 @@ def transmit(integrals: FloatArray, spectrum: Spectrum, subpixels: int = 1) -> t
         (H, W) its variance times the number of unattenuated photons (compound Poisson: Σ E² n_E T_E / (Σ E n_E)²).
     """
     variance = spectrum.photons * spectrum.energies**2 / (spectrum.photons @ spectrum.energies) ** 2
-    out = _transmit(integrals, spectrum.attenuation(), spectrum.signal(), variance, subpixels)
+    attenuation, signal = spectrum.attenuation(), spectrum.signal()
+    rows = integrals.shape[0] // subpixels
+    out = np.zeros((2, rows, integrals.shape[1] // subpixels))
+
+    def add(first: int, last: int) -> None:
+        _transmit(first, last, integrals, attenuation, signal, variance, subpixels, out)
+
+    share_out(add, rows, integrals.size // _NUMBERS_A_PART)
     return out[0], out[1]
 
 
@@ -192,13 +200,12 @@ def _pixel_means(rays: FloatArray, subpixels: int) -> FloatArray:
     return rays.reshape(shape).mean(axis=(1, 3))
 
 
-@numba.njit(parallel=True, cache=True)
-def _transmit(integrals, attenuation, signal, variance, subpixels):  # type: ignore[no-untyped-def]
-    height, width = integrals.shape[0] // subpixels, integrals.shape[1] // subpixels
-    out = np.zeros((2, height, width))
+@compiled
+def _transmit(begin, end, integrals, attenuation, signal, variance, subpixels, out):  # type: ignore[no-untyped-def]
+    """Add what passes of rows [begin, end) to ``out`` (2, H, W)."""
     weight = 1.0 / subpixels**2
-    for v in numba.prange(height):
-        for u in range(width):
+    for v in range(begin, end):
+        for u in range(out.shape[2]):
             for a in range(subpixels):
                 for b in range(subpixels):
                     ray = integrals[v * subpixels + a, u * subpixels + b]
@@ -207,4 +214,3 @@ def _transmit(integrals, attenuation, signal, variance, subpixels):  # type: ign
                         passed = weight * np.exp(-exponent)
                         out[0, v, u] += passed * signal[e]
                         out[1, v, u] += passed * variance[e]
-    return out

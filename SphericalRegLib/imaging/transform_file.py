@@ -11,7 +11,8 @@ from torch import Tensor
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry import frames, se3
 from SphericalRegLib.geometry.view import is_rigid
-from SphericalRegLib.text_files import existing_file
+from SphericalRegLib.imaging.itk_writer import write_itk_transform
+from SphericalRegLib.imaging.transform_checks import check_transform
 
 TRANSFORM_SUFFIXES = (".tfm", ".txt", ".h5", ".mat")
 
@@ -37,30 +38,38 @@ def write_transform(path: str | Path, pose: Tensor) -> None:
     transform = SimpleITK.AffineTransform(3)
     transform.SetMatrix(stored[:3, :3].flatten().tolist())
     transform.SetTranslation(stored[:3, 3].tolist())
-    try:
-        SimpleITK.WriteTransform(transform, str(path))
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise InputError(f"The pose cannot be written to {path}: {reason}. Choose another place.") from None
+    write_itk_transform(path, transform)
 
 
 def read_transform(path: str | Path) -> Tensor:
     """The pose (4, 4) rig_from_world, RAS mm, of a rigid ITK transform: the inverse of :func:`write_transform`.
 
+    A center of rotation counts, and of a CompositeTransform all members in ITK's order, the last one first.
+
     Raises:
-        InputError: for a file that is no linear ITK transform.
-        GeometryError: for one that scales or shears.
+        InputError: for a file that is no linear ITK transform in 3D, or holds several that are no composite.
+        GeometryError: for one that scales, shears or mirrors.
     """
-    path = existing_file(path)
-    try:
-        transform = SimpleITK.ReadTransform(str(path))
-    except RuntimeError:
-        raise InputError(f"{path} is not an ITK transform (.tfm, .h5): export it from 3D Slicer again.") from None
+    check_transform(path)
+    transform = _read(path)
     if transform.GetDimension() != 3 or not transform.IsLinear():
-        raise InputError(f"{path} holds no linear 3D transform ({transform.GetName()}): harden or export a rigid one.")
+        raise InputError(
+            f"{path} holds no linear 3D transform ({transform.GetName()}, {transform.GetDimension()}D): a pose is a "
+            "rigid one. Export that from 3D Slicer."
+        )
     origin = torch.tensor(transform.TransformPoint((0.0, 0.0, 0.0)), dtype=torch.float64)
     ends = torch.tensor([transform.TransformPoint(axis) for axis in torch.eye(3).tolist()], dtype=torch.float64)
     matrix = se3.from_parts((ends - origin).T, origin)
     if not is_rigid(matrix):
-        raise GeometryError(f"{path} is not rigid (it scales or shears): {matrix.tolist()}.")
+        lengths = [round(float(length), 6) for length in matrix[:3, :3].norm(dim=0)]
+        raise GeometryError(
+            f"{path} is not rigid: it scales, shears or mirrors (its axes become {lengths} long): {matrix.tolist()}."
+        )
     return se3.inverse(frames.flip_transform(matrix))
+
+
+def _read(path: str | Path) -> SimpleITK.Transform:
+    try:
+        return SimpleITK.ReadTransform(str(path))
+    except (RuntimeError, UnicodeDecodeError):  # the second where ITK's own message quotes the file's bytes
+        raise InputError(f"{path} is not an ITK transform (.tfm, .h5): export it from 3D Slicer again.") from None

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from SphericalRegLib.errors import GeometryError, InputError
+from SphericalRegLib.geometry import plausibility
+from SphericalRegLib.geometry.dicom_distances import AS_GIVEN
 from SphericalRegLib.geometry.dicom_geometry import DicomGeometry, mirrored_view, view_from_dicom
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.ct_dicom import is_dicom
@@ -35,6 +37,7 @@ class XRay:
         path: where it came from.
         frame: counted from 0.
         conversion: in words, how stored values became ``image``; for the report.
+        notes: what the file says that is implausible or had to be guessed, with values and remedies; for the user.
     """
 
     image: np.ndarray
@@ -45,6 +48,7 @@ class XRay:
     path: str = ""
     frame: int = 0
     conversion: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def read_xray(
@@ -75,8 +79,7 @@ def read_xray(
         i0: the intensity with nothing in the beam, for "intensity"; the largest value by default.
         channel: which channel of a color picture.
         sdd, sad, spacing, principal_point, primary_deg, secondary_deg, mirrored: geometry that DICOM's tags lack or
-        have
-            wrong, as in ``view_from_dicom``. Formats without tags need ``sdd`` and ``spacing`` (or a view).
+            have wrong, as in ``view_from_dicom``. Formats without tags need ``sdd`` and ``spacing`` (or a view).
 
     Raises:
         InputError: for files that are no single gray X-ray; the message names the value and the remedy.
@@ -100,18 +103,20 @@ def read_xray(
     geometry: DicomGeometry | None = None
     if is_dicom(path):
         source = read_dicom_xray(path, frame)
-        values, usable, frame = source.values, source.usable, source.frame
+        values, usable, frame, notes = source.values, source.usable, source.frame, source.notes
         tone, reason = source.tone, source.tone_reason
         if view is None:
             with damage_named(path):
-                geometry = _geometry(path, source.dataset, frame, options)
-            view = geometry.view
+                geometry = view_from_dicom(source.dataset, frame=frame, name=path.stem, **options)
+            view, notes = geometry.view, geometry.notes + notes
     else:
+        _refuse_dicom_without_preamble(path)
         values, frame = read_picture(path, frame, channel)
         usable = np.ones(values.shape, bool)
-        tone, reason = "attenuation", TONE_UNTOLD
+        tone, reason, notes = "attenuation", TONE_UNTOLD, ()
         if view is None:
             view = _plain_view(path, values.shape, options)
+            notes = plausibility.doubts(view, AS_GIVEN, AS_GIVEN, AS_GIVEN)
     if (view.height, view.width) != values.shape:
         raise GeometryError(
             f"{path} has {values.shape[0]} rows and {values.shape[1]} columns, its geometry is for {view.height} and "
@@ -128,16 +133,23 @@ def read_xray(
         geometry=geometry,
         path=str(path),
         frame=frame,
-        conversion=f"{_SENTENCES[tone]} ({reason})",
+        conversion=f"{SENTENCES[tone]} ({reason})",
+        notes=notes,
     )
 
 
-def _geometry(path: Path, dataset: Any, frame: int, options: dict[str, Any]) -> DicomGeometry:
-    """What the tags and the keywords tell; errors name the file."""
-    try:
-        return view_from_dicom(dataset, frame=frame, name=path.stem, **options)
-    except GeometryError as error:
-        raise GeometryError(f"{path}: {error}") from error
+def _refuse_dicom_without_preamble(path: Path) -> None:
+    """Raise InputError for DICOM that old software wrote without its first 132 bytes: ITK would drop its tags."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        start = file.read(4)
+    # the first tag of such a file, of group 0002 or 0008 in little endian, and an element below 0x20
+    if len(start) == 4 and start[0] in (2, 8) and start[1] == 0 and start[2] < 0x20 and start[3] == 0:
+        raise InputError(
+            f"{path} looks like DICOM without its preamble (128 bytes and DICM): write it again as a DICOM file, for "
+            "example with dcmconv of DCMTK, or give the original."
+        )
 
 
 def _plain_view(path: Path, shape: tuple[int, ...], options: dict[str, Any]) -> View:
@@ -161,7 +173,8 @@ def _angles(
     return None if primary_deg is None else (primary_deg, secondary_deg or 0.0)
 
 
-_SENTENCES: dict[Tone, str] = {
+#: In words, how values of each kind become an image that is bright where dense.
+SENTENCES: dict[Tone, str] = {
     "intensity": "intensity, converted with the logarithm",
     "inverted": "stored low where dense, inverted",
     "attenuation": "stored high where dense, taken as it is",

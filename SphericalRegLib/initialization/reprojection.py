@@ -54,6 +54,20 @@ def jacobian(pose: Tensor, seen: Observations, center: Tensor) -> Tensor:
     return projection @ camera_from_rig[:3, :3] @ moved
 
 
+def conditioning(pose: Tensor, observations: list[Observations]) -> float:
+    """How well landmarks fix a pose: the smallest over the largest singular value of all their residuals' Jacobian.
+
+    Rotations are about the landmarks' middle and weighed as :func:`refine` does; 0 where the pose can move freely.
+    """
+    points = torch.cat([seen.points for seen in observations])
+    center = se3.transform_points(pose, points.mean(dim=0, keepdim=True))[0]
+    rows = torch.cat([jacobian(pose, seen, center).reshape(-1, 6) for seen in observations])
+    if not torch.isfinite(rows).all():
+        return 0.0
+    singular = torch.linalg.svdvals(rows * _twist_scale())
+    return float(singular[-1] / singular[0])
+
+
 def refine(pose: Tensor, observations: list[Observations]) -> Tensor:
     """The pose rig_from_world (4, 4) with the smallest sum of squared residuals near a start (Levenberg-Marquardt).
 
@@ -65,7 +79,7 @@ def refine(pose: Tensor, observations: list[Observations]) -> Tensor:
     center = se3.transform_points(pose, points.mean(dim=0, keepdim=True))[0]
     shift = se3.translation(center)
     start = se3.inverse(shift) @ pose
-    scale = torch.tensor([1.0] * 3 + [_LENGTH_MM] * 3, dtype=torch.float64)
+    scale = _twist_scale()
 
     def moved(parameters: object) -> tuple[Tensor, Tensor]:
         twist = torch.as_tensor(parameters, dtype=torch.float64) * scale
@@ -83,3 +97,8 @@ def refine(pose: Tensor, observations: list[Observations]) -> Tensor:
 
     found = least_squares(cost, torch.zeros(6).numpy(), jac=slope, method="lm", xtol=1e-12, ftol=1e-12, gtol=1e-12)
     return moved(found.x)[0]
+
+
+def _twist_scale() -> Tensor:
+    """(6,) what one is in a parameter's units: about as much motion of the anatomy in each."""
+    return torch.tensor([1.0] * 3 + [_LENGTH_MM] * 3, dtype=torch.float64)

@@ -13,6 +13,7 @@ from SphericalRegLib import __version__
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.landscape.grid import Axis
 from SphericalRegLib.landscape.survey import Landscape
+from SphericalRegLib.whole_file import write_whole
 
 
 def write_csv(path: str | Path, landscape: Landscape) -> None:
@@ -29,7 +30,7 @@ def write_csv(path: str | Path, landscape: Landscape) -> None:
         for j, b in enumerate(landscape.second.values.tolist()):
             costs = landscape.values[:, i, j].tolist()
             writer.writerow([a, b, *("" if np.isnan(cost) else cost for cost in costs)])
-    _write(path, text.getvalue().encode())
+    write_whole(path, text.getvalue())
 
 
 def write_npz(path: str | Path, landscape: Landscape) -> None:
@@ -60,7 +61,7 @@ def write_npz(path: str | Path, landscape: Landscape) -> None:
         gauss_newton_conditions=landscape.conditions,
         version=np.array(__version__),
     )
-    _write(path, buffer.getvalue())
+    write_whole(path, buffer.getvalue())
 
 
 def read_npz(path: str | Path) -> Landscape:
@@ -87,10 +88,3 @@ def read_npz(path: str | Path) -> Landscape:
     # the last three: an array file, another's keys, or other shapes
     except (OSError, EOFError, zipfile.BadZipFile, ValueError, TypeError, KeyError, IndexError) as error:
         raise InputError(f"{path} is no landscape that can be read: {error}. Compute it again.") from None
-
-
-def _write(path: str | Path, content: bytes) -> None:
-    try:
-        Path(path).write_bytes(content)
-    except OSError as error:
-        raise InputError(f"Cannot write {path}: {error.strerror or error}. Choose another place.") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -14,7 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from SphericalRegLib.errors import CheckpointError
+from SphericalRegLib.errors import CheckpointError, InputError
+from SphericalRegLib.whole_file import real_place, write_whole
 
 #: Of the layout; raised when an older program could not read what a newer one writes.
 VERSION = 1
@@ -29,7 +29,7 @@ def previous(path: str | os.PathLike[str]) -> Path:
 def save_checkpoint(
     path: str | os.PathLike[str], kind: str, tensors: Mapping[str, Tensor], header: Mapping[str, Any]
 ) -> None:
-    """Write a checkpoint beside ``path``, flush it to the disk, and only then let it take the place of the last one.
+    """Write a checkpoint, which takes the place of the last one only when all of it is on the disk.
 
     The last one is kept as :func:`previous`, so that at every moment one whole checkpoint exists.
 
@@ -43,28 +43,18 @@ def save_checkpoint(
         CheckpointError: where it cannot be written (the old one then stays), or for a header that JSON cannot hold.
     """
     target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         text = json.dumps({"version": VERSION, "kind": kind, **header}, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"The checkpoint's header cannot be written as JSON: {error}.") from error
     content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, {_KEY: text})
     try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            _keep(target)
-        partial.replace(target)
-        _flush_folder(target.parent)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        kept = " The one before it is kept." if target.exists() else ""
-        raise CheckpointError(
-            f"The checkpoint cannot be written to {target} ({error}): free some space or name another place.{kept}"
-        ) from error
+        if target.is_file():
+            write_whole(previous(path), lambda spare: _same(real_place(target), spare))
+        write_whole(target, content)
+    except InputError as error:
+        kept = " The one before it is kept." if target.is_file() else ""
+        raise CheckpointError(f"The checkpoint was not written. {error}{kept}") from None
 
 
 def load_checkpoint(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -100,23 +90,9 @@ def load_checkpoint(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, 
     return tensors, header
 
 
-def _keep(target: Path) -> None:
-    """The present checkpoint under its second name as well; a link where the file system has them."""
-    spare = previous(target)
-    fresh = spare.with_name(f"{spare.name}.{os.getpid()}.part")
-    fresh.unlink(missing_ok=True)
+def _same(file: Path, spare: Path) -> None:
+    """A second name for a file where the file system has them, else a copy."""
     try:
-        os.link(target, fresh)
+        os.link(file, spare)
     except OSError:
-        shutil.copyfile(target, fresh)
-    fresh.replace(spare)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the renaming itself survive a loss of power; not every system can."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        shutil.copyfile(file, spare)

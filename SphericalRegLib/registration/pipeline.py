@@ -22,6 +22,7 @@ from SphericalRegLib.registration.result import Progress, Result, Verdict, ViewR
 from SphericalRegLib.registration.settings import Settings
 from SphericalRegLib.registration.verdict import judge
 from SphericalRegLib.rendering import render
+from SphericalRegLib.threads import quietly
 
 # Candidates closer than this are one optimum.
 _SAME_MM = 3.0
@@ -48,6 +49,7 @@ class Registration:
         GeometryError: if at no start the CT lies in the beam of every view.
     """
 
+    @quietly
     def __init__(self, volume: Volume, xrays: Sequence[XRay], starts: Tensor, settings: Settings | None = None) -> None:
         if not xrays:
             raise InputError("There is no X-ray to register to.")
@@ -72,6 +74,7 @@ class Registration:
         self._finished = False
         self._seconds = 0.0
 
+    @quietly
     def __iter__(self) -> Iterator[Progress]:
         began = time.perf_counter()
         settings = self._settings
@@ -113,6 +116,7 @@ class Registration:
         count = settings.candidates * 4**attempt
         return spread_poses(self._starts, self._volume.center, settings.range, count, settings.seed + attempt)
 
+    @quietly
     def result(self) -> Result:
         """The result so far; of a run that was stopped, the verdict says so.
 

@@ -7,17 +7,15 @@ the sums, which the samples of the same ray scatter to the corners of their cell
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
-from SphericalRegLib.compilation import ensure_cache_folder
+from SphericalRegLib.compilation import compiled, inlined
 from SphericalRegLib.rendering.llvm import multiply_add, truncate
-from SphericalRegLib.rendering.numba_kernel import LOCK, check_density, clip, in_memory_order, memory_order
+from SphericalRegLib.rendering.numba_kernel import check_density, clip, in_memory_order, memory_order
 from SphericalRegLib.rendering.rays import Rays
-
-ensure_cache_folder(__file__)
+from SphericalRegLib.threads import get_threads, share_out
 
 # Each thread scatters into a volume of its own, so that none waits for another; together not more than this.
 _SCRATCH_BYTES = 2**30
@@ -36,19 +34,15 @@ def backproject(like: Tensor, rays: Rays, samples: int, images: Tensor, jacobian
     dtype = np.float64 if like.dtype == torch.float64 else np.float32
     sizes = tuple(like.shape[3 - axis] + 2 for axis in order)
     bytes_each = like.shape[0] * int(np.prod(sizes)) * np.dtype(dtype).itemsize
-    threads = max(1, min(numba.get_num_threads(), _SCRATCH_BYTES // bytes_each))
+    threads = max(1, min(get_threads(), _SCRATCH_BYTES // bytes_each))
     padded = np.zeros((threads, like.shape[0], int(np.prod(sizes))), dtype)
     columns = np.zeros((1, 1, 6, 1, 1), dtype) if jacobians is None else _array(jacobians, dtype)
-    with LOCK:
-        _spread(
-            padded,
-            *sizes,
-            *in_memory_order(rays, order),
-            samples,
-            jacobians is not None,
-            _array(images, dtype),
-            columns,
-        )
+    geometry, pixels = in_memory_order(rays, order), _array(images, dtype)
+
+    def spread(first: int, last: int) -> None:
+        _spread(first, last, padded, *sizes, *geometry, samples, jacobians is not None, pixels, columns)
+
+    share_out(spread, threads, threads)
     total = padded.sum(axis=0).reshape(-1, *sizes)
     # a voxel on the border was repeated outside of it
     for axis in (1, 2, 3):
@@ -66,7 +60,7 @@ def _array(cotangents: Tensor, dtype: type) -> np.ndarray:
     return np.ascontiguousarray(cotangents.detach().numpy().astype(dtype, copy=False))
 
 
-@numba.njit(fastmath=True, error_model="numpy")
+@inlined(fastmath=True)
 def _scatter(  # type: ignore[no-untyped-def]
     flat, n0, n1, n2, x0, y0, z0, hx, hy, hz, samples, value, a0, a1, a2, b0, b1, b2
 ):
@@ -102,14 +96,29 @@ def _scatter(  # type: ignore[no-untyped-def]
         flat[corner11 + one] += z * edge11 + along11
 
 
-@numba.njit(parallel=True, cache=True, error_model="numpy")
+@compiled
 def _spread(  # type: ignore[no-untyped-def]
-    padded, n0, n1, n2, source, direction, rig_direction, lever, voxel_from_rig, samples, jacobian, images, columns
+    begin,
+    end,
+    padded,
+    n0,
+    n1,
+    n2,
+    source,
+    direction,
+    rig_direction,
+    lever,
+    voxel_from_rig,
+    samples,
+    jacobian,
+    images,
+    columns,
 ):
+    """Volumes [begin, end) of ``padded``, each with every so manyeth row of all images on top of one another."""
     real = padded.dtype.type
     threads = padded.shape[0]
     batch, channels, height, width = images.shape
-    for task in numba.prange(threads):
+    for task in range(begin, end):
         for row in range(task, batch * height, threads):
             b, v = row // height, row % height
             s0, s1, s2 = source[b, 0], source[b, 1], source[b, 2]

@@ -1,4 +1,4 @@
-"""The CPU kernel: image and exact pose Jacobian in one sweep, parallel over image rows, compiled once and cached.
+"""The CPU kernel: image and exact pose Jacobian in one sweep, image rows dealt out to threads, compiled once and kept.
 
 The mathematics is that of :mod:`SphericalRegLib.rendering.torch_kernel`, to which it is tested.
 Inside the sample loop only the sums Σ V, Σ ∇V and Σ k ∇V are accumulated (in a form that compilers vectorize);
@@ -10,24 +10,23 @@ from __future__ import annotations
 import threading
 import weakref
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from SphericalRegLib.compilation import ensure_cache_folder
+from SphericalRegLib.compilation import compiled, inlined
 from SphericalRegLib.errors import DeviceError
 from SphericalRegLib.rendering.llvm import load_edge, multiply_add, truncate
 from SphericalRegLib.rendering.rays import Rays
-
-ensure_cache_folder(__file__)
+from SphericalRegLib.threads import share_out
 
 _TINY = 1e-9
-# numba's default threading layer must not be entered from two threads at once.
-LOCK = threading.Lock()
+# Less is not worth handing to another thread: about 0.3 ms.
+_SAMPLES_A_PART = 2**15
 # Layouts of a volume that are kept: a biplane system needs two.
 _KEPT_LAYOUTS = 2
+_layouts_lock = threading.Lock()
 _layouts: dict[int, tuple[weakref.ref[Tensor], int, dict[tuple[int, ...], NDArray[np.floating]]]] = {}
 
 
@@ -43,18 +42,14 @@ def render(density: Tensor, rays: Rays, samples: int, jacobian: bool) -> tuple[T
     dtype = np.float64 if density.dtype == torch.float64 else np.float32
     image = np.empty((batch, channels, rays.height, rays.width), dtype)
     derivative = np.empty((batch, channels, 6, rays.height, rays.width) if jacobian else (1, 1, 6, 1, 1), dtype)
-    with LOCK:
+    with _layouts_lock:
         flat, sizes = _laid_out(density, order)
-        _sweep(
-            flat,
-            *sizes,
-            *in_memory_order(rays, order),
-            samples,
-            jacobian,
-            numba.get_num_threads(),
-            image,
-            derivative,
-        )
+    geometry = in_memory_order(rays, order)
+
+    def sweep(first: int, last: int) -> None:
+        _sweep(first, last, flat, *sizes, *geometry, samples, jacobian, image, derivative)
+
+    share_out(sweep, batch * rays.height, image.size * samples // _SAMPLES_A_PART)
     return torch.from_numpy(image), torch.from_numpy(derivative) if jacobian else None
 
 
@@ -126,7 +121,7 @@ def _laid_out(density: Tensor, order: tuple[int, int, int]) -> tuple[NDArray[np.
     return kept[order], sizes  # type: ignore[return-value]
 
 
-@numba.njit(inline="always", error_model="numpy")
+@inlined()
 def clip(start, step, upper, lower_bound, upper_bound, near_axis, far_axis, axis):  # type: ignore[no-untyped-def]
     """Narrow the ray's interval by one pair of faces and remember which axis set each bound."""
     safe = step if abs(step) >= _TINY else _TINY
@@ -139,7 +134,7 @@ def clip(start, step, upper, lower_bound, upper_bound, near_axis, far_axis, axis
     return lower_bound, upper_bound, near_axis, far_axis
 
 
-@numba.njit(fastmath=True, error_model="numpy")
+@inlined(fastmath=True)
 def _accumulate(flat, n0, n1, n2, x0, y0, z0, hx, hy, hz, samples):  # type: ignore[no-untyped-def]
     """Σ V, Σ ∇V and Σ k ∇V over the samples start + k·step; the steps have the volume's dtype.
 
@@ -183,20 +178,14 @@ def _accumulate(flat, n0, n1, n2, x0, y0, z0, hx, hy, hz, samples):  # type: ign
     return value, a0, a1, a2, b0, b1, b2
 
 
-@numba.njit(parallel=True, cache=True, error_model="numpy")
+@compiled
 def _sweep(  # type: ignore[no-untyped-def]
-    flat, n0, n1, n2, source, direction, rig_direction, lever, voxel_from_rig, samples, jacobian, threads, image, out
+    begin, end, flat, n0, n1, n2, source, direction, rig_direction, lever, voxel_from_rig, samples, jacobian, image, out
 ):
+    """Rows [begin, end) of all images on top of one another."""
     real = flat.dtype.type
-    batch, channels, height, width = image.shape
-    rows = batch * height
-    # Rows are dealt out like cards: numba gives each thread one contiguous block of tasks, and rows at the edge of an
-    # image, with short or no rays, would leave one thread idle.
-    share = (rows + threads - 1) // threads
-    for task in numba.prange(share * threads):
-        row = (task % share) * threads + task // share
-        if row >= rows:
-            continue
+    _, channels, height, width = image.shape
+    for row in range(begin, end):
         b, v = row // height, row % height
         s0, s1, s2 = source[b, 0], source[b, 1], source[b, 2]
         p, w, m = direction[b], rig_direction[b], voxel_from_rig[b]

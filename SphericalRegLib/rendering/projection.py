@@ -6,13 +6,15 @@ the graph holds no samples.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from SphericalRegLib.errors import InputError
 from SphericalRegLib.rendering import numba_adjoint, numba_kernel, torch_kernel
 from SphericalRegLib.rendering.rays import Rays
 
@@ -43,14 +45,35 @@ class Projector:
         """(images,) or (images, Jacobians), without gradients."""
         # a density that is being learned is another one each time: a kernel need not keep what it makes of it
         values = density.detach() if density.requires_grad else density
-        with torch.no_grad():
-            drawn = KERNELS[self.kernel](values, self.cast(poses), self.samples, jacobian)
+        rays = self.cast(poses)
+        with torch.no_grad(), _enough_memory(density, rays, jacobian):
+            drawn = KERNELS[self.kernel](values, rays, self.samples, jacobian)
         return tuple(part for part in drawn if part is not None)
 
     def backproject(self, like: Tensor, poses: Tensor, images: Tensor, jacobians: Tensor | None) -> Tensor:
         """(C, K, J, I): the transpose of :meth:`render`, without gradients."""
-        with torch.no_grad():
-            return ADJOINTS[self.kernel](like, self.cast(poses), self.samples, images, jacobians)
+        rays = self.cast(poses)
+        with torch.no_grad(), _enough_memory(like, rays, jacobians is not None):
+            return ADJOINTS[self.kernel](like, rays, self.samples, images, jacobians)
+
+
+@contextlib.contextmanager
+def _enough_memory(density: Tensor, rays: Rays, jacobian: bool) -> Iterator[None]:
+    """Say what memory was needed for, where it does not suffice.
+
+    Raises:
+        InputError: instead of a MemoryError.
+    """
+    try:
+        yield
+    except MemoryError:
+        images, numbers = rays.source.shape[0] * density.shape[0], 7 if jacobian else 1
+        size = images * numbers * rays.height * rays.width * density.element_size() / 2**30
+        raise InputError(
+            f"There is too little memory to render {images} images of {rays.height}×{rays.width} pixels "
+            f"({size:.1f} GiB{' with their derivatives' if jacobian else ''}) of a CT of {tuple(density.shape[1:])} "
+            "voxels: use fewer poses at once, smaller images or a coarser CT."
+        ) from None
 
 
 def project(density: Tensor, poses: Tensor, projector: Projector, jacobian: bool) -> tuple[Tensor, ...]:

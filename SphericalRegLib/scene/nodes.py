@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import slicer
 
 from SphericalRegLib.errors import InputError
+from SphericalRegLib.text_files import parse_json
 
 # Slicer's classes carry no type information.
 Node: TypeAlias = Any
@@ -102,8 +103,8 @@ def get_data(node: Node, name: str) -> Any:
     if text is None:
         return None
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
+        return parse_json(text, f"The attribute {PREFIX + name}")
+    except InputError as error:
         raise InputError(
             f"The attribute {PREFIX + name} of '{node.GetName()}' cannot be read ({error}): the scene was changed by "
             "another program. Register again."

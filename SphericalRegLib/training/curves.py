@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from pathlib import Path
 
 from SphericalRegLib.errors import InputError
+from SphericalRegLib.whole_file import write_whole
 
 # Steps that a loss is averaged over, of the logged ones.
 _SMOOTH = 15
@@ -56,10 +58,6 @@ def save_curves(log: str | os.PathLike[str], picture: str | os.PathLike[str]) ->
         else:
             lines = axes.get_lines()[1:]
         axes.legend(lines, [str(line.get_label()) for line in lines], fontsize="small", loc="upper right")
-    partial = Path(f"{os.fspath(picture)}.part")
-    try:
-        figure.savefig(partial, dpi=130, format="png")
-        partial.replace(picture)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(f"The curves cannot be written to {picture} ({error}): choose another place.") from error
+    image = io.BytesIO()
+    figure.savefig(image, dpi=130, format="png")
+    write_whole(picture, image.getvalue())

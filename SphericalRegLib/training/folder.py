@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from SphericalRegLib.errors import CheckpointError
+from SphericalRegLib.errors import CheckpointError, InputError
+from SphericalRegLib.training.folder_lock import FolderLock, lock_folder
+from SphericalRegLib.whole_file import write_whole
 
 LOG_FIELDS = ("phase", "step", "loss", "learning_rate", "seconds", "validation_mm")
 
@@ -28,28 +30,38 @@ class TrainingFolder:
     def __init__(self, path: str | os.PathLike[str], phases: Sequence[str], writes: bool = True) -> None:
         self.path, self.writes = Path(path), writes
         self._phases = tuple(phases)
+        self._lock: FolderLock | None = None
 
     def checkpoint(self, phase: str) -> Path:
         """The file of a phase's checkpoint."""
         return self.path / f"{phase}.safetensors"
 
+    @property
+    def is_locked(self) -> bool:
+        """Whether no other process can train in it; True where this one writes nothing."""
+        return not self.writes or (self._lock is not None and self._lock.held)
+
     def open(self, told: Mapping[str, Any]) -> None:
         """Make the folder, or see that it holds a run of the same plan. Until a step is kept, the plan may change.
+
+        From here on the folder is this process's, as long as this object or another one of the folder lives in it.
 
         Args:
             told: "plan", with the schedules of its phases, and whatever else makes one training another, for JSON.
 
         Raises:
-            CheckpointError: for a folder of another training, or one that cannot be used.
+            CheckpointError: for a folder of another training, one in which another process trains, or one that cannot
+                be used.
         """
         if not self.writes:
             return
         text, path = json.dumps(told, indent=1), self.path / "plan.json"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = lock_folder(self.path)
             found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
             if found is None or not any(self.checkpoint(phase).exists() for phase in self._phases):
-                _write_whole(path, text)
+                write_whole(path, text)
                 return
         except (OSError, ValueError) as error:
             raise CheckpointError(f"The training folder {self.path} cannot be used ({error}): name another.") from error
@@ -107,13 +119,13 @@ class TrainingFolder:
             writer = csv.DictWriter(text, LOG_FIELDS, lineterminator="\n", extrasaction="ignore")
             writer.writeheader()
             writer.writerows(kept)
-            _write_whole(path, text.getvalue())
-        except OSError as error:
+            write_whole(path, text.getvalue())
+        except (OSError, InputError) as error:
             raise self._unwritable(path, error) from error
         return seconds
 
     @staticmethod
-    def _unwritable(path: Path, error: OSError) -> CheckpointError:
+    def _unwritable(path: Path, error: Exception) -> CheckpointError:
         return CheckpointError(
             f"The training log {path} cannot be written ({error}): free some space. Checkpoints are kept."
         )
@@ -126,10 +138,3 @@ def _is_kept(row: Mapping[str, str], steps: Mapping[str, int]) -> bool:
         return row["validation_mm"] is not None and int(row["step"]) <= steps.get(row["phase"], -1)
     except (TypeError, ValueError):
         return False
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a small text file at once or not at all."""
-    partial = path.with_suffix(".part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from SphericalRegLib.errors import CheckpointError, InputError, TrainingError
+from SphericalRegLib.errors import CheckpointError, InputError, TrainingError, is_memory_shortage
 from SphericalRegLib.networks.checkpoint import load_checkpoint, save_checkpoint
 
 
@@ -194,7 +194,7 @@ class Trainer(nn.Module, ABC):
                 if math.isfinite(value):
                     loss.backward()
             except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
-                if not _is_memory(error):
+                if not is_memory_shortage(error):
                     raise
                 # its graph would stay while the smaller batch is computed
                 loss = None
@@ -238,11 +238,3 @@ def _processes() -> int:
 
 def _rank() -> int:
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
-
-
-def _is_memory(error: Exception) -> bool:
-    return (
-        isinstance(error, torch.OutOfMemoryError | MemoryError)
-        or "not enough memory" in str(error)
-        or "can't alloc" in str(error)
-    )

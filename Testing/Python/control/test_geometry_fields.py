@@ -135,3 +135,10 @@ def test_angles_without_a_distance_place_the_isocenter_where_it_usually_is():
     isocenter = torch.tensor([0.0, 50.0, 0.0], dtype=torch.float64)
     pose = nominal(fields, view_of(fields, SIZE, "AP")).pose(isocenter)
     assert torch.allclose(pose[:3, :3] @ isocenter + pose[:3, 3], torch.tensor([0.0, 0.0, 840.0]).double(), atol=1e-9)
+
+
+def test_what_is_implausible_in_a_header_is_among_the_words_for_the_user(a_header):
+    a_header.DistanceSourceToDetector, a_header.DistanceSourceToPatient = 120, 80
+    fields, words = fields_from_dicom(a_header)
+    assert fields.sdd == 120
+    assert any("120 mm" in text and "give sdd" in text for text in words)

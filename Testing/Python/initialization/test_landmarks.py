@@ -1,5 +1,7 @@
 """Poses from landmarks: exact data, noise, wrong landmarks, mirrored and several views, and what can't work."""
 
+import contextlib
+
 import cv2
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import carm, se3
 from SphericalRegLib.geometry.dicom_geometry import mirrored_view
-from SphericalRegLib.geometry.view import View
+from SphericalRegLib.geometry.view import View, is_rigid
 from SphericalRegLib.initialization.landmarks import match_by_name, pose_from_landmarks
 from SphericalRegLib.initialization.reprojection import jacobian, observe, refine, residuals
 
@@ -115,7 +117,8 @@ def test_two_views_fix_the_depth_that_one_leaves_open():
     for seed in range(8):
         points, pose = scene(seed, 7)
         side = se3.exp(torch.tensor([0, 1.4, 0.1, -650, 20, 600], dtype=torch.float64))
-        lateral = View(MIRRORED.intrinsics, 700, 600, 1020.0, side, name="lateral")
+        # as wide as these landmarks spread in it
+        lateral = View(MIRRORED.intrinsics, 700, 1200, 1020.0, side, name="lateral")
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(2, 7, 2, generator=generator, dtype=torch.float64)
         pixels = [v.project(points, pose) + 2 * n for v, n in zip((VIEW, lateral), noise, strict=True)]
@@ -200,6 +203,102 @@ def test_one_place_many_times_is_refused():
         pose_from_landmarks(points, torch.zeros(6, 2), VIEW)
 
 
+def four_of_five_together(apart_mm: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Landmarks all over the pelvis, of which the X-ray shows four at nearly one place."""
+    points, pose = scene(0, 5)
+    pixels = VIEW.project(points, pose)
+    offsets = torch.tensor([[0.0, 0.0], [1.0, 0.5], [-0.5, 1.0], [0.3, -1.0]], dtype=torch.float64)
+    pixels[:4] = pixels[:1] + apart_mm / 0.5 * offsets
+    return points, pixels
+
+
+@pytest.mark.parametrize("apart_mm", [0.0, 1e-9, 1e-3, 0.4])
+def test_landmarks_at_one_place_in_the_xray_are_refused_by_name(apart_mm):
+    points, pixels = four_of_five_together(apart_mm)
+    with pytest.raises(InputError, match="a, b, c, d lie at one place in the X-ray: is each marked where it is seen"):
+        pose_from_landmarks(points, pixels, VIEW, names=["a", "b", "c", "d", "e"])
+
+
+def test_all_landmarks_at_one_place_in_the_xray_are_refused_by_name():
+    points, pose = scene(0, 4)
+    with pytest.raises(InputError, match="a, b, c, d lie at one place in the X-ray"):
+        pose_from_landmarks(points, VIEW.project(points, pose)[:1].expand(4, 2), VIEW, names=list("abcd"))
+
+
+@pytest.mark.parametrize("count", [4, 5, 7])
+def test_landmarks_all_but_one_on_a_line_give_the_exact_pose(count):
+    points, pose = scene(1, count)
+    points[:-1] = points[0] + torch.linspace(0, 1, count - 1)[:, None] * torch.tensor([50.0, 20.0, 10.0])
+    found = pose_from_landmarks(points, VIEW.project(points, pose), VIEW)
+    assert target_error(found.pose, pose, points) < 1e-4
+
+
+def test_one_landmark_twice_does_not_count_twice():
+    points, pose = scene(0, 4)
+    points[3] = points[2]
+    with pytest.raises(InputError, match="a, b, c, d lie at 3 places in the CT only"):
+        pose_from_landmarks(points, VIEW.project(points, pose), VIEW, names=list("abcd"))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda p, q: p[1].fill_(1e300), "Landmark b lies at .* mm in the CT"),
+        (lambda p, q: p.mul_(1000.0), "more than a patient is long: check their units|where no patient is"),
+        (lambda p, q: q[2].fill_(1e200), "Landmark c lies at column 1e[+]200"),
+        (lambda p, q: q[2].fill_(-1200.0), "further outside of the X-ray's 600 × 700 pixels"),
+    ],
+)
+def test_coordinates_that_no_patient_or_xray_has_are_refused_by_name(change, words):
+    points, pose = scene(0, 5)
+    pixels = VIEW.project(points, pose)
+    change(points, pixels)
+    with pytest.raises(InputError, match=words):
+        pose_from_landmarks(points, pixels, VIEW, names=list("abcde"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.integers(4, 7),
+    st.sampled_from(["one place", "cluster", "line", "twice", "plane", "anything", "behind", "unfinished"]),
+    st.floats(-12, 1),
+)
+def test_whatever_the_landmarks_there_is_a_pose_that_explains_them_or_an_error(seed, count, kind, exponent):
+    points, pose = scene(seed, count)
+    pixels = VIEW.project(points, pose)
+    noise = 10**exponent * torch.randn(count, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    if kind == "one place":
+        pixels = pixels[:1] + noise[:, :2]
+    elif kind == "cluster":
+        points[1:] = points[1] + noise[1:]
+    elif kind == "line":
+        points = points[:1] + torch.linspace(0, 90, count)[:, None] * torch.tensor([0.6, 0.0, 0.8]) + noise
+    elif kind == "twice":
+        points[1], pixels[1] = points[0], pixels[0] + noise[0, :2]
+    elif kind == "plane":
+        points[:, seed % 3] = points[0, seed % 3]
+    elif kind == "anything":
+        pixels = 600 * torch.rand(count, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    elif kind == "behind":
+        pixels = VIEW.project(points, se3.translation(torch.tensor([0.0, 0.0, -1400.0], dtype=torch.float64)) @ pose)
+    else:
+        pixels[seed % count, 0] = torch.inf
+    names = [f"L{index}" for index in range(count)]
+    found = None
+    with contextlib.suppress(InputError):
+        found = pose_from_landmarks(points, pixels, VIEW, names=names)
+    if found is None:
+        with pytest.raises(InputError, match=r"[Ll]andmarks? \(?L\d"):
+            pose_from_landmarks(points, pixels, VIEW, names=names)
+        return
+    assert is_rigid(found.pose)
+    assert found.inliers[0].sum() >= 4
+    assert found.residuals_mm[0][found.inliers[0]].max() < 5
+    depth = se3.transform_points(found.pose, points)[found.inliers[0], 2]
+    assert ((depth > 0) & (depth < 2 * VIEW.sdd)).all()
+
+
 def test_unequal_counts_are_refused():
     points, pose = scene(0, 6)
     with pytest.raises(InputError, match="6 landmarks in the CT but 5 in the X-ray"):
@@ -212,6 +311,8 @@ def test_a_landmark_that_is_not_finite_is_refused_by_its_number():
     pixels[4, 1] = torch.nan
     with pytest.raises(InputError, match="Landmark 4 is not finite"):
         pose_from_landmarks(points, pixels, VIEW)
+    with pytest.raises(InputError, match="Landmark ASIS is not finite"):
+        pose_from_landmarks(points, pixels, VIEW, names=["a", "b", "c", "d", "ASIS", "f"])
 
 
 def test_wrong_shapes_and_counts_of_views_are_refused():

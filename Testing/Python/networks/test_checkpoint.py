@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import save_file
 
 from SphericalRegLib.errors import CheckpointError
-from SphericalRegLib.networks import checkpoint
 from SphericalRegLib.networks.checkpoint import load_checkpoint, previous, save_checkpoint
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2], dtype=torch.uint8)}
@@ -44,18 +43,17 @@ def test_a_full_disk_leaves_the_old_one_and_no_half_one(broken, tmp_path, monkey
         raise OSError(28, "No space left on device")
 
     if broken == "fsync":
-        monkeypatch.setattr(checkpoint.os, "fsync", fails)
+        monkeypatch.setattr(os, "fsync", fails)
     elif broken == "replace":
-        real = Path.replace
-        monkeypatch.setattr(Path, "replace", lambda s, t: fails() if Path(t) == path else real(s, t))
+        real = os.replace
+        monkeypatch.setattr(os, "replace", lambda s, t: fails() if Path(t) == path else real(s, t))
     else:
-        real_open = Path.open
-        monkeypatch.setattr(Path, "open", lambda s, m="r", **k: fails() if m == "wb" else real_open(s, m, **k))
+        monkeypatch.setattr(Path, "write_bytes", fails)
     with pytest.raises(CheckpointError, match=r"No space left.*one before it is kept"):
         save_checkpoint(path, "toys", TENSORS, {"number": 2})
     monkeypatch.undo()
     assert load_checkpoint(path, "toys")[1]["number"] == 1
-    assert not [name for name in os.listdir(tmp_path) if "part" in name]
+    assert {file.name for file in tmp_path.iterdir()} <= {path.name, previous(path).name}
 
 
 def test_a_damaged_file_is_named_with_the_one_before_it(tmp_path):

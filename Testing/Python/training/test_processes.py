@@ -13,7 +13,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from SphericalRegLib.cli.stopping import STOPPED
+from SphericalRegLib.cli.signals import INTERRUPTED
 from SphericalRegLib.networks.checkpoint import load_checkpoint
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.sample import sample_path
@@ -84,7 +84,7 @@ def test_a_training_that_is_asked_to_stop_loses_no_step(several, tmp_path):
     # Ctrl-C reaches all of a terminal's processes; the panel ends a training by SIGTERM
     os.killpg(process.pid, signal.SIGINT if several else signal.SIGTERM)
     check_that_no_step_was_lost(process, output)
-    assert process.returncode == (1 if several else STOPPED)
+    assert process.returncode == (1 if several else 128 + signal.SIGTERM)
 
 
 def test_nor_does_one_whose_input_ends(tmp_path):
@@ -94,4 +94,4 @@ def test_nor_does_one_whose_input_ends(tmp_path):
     process.stdin.close()
     process.stdin = None
     check_that_no_step_was_lost(process, output)
-    assert process.returncode == STOPPED
+    assert process.returncode == INTERRUPTED

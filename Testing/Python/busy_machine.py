@@ -1,0 +1,52 @@
+"""What the tests of a busy machine run in a process of its own: registrations of the sample, and what they cost.
+
+    python busy_machine.py [--torch-first] [--registrations N]
+
+Prints JSON: processor seconds of each registration, its cost, and a digest of the last result's bits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import time
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--torch-first", action="store_true")
+    parser.add_argument("--registrations", type=int, default=1)
+    options = parser.parse_args()
+    if options.torch_first:
+        import torch
+
+        # its threads exist from now on
+        torch.ones(2_000_000).exp().sum()
+    print(json.dumps(_run(options.registrations)))
+
+
+def _run(registrations: int) -> dict[str, object]:
+    from SphericalRegLib.imaging.ct import read_ct
+    from SphericalRegLib.imaging.volume import to_volume
+    from SphericalRegLib.imaging.xray import read_xray
+    from SphericalRegLib.initialization.given import start_poses
+    from SphericalRegLib.registration import Settings, register
+    from SphericalRegLib.rendering import linearize
+    from SphericalRegLib.sample import sample_path
+
+    volume = to_volume(read_ct(sample_path("pelvis_lumbar_3mm.nii.gz")))
+    xray = read_xray(sample_path("pelvis_lumbar_3mm_ap.dcm"))
+    start = start_poses([xray], volume.center, preset="ap")
+    linearize(volume, xray.view.resized(8, 8), start, samples=8)
+    seconds = []
+    for _ in range(registrations):
+        before = time.process_time()
+        result = register(volume, [xray], start, Settings())
+        seconds.append(time.process_time() - before)
+    bits = result.pose.numpy().tobytes() + b"".join(view.drr.numpy().tobytes() for view in result.views)
+    return {"seconds": seconds, "bits": hashlib.sha256(bits).hexdigest(), "cost": result.cost}
+
+
+if __name__ == "__main__":
+    main()
