@@ -78,8 +78,8 @@ def line_integrals(
     except MemoryError:
         needed = rows * view.width * subpixels * 4 * 8 / 2**30
         raise InputError(
-            f"There is too little memory for the {needed:.1f} GiB of an X-ray of {view.height}×{view.width} pixels with "
-            f"{subpixels}×{subpixels} rays each: use a smaller detector."
+            f"There is too little memory for the {needed:.1f} GiB of an X-ray of {view.height}×{view.width} pixels "
+            f"with {subpixels}×{subpixels} rays each: use a smaller detector."
         ) from None
 
     def trace(first: int, last: int) -> None:
