@@ -28,6 +28,7 @@ class ModelSection:
         self._parameters = parameters
         self._session = session
         self._cards = []
+        self._unusable = []
         self._chosen = None
         self._problem = ""
         self._listed = None
@@ -61,7 +62,7 @@ class ModelSection:
         showPath(self.ui.modelFolderPathLineEdit, folder)
         if folder != self._folder:
             self._folder = folder
-            self._cards = find_models([folder]) if folder else []
+            self._cards, self._unusable = find_models([folder] if folder else [])
         chosen = pathlib.Path(parameters.modelFile) if parameters.modelFile else None
         state = (folder, parameters.modelFile, chosen is not None and chosen.is_file())
         if state == self._listed:
@@ -92,6 +93,9 @@ class ModelSection:
             words = self._chosen.text
         else:
             words = self._problem or _("No model is chosen: registration works without one.")
+        for problem in self._unusable:
+            if problem != self._problem:
+                words += "\n" + problem
         say(self.ui.modelLabel, words, ERROR_STYLE if self._problem else "")
 
     def _examine(self, path):

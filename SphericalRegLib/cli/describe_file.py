@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
-from pydicom.errors import InvalidDicomError
 
 from SphericalRegLib.cli.describe_xray import about_dicom_xray, about_picture, about_view
 from SphericalRegLib.errors import InputError
@@ -15,12 +14,12 @@ from SphericalRegLib.geometry import carm
 from SphericalRegLib.geometry.calibration_files import FORMAT, read_autoscoper, read_json
 from SphericalRegLib.imaging.ct import CT, read_ct
 from SphericalRegLib.imaging.ct_dicom import is_dicom
+from SphericalRegLib.imaging.dicom_file import damage_named, read_dataset
 from SphericalRegLib.imaging.itk_io import TIFF_SUFFIXES, read_header, read_pixels
 from SphericalRegLib.imaging.labels import labels_present
 from SphericalRegLib.imaging.modality import described, is_scout, kind_of
 from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.transform_file import TRANSFORM_SUFFIXES
-from SphericalRegLib.imaging.xray_dicom import damage_named
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.text_files import existing_file, read_json_file, read_text
 
@@ -44,7 +43,7 @@ def describe(
     Raises:
         InputError, CheckpointError: for files that cannot be read.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # a path that cannot be is the readers' to name
         return _about_ct(read_ct(path, labels, label_names))
     name = existing_file(path).name.lower()
     if is_dicom(path):
@@ -67,10 +66,7 @@ def describe(
 
 
 def _about_dicom(path: Path, labels: str | None, label_names: str | None, frame: int | None) -> dict[str, Any]:
-    try:
-        header = pydicom.dcmread(path, stop_before_pixels=True)
-    except (InvalidDicomError, EOFError, OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as DICOM: {error}. Export it again.") from None
+    header = read_dataset(path, pixels=False)
     with damage_named(path):
         kind, words = kind_of(header), described(header)
         scout = is_scout(header)

@@ -11,11 +11,12 @@ from pydicom.dataset import Dataset
 from SphericalRegLib.geometry import dicom_tags
 from SphericalRegLib.geometry.dicom_geometry import DicomGeometry, PartialGeometry, as_far_as_told
 from SphericalRegLib.geometry.view import View
+from SphericalRegLib.imaging.dicom_file import damage_named
 from SphericalRegLib.imaging.mask import estimate_mask
 from SphericalRegLib.imaging.modality import described
 from SphericalRegLib.imaging.tone import to_attenuation
 from SphericalRegLib.imaging.xray import SENTENCES, TONE_UNTOLD
-from SphericalRegLib.imaging.xray_dicom import damage_named, read_dicom_xray
+from SphericalRegLib.imaging.xray_dicom import read_dicom_xray
 from SphericalRegLib.imaging.xray_file import read_picture
 
 _NO_ANGLES = "The C-arm's angles: start with --preset, --angles, --landmarks or --start-pose."

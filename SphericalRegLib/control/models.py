@@ -6,13 +6,13 @@ Checkpoints are described by their headers, which are read without torch.
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from SphericalRegLib import child_python
+from SphericalRegLib.checkpoint_header import ForeignCheckpointError, check_card, read_header
 from SphericalRegLib.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from SphericalRegLib.imaging.xray import XRay
     from SphericalRegLib.registration.settings import Settings
 
-# Bytes: the header of a safetensors file is JSON of this length at most (their own limit is the same).
-_LONGEST_HEADER = 100_000_000
 _KIND = "model"
 
 
@@ -66,43 +64,54 @@ def read_model_file(path: str | Path) -> ModelFile:
     """
     target = Path(path)
     try:
-        with target.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > _LONGEST_HEADER:
-                raise ValueError(f"a header of {length} bytes")
-            content = json.loads(file.read(length))
-        header = json.loads(content["__metadata__"]["sphericalreg"])
+        header = read_header(target)
         if header["kind"] != _KIND:
-            raise ValueError(f"it holds {header['kind']}")
-        card, parts = header["card"], tuple(header["parts"])
-        poses, seen = card["truth"], card.get("fingerprint")
-        preset = ((card.get("history") or {}).get("plan") or {}).get("preset", "its nominal view")
-        return ModelFile(
-            path=target,
-            name=str(card["name"]),
-            created=str(card["created"]),
-            patient="many patients" if seen is None else f"one CT of {_millimeters(seen['size_mm'])}",
-            poses=f"around {preset} ±{poses['rotation_deg']:g}°, ±{poses['in_plane_mm']:g} mm, "
-            f"±{poses['depth_mm']:g} mm in depth",
-            parts=parts,
-            validation_mm=_last_validation(card.get("history") or {}),
-        )
-    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(
-            f"{target} is no model of SphericalReg ({error!r}): choose a .safetensors file that it has trained."
+            raise ForeignCheckpointError(f"it holds {header['kind'][:80]}")
+        card, parts = check_card(header.get("card"), target.name), header.get("parts")
+        if not isinstance(parts, dict):
+            raise CheckpointError(f"its parts are {str(parts)[:80]}")
+    except CheckpointError as error:
+        raise type(error)(
+            f"{target} is no model of SphericalReg ({error}): choose a .safetensors file that it has trained."
         ) from None
+    poses, seen, history = card["truth"], card.get("fingerprint"), card.get("history", {})
+    preset = str((history.get("plan") or {}).get("preset", "its nominal view"))[:80]
+    return ModelFile(
+        path=target,
+        name=card["name"],
+        created=card["created"],
+        patient="many patients" if seen is None else f"one CT of {_millimeters(seen['size_mm'])}",
+        poses=f"around {preset} ±{poses['rotation_deg']:g}°, ±{poses['in_plane_mm']:g} mm, "
+        f"±{poses['depth_mm']:g} mm in depth",
+        parts=tuple(parts),
+        validation_mm=_last_validation(history),
+    )
 
 
-def find_models(folders: Iterable[str | Path]) -> list[ModelFile]:
-    """All models in some folders, by name; other files are passed over."""
-    found = []
+class FoundModels(NamedTuple):
+    """Models of some folders, by file name, and of each file that should be one why it cannot be used."""
+
+    models: list[ModelFile]
+    problems: list[str]
+
+
+def find_models(folders: Iterable[str | Path]) -> FoundModels:
+    """All models in some folders; files of other programs and checkpoints of trainings are passed over."""
+    models, problems = [], []
     for folder in folders:
-        for path in sorted(Path(folder).glob("*.safetensors")):
+        try:
+            paths = sorted(Path(folder).glob("*.safetensors"))
+        except OSError as error:
+            problems.append(f"The folder {folder} cannot be read ({error}): choose another one.")
+            continue
+        for path in paths:
             try:
-                found.append(read_model_file(path))
-            except CheckpointError:
+                models.append(read_model_file(path))
+            except ForeignCheckpointError:
                 continue
-    return found
+            except CheckpointError as error:
+                problems.append(str(error))
+    return FoundModels(models, problems)
 
 
 def with_model(

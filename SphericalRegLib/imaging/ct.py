@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def read_ct(
     if len(factors) != 3 or not all(isinstance(f, int) and f >= 1 for f in factors):
         raise InputError(f"downsample={downsample!r} must be a whole number of voxels ≥ 1, or three of them (i, j, k).")
     path = Path(path)
-    if path.is_dir() or ct_dicom.is_dicom(path):
+    if os.path.isdir(path) or ct_dicom.is_dicom(path):
         files = ct_dicom.find_series(path, series)
         grid.check_size(files.size, str(path), max_voxels, factors)
         values, matrix = files.read(), files.world_from_voxel

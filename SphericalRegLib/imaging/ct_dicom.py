@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import SimpleITK
-from pydicom.errors import InvalidDicomError
 
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.imaging import itk_io
+from SphericalRegLib.imaging.dicom_file import read_dataset
 from SphericalRegLib.imaging.grid import world_from_voxel
+from SphericalRegLib.imaging.sent_pixels import check_dicom_pixels
 
 _TAGS = [
     "SeriesInstanceUID",
@@ -55,6 +57,8 @@ class Series:
         """
         if len(self.files) == 1:
             return itk_io.read_pixels(itk_io.read_header(self.files[0]))
+        for file in self.files:
+            check_dicom_pixels(file)
         reader = SimpleITK.ImageSeriesReader()
         reader.SetFileNames([str(file) for file in self.files])
         # Slices may have different slopes: the type of the first one must not decide.
@@ -72,7 +76,7 @@ class Series:
 
 def is_dicom(path: Path) -> bool:
     """Whether a file has DICOM's magic bytes."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return False
     with path.open("rb") as file:
         return file.read(132)[128:] == b"DICM"
@@ -94,7 +98,7 @@ def find_series(path: Path, series: str | None = None) -> Series:
         if not found:
             raise InputError(f"{path} holds no DICOM slices (files with ImagePositionPatient): name the CT's folder.")
         return _volume(_choose(found, path, series), path)
-    header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
+    header = read_dataset(path, pixels=False, tags=_TAGS)
     uid = str(header.get("SeriesInstanceUID", ""))
     if int(header.get("NumberOfFrames") or 1) > 1:
         return _enhanced(path)
@@ -113,10 +117,7 @@ def _scan(files: list[Path]) -> dict[str, list[tuple[Path, pydicom.Dataset]]]:
     for file in files:
         if not is_dicom(file):
             continue
-        try:
-            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS)
-        except (InvalidDicomError, OSError, EOFError) as error:
-            raise InputError(f"{file} is damaged DICOM: {error}. Remove it or export it again.") from None
+        header = read_dataset(file, pixels=False, tags=_TAGS)
         if "ImagePositionPatient" in header or int(header.get("NumberOfFrames") or 1) > 1:
             found[str(header.get("SeriesInstanceUID", ""))].append((file, header))
     return dict(found)

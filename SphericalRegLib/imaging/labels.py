@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import SimpleITK
 import torch
 
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry import frames
+from SphericalRegLib.imaging.dicom_file import read_dataset
 from SphericalRegLib.imaging.itk_io import read_header, read_pixels
 from SphericalRegLib.imaging.lattice import Placement, onto_lattice, overlaps, place_on_lattice
 from SphericalRegLib.imaging.segment_names import segment_names
@@ -66,7 +66,7 @@ def _refuse_dicom(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(132)[128:] != b"DICM":
             return
-    modality = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Modality"]).get("Modality", "")
+    modality = read_dataset(path, pixels=False, tags=["Modality"]).get("Modality", "")
     kind = {"SEG": "DICOM segmentation", "RTSTRUCT": "DICOM structure set"}.get(str(modality), "DICOM file")
     raise InputError(
         f"{path} is a {kind}: label maps are read from NRRD, NIfTI or MHA. Load it in 3D Slicer and export it as a "

@@ -18,6 +18,8 @@ from SphericalRegLib.errors import GeometryError, InputError
 
 _LARGEST_SHEAR = 1e-3  # cosine between two axes
 _CHUNK = 1 << 24
+# Bits of a voxel by NIfTI's codes of what it holds; ITK goes by the code, whatever the header says of the bits.
+_BITS = {2: 8, 4: 16, 8: 32, 16: 32, 32: 64, 64: 64, 128: 24, 256: 8, 512: 16, 768: 32, 1024: 64, 1280: 64, 2304: 32}
 # NIfTI's codes of real floating-point voxels.
 _FLOATS = {16: "f4", 64: "f8"}
 
@@ -50,7 +52,9 @@ def check_nifti(path: Path) -> None:
         raise InputError(f"{path} cannot be read as NIfTI: {error}. Copy or export it again.") from None
     parsed = _parse(header)
     if parsed is None:
-        raise InputError(f"{path} is not a NIfTI file (wrong header): check the path, or export it again.")
+        raise InputError(
+            f"{path} is not a NIfTI file, or its header contradicts itself: check the path, or export it again."
+        )
     needed, sform = parsed.needed, parsed.sform
     there = _compressed_length(path, needed) if compressed else path.stat().st_size
     if there < needed:
@@ -110,7 +114,9 @@ def _parse(header: bytes) -> _Header | None:
             rows = struct.unpack_from(order + "12d", header, 400)
         else:
             continue
-        if not 1 <= dims[0] <= 7 or not np.isfinite(offset):
+        if not 1 <= dims[0] <= 7 or min(dims[1 : dims[0] + 1]) < 0 or not np.isfinite(offset) or offset < 0:
+            return None
+        if _BITS.get(datatype) != bits:
             return None
         size = tuple(max(int(n), 1) for n in dims[1 : dims[0] + 1])
         voxels = int(np.prod(size, dtype=object))
@@ -131,7 +137,7 @@ def _compressed_length(path: Path, needed: int) -> int:
     try:
         with gzip.open(path) as unpacked:
             # small pieces: what a broken one held is lost
-            while block := unpacked.read(1 << 12):
+            while total < needed and (block := unpacked.read(1 << 12)):
                 total += len(block)
     except (OSError, EOFError, zlib.error):
         return min(total, needed - 1)

@@ -11,6 +11,7 @@ from torch import Tensor
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry import frames, se3
 from SphericalRegLib.geometry.view import is_rigid
+from SphericalRegLib.imaging.isolated_itk import read_itk_transform
 from SphericalRegLib.imaging.itk_writer import write_itk_transform
 from SphericalRegLib.imaging.transform_checks import check_transform
 
@@ -51,7 +52,7 @@ def read_transform(path: str | Path) -> Tensor:
         GeometryError: for one that scales, shears or mirrors.
     """
     check_transform(path)
-    transform = _read(path)
+    transform = read_itk_transform(path)
     if transform.GetDimension() != 3 or not transform.IsLinear():
         raise InputError(
             f"{path} holds no linear 3D transform ({transform.GetName()}, {transform.GetDimension()}D): a pose is a "
@@ -66,10 +67,3 @@ def read_transform(path: str | Path) -> Tensor:
             f"{path} is not rigid: it scales, shears or mirrors (its axes become {lengths} long): {matrix.tolist()}."
         )
     return se3.inverse(frames.flip_transform(matrix))
-
-
-def _read(path: str | Path) -> SimpleITK.Transform:
-    try:
-        return SimpleITK.ReadTransform(str(path))
-    except (RuntimeError, UnicodeDecodeError):  # the second where ITK's own message quotes the file's bytes
-        raise InputError(f"{path} is not an ITK transform (.tfm, .h5): export it from 3D Slicer again.") from None

@@ -14,9 +14,10 @@ from SphericalRegLib.geometry.dicom_distances import AS_GIVEN
 from SphericalRegLib.geometry.dicom_geometry import DicomGeometry, mirrored_view, view_from_dicom
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.ct_dicom import is_dicom
+from SphericalRegLib.imaging.dicom_file import damage_named
 from SphericalRegLib.imaging.mask import estimate_mask
 from SphericalRegLib.imaging.tone import TONES, Tone, to_attenuation
-from SphericalRegLib.imaging.xray_dicom import damage_named, read_dicom_xray
+from SphericalRegLib.imaging.xray_dicom import read_dicom_xray
 from SphericalRegLib.imaging.xray_file import read_picture
 
 #: In ``XRay.conversion`` where neither the file nor the caller said whether bone is bright.

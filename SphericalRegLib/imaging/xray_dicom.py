@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import struct
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
 
-from SphericalRegLib.errors import InputError, SphericalRegError
+from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.dicom_tags import named
+from SphericalRegLib.imaging.dicom_file import damage_named, read_dataset
 from SphericalRegLib.imaging.dicom_pixels import stored_values
 from SphericalRegLib.imaging.modality import described, kind_of
+from SphericalRegLib.imaging.picture_size import check_picture_size
+from SphericalRegLib.imaging.sent_pixels import check_sent_pixels
 from SphericalRegLib.imaging.shutter import field_from_tags
 from SphericalRegLib.imaging.tone import Tone
 from SphericalRegLib.imaging.tone_tags import modality_values, tone_from_tags
@@ -46,41 +43,6 @@ class DicomXRay:
     notes: tuple[str, ...] = ()
 
 
-# What pydicom, numpy and conversions raise over damaged or nonsensical tags.
-_DAMAGE = (
-    ValueError,
-    TypeError,
-    AttributeError,
-    KeyError,
-    IndexError,
-    NotImplementedError,
-    OverflowError,
-    ZeroDivisionError,
-    BytesLengthException,
-    struct.error,
-)
-
-
-@contextlib.contextmanager
-def damage_named(path: Path) -> Iterator[None]:
-    """Errors over damaged tags within become an InputError that names the file; so do our own that don't name it yet.
-
-    Raises:
-        InputError: for a file with damaged or nonsensical tags.
-    """
-    try:
-        yield
-    except SphericalRegError as error:
-        if str(path) in str(error):
-            raise
-        raise type(error)(f"{path}: {error}") from error
-    except _DAMAGE as error:
-        raise InputError(
-            f"{path} is damaged, or one of its DICOM tags makes no sense ({type(error).__name__}: {error}): export it "
-            "again."
-        ) from error
-
-
 def read_dicom_xray(path: Path, frame: int | None) -> DicomXRay:
     """Read one frame of a DICOM X-ray (XA, RF, CR, DX, RTIMAGE), compressed or not.
 
@@ -91,16 +53,12 @@ def read_dicom_xray(path: Path, frame: int | None) -> DicomXRay:
     Raises:
         InputError: for damaged or truncated files, files without pixels, color, or several frames and none chosen.
     """
-    with damage_named(path), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about odd tags; what matters raises
+    with damage_named(path):
         return _read(path, frame)
 
 
 def _read(path: Path, frame: int | None) -> DicomXRay:
-    try:
-        dataset = pydicom.dcmread(path)
-    except (InvalidDicomError, EOFError, OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as DICOM: {error}. Export it again.") from None
+    dataset = read_dataset(path)
     if "PixelData" not in dataset:
         raise InputError(
             f"{path} is DICOM ({dataset.get('Modality', 'no modality')}) without pixels: name the image file."
@@ -115,6 +73,8 @@ def _read(path: Path, frame: int | None) -> DicomXRay:
             f"{path} is a color image ({photometric}): an X-ray has gray values. Export the original, not a screenshot."
         )
     frame = chosen_frame(int(dataset.get("NumberOfFrames") or 1), frame, path)
+    check_picture_size(int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0), path)
+    check_sent_pixels(dataset, path)
     stored = stored_values(dataset, path, frame)
     usable = ~_padding(dataset, stored)
     field = field_from_tags(dataset, stored.shape[0], stored.shape[1], frame)

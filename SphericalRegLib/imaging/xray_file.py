@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.imaging import itk_io
+from SphericalRegLib.imaging.picture_size import check_picture_size
 from SphericalRegLib.imaging.xray_dicom import chosen_frame
 
 
@@ -23,7 +25,8 @@ def read_picture(path: Path, frame: int | None, channel: int | None) -> tuple[np
         InputError: for color without a choice, several pages without a choice, or unreadable files.
     """
     reader = itk_io.read_header(path)
-    pages = int(np.prod(reader.GetSize()[2:]))
+    pages = math.prod(reader.GetSize()[2:])
+    check_picture_size(reader.GetSize()[1], reader.GetSize()[0], path, pages * reader.GetNumberOfComponents())
     frame = chosen_frame(pages, frame, path)
     channels = reader.GetNumberOfComponents()
     values = itk_io.read_pixels(reader)

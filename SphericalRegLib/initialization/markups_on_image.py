@@ -11,12 +11,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import torch
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import frames
 from SphericalRegLib.imaging.ct_dicom import is_dicom
+from SphericalRegLib.imaging.dicom_file import read_dataset
 from SphericalRegLib.imaging.itk_io import read_header
 from SphericalRegLib.initialization.landmark_table import Places
 
@@ -108,7 +108,7 @@ def _grids(xray: str | Path, frame: int) -> tuple[tuple[int, int], list[np.ndarr
 
 
 def _sop_class(path: Path) -> str:
-    return str(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"]).get("SOPClassUID", ""))
+    return str(read_dataset(path, pixels=False, tags=["SOPClassUID"]).get("SOPClassUID", ""))
 
 
 def _matrix(axes: np.ndarray, origin: np.ndarray) -> np.ndarray:

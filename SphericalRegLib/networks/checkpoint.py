@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -9,16 +10,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from SphericalRegLib.checkpoint_header import KEY, VERSION, ForeignCheckpointError, NewerCheckpointError, read_header
 from SphericalRegLib.errors import CheckpointError, InputError
 from SphericalRegLib.whole_file import real_place, write_whole
 
-#: Of the layout; raised when an older program could not read what a newer one writes.
-VERSION = 1
-_KEY = "sphericalreg"
+# Of the header and all tensors; absent from files of the first versions.
+_CHECKSUM = "sha256"
+# What safetensors and torch raise over a damaged file.
+_DAMAGE = (SafetensorError, OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, MemoryError)
 
 
 def previous(path: str | os.PathLike[str]) -> Path:
@@ -43,51 +47,64 @@ def save_checkpoint(
         CheckpointError: where it cannot be written (the old one then stays), or for a header that JSON cannot hold.
     """
     target = Path(path)
+    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
-        text = json.dumps({"version": VERSION, "kind": kind, **header}, allow_nan=False)
+        whole = {**header, "version": VERSION, "kind": kind}
+        text = json.dumps({**whole, _CHECKSUM: _checksum(whole, kept)}, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"The checkpoint's header cannot be written as JSON: {error}.") from error
-    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, {_KEY: text})
+    content = save(kept, {KEY: text})
     try:
         if target.is_file():
             write_whole(previous(path), lambda spare: _same(real_place(target), spare))
         write_whole(target, content)
     except InputError as error:
-        kept = " The one before it is kept." if target.is_file() else ""
-        raise CheckpointError(f"The checkpoint was not written. {error}{kept}") from None
+        remark = " The one before it is kept." if target.is_file() else ""
+        raise CheckpointError(f"The checkpoint was not written. {error}{remark}") from None
 
 
 def load_checkpoint(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors by name, and the header, of a checkpoint of the given kind.
 
     Raises:
-        CheckpointError: for a file that is absent, damaged, of another program, of another kind, or newer.
+        CheckpointError: for a file that is absent, damaged (also where only its checksum tells), of another program,
+            of another kind, or newer.
     """
     target = Path(path)
     if not target.is_file():
         raise CheckpointError(f"There is no checkpoint {target}: train one, or name another file.")
     try:
+        header = read_header(target)
+        if header["kind"] != kind:
+            raise ForeignCheckpointError(
+                f"{target} holds {header['kind']}, where {kind} are expected: name another file."
+            )
         with safe_open(target, "pt") as file:
-            metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, OSError, ValueError) as error:
+        expected = header.pop(_CHECKSUM, None)
+        if expected is not None and expected != _checksum(header, tensors):
+            raise ValueError("its checksum is another")
+    except (ForeignCheckpointError, NewerCheckpointError):
+        raise
+    except (CheckpointError, *_DAMAGE) as error:
         spare = previous(target)
         remedy = f"give the one before it, {spare.name}, its name" if spare.is_file() else "copy or train it again"
         raise CheckpointError(
-            f"The checkpoint {target} is damaged or of another format ({error}): {remedy}."
+            f"The checkpoint {target} is damaged or of another format ({str(error)[:300]}): {remedy}."
         ) from error
-    try:
-        header = json.loads(metadata[_KEY])
-        version, found = int(header["version"]), str(header["kind"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{target} holds tensors of another program: it has no header of ours.") from error
-    if version > VERSION:
-        raise CheckpointError(
-            f"{target} was written by a newer SphericalReg (layout {version}; this one reads {VERSION}): update it."
-        )
-    if found != kind:
-        raise CheckpointError(f"{target} holds {found}, where {kind} are expected: name another file.")
     return tensors, header
+
+
+def _checksum(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a header and of tensors by name, with their types and shapes."""
+    # as it comes back from the file: JSON knows no tuples, and no keys but text
+    text = json.dumps(json.loads(json.dumps({k: v for k, v in header.items() if k != _CHECKSUM})), sort_keys=True)
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _same(file: Path, spare: Path) -> None:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from SphericalRegLib.errors import CheckpointError
-from SphericalRegLib.geometry.view import View
+from SphericalRegLib.checkpoint_header import check_card
+from SphericalRegLib.errors import CheckpointError, GeometryError, InputError
+from SphericalRegLib.geometry.view import View, is_rigid
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.fingerprint import Fingerprint, fingerprint
 from SphericalRegLib.networks.checkpoint import load_checkpoint, save_checkpoint
 from SphericalRegLib.networks.encoder import Encoder
+from SphericalRegLib.networks.part_settings import check_settings
 from SphericalRegLib.networks.regressor import PoseRegressor, half_precision
 from SphericalRegLib.networks.volume_network import VolumeNetwork, volume_network
 
@@ -25,6 +27,8 @@ KIND = "model"
 #: Networks that a model may hold; the names of their tensors begin with these.
 PARTS = ("regressor", "moving", "fixed", "volume_network")
 
+# Small whatever their bounded settings say, and made of constants that have to be computed.
+_BUILT_AT_ONCE = ("volume_network",)
 # What makes a part again from its settings in the header.
 _MAKERS: dict[str, Callable[..., nn.Module]] = {
     "regressor": PoseRegressor,
@@ -168,22 +172,64 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         CheckpointError: for a file that is absent, damaged, newer, no model, or of another architecture.
     """
     tensors, header = load_checkpoint(path, KIND)
+    card = _card(header.get("card"), str(path))
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(f"{path} is damaged: the weights {name} are not finite. Copy or train it again.")
+    parts = header.get("parts")
+    if not isinstance(parts, dict) or not set(parts) <= set(PARTS):
+        raise CheckpointError(f"{path} does not describe a model of ours: its parts are {str(parts)[:200]}.")
+    built = {name: _built(name, options, tensors, str(path)) for name, options in parts.items()}
+    return Model(card, **built)
+
+
+def _card(content: Any, path: str) -> ModelCard:
+    fields = check_card(content, path)
+    if (seen := fields.get("fingerprint")) is not None:
+        fields["fingerprint"] = Fingerprint(tuple(seen["size_mm"]), tuple(seen["density"]))
+    card = ModelCard(**fields)
     try:
-        fields = dict(header["card"])
-        if fields.get("fingerprint") is not None:
-            seen = fields["fingerprint"]
-            fields["fingerprint"] = Fingerprint(tuple(seen["size_mm"]), tuple(seen["density"]))
-        card = ModelCard(**fields)
-        parts: dict[str, Any] = {str(name): _MAKERS[name](**options) for name, options in header["parts"].items()}
-    except (KeyError, TypeError, ValueError) as error:
+        card.view()
+    except GeometryError as error:
+        raise CheckpointError(f"{path} does not describe a model of ours: {error}") from error
+    if not is_rigid(torch.tensor(card.nominal, dtype=torch.float64)):
         raise CheckpointError(
-            f"The header of {path} does not describe a model of ours ({error}): train it again."
+            f"{path} does not describe a model of ours: nominal is {card.nominal}, which is not rigid."
+        )
+    return card
+
+
+def _built(name: str, options: Any, tensors: Mapping[str, Tensor], path: str) -> Any:
+    """A part with its weights; its settings are believed only as far as they fit the tensors that are there.
+
+    Raises:
+        CheckpointError: for settings that are none, or tensors of other names and shapes than they ask for.
+    """
+    weights = {key[len(name) + 1 :]: value for key, value in tensors.items() if key.startswith(f"{name}.")}
+    try:
+        check_settings(options)
+        if name not in _BUILT_AT_ONCE:
+            with torch.device("meta"):  # shapes alone, without memory
+                _compare(_MAKERS[name](**options), weights, name, path)
+        part = _MAKERS[name](**options)
+    except (InputError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path} does not describe a model of ours: its {name} cannot be built with {str(options)[:200]} "
+            f"({str(error)[:200]}). Train it again."
         ) from error
-    for name, part in parts.items():
-        state = {key[len(name) + 1 :]: value.float() for key, value in tensors.items() if key.startswith(f"{name}.")}
-        try:
-            part.load_state_dict(state)
-        except RuntimeError as error:
-            detail = str(error).splitlines()[-1].strip()
-            raise CheckpointError(f"{path} has another architecture than its header says: {detail}") from error
-    return Model(card, **parts)
+    _compare(part, weights, name, path)
+    part.load_state_dict({key: value.float() for key, value in weights.items()})
+    return part
+
+
+def _compare(part: nn.Module, weights: Mapping[str, Tensor], name: str, path: str) -> None:
+    expected = {key: tuple(value.shape) for key, value in part.state_dict().items()}
+    found = {key: tuple(value.shape) for key, value in weights.items()}
+    for key in sorted(set(expected) | set(found)):
+        if expected.get(key) != found.get(key):
+            raise CheckpointError(
+                f"{path} has another architecture than its header says: {name}.{key} is {found.get(key, 'absent')} "
+                f"there, {expected.get(key, 'absent')} by its settings."
+            )
+        if not weights[key].is_floating_point():
+            raise CheckpointError(f"{path} has another architecture: {name}.{key} holds {weights[key].dtype}.")

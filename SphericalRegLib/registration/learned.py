@@ -185,9 +185,18 @@ def then_learned(origin: str, model: Model) -> str:
 
 
 def learned_similarity(model: Model) -> LearnedSimilarity | None:
-    """The model's similarity, if it has encoders."""
+    """The model's similarity, if it has encoders.
+
+    Raises:
+        CheckpointError: for a model of a manifold that there is not.
+    """
     if model.moving is None or model.fixed is None:
         return None
+    if model.card.manifold not in MANIFOLDS:
+        raise CheckpointError(
+            f"The model {model.card.name!r} compares features on {model.card.manifold!r}, which is none of "
+            f"{', '.join(MANIFOLDS)}: train it again."
+        )
     return LearnedSimilarity(model.moving, model.fixed, MANIFOLDS[model.card.manifold])
 
 

@@ -112,12 +112,43 @@ def test_files_of_others_are_an_error_and_not_listed(tmp_path, a_file, content):
     other.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"other\.safetensors is no model of SphericalReg"):
         read_model_file(other)
-    assert [found.name for found in find_models([tmp_path, tmp_path / "absent"])] == ["Jane"]
+    found = find_models([tmp_path, tmp_path / "absent"])
+    assert [model.name for model in found.models] == ["Jane"]
 
 
 def test_a_checkpoint_of_ours_that_is_no_model_is_not_listed(tmp_path):
     save_checkpoint(tmp_path / "half.safetensors", "training", {"weight": torch.ones(3)}, {})
-    assert find_models([tmp_path]) == []
+    assert find_models([tmp_path]) == ([], [])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+def test_one_bad_file_leaves_the_others_listed_and_is_named(tmp_path, a_file):
+    whole = a_file.read_bytes()
+    length = int.from_bytes(whole[:8], "little")
+    outer = json.loads(whole[8 : 8 + length])
+    header = json.loads(outer["__metadata__"]["sphericalreg"])
+
+    def written(name, **changes):
+        changed = json.dumps({**header, **changes})
+        text = json.dumps({**outer, "__metadata__": {"sphericalreg": changed}}).encode()
+        (tmp_path / name).write_bytes(len(text).to_bytes(8, "little") + text + whole[8 + length :])
+
+    card = header["card"]
+    written("a_huge.safetensors", card={**card, "fingerprint": {"size_mm": [10**400] * 3, "density": [0] * 512}})
+    written("b_list.safetensors", card=[1, 2])
+    written("c_range.safetensors", card={**card, "truth": {"rotation_deg": 10**400, "in_plane_mm": 1, "depth_mm": 1}})
+    written("d_plan.safetensors", card={**card, "history": {"plan": "AP"}})
+    written("e_parts.safetensors", parts=7)
+    written("f_newer.safetensors", version=99)
+    (tmp_path / "g_nested.safetensors").write_bytes((100_000).to_bytes(8, "little") + b"[" * 100_000)
+    (tmp_path / "h_latin.safetensors").write_bytes((4).to_bytes(8, "little") + b'"\xe4"\n')
+    (tmp_path / "i_folder.safetensors").mkdir()
+    (tmp_path / "j_link.safetensors").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "k_pipe.safetensors")
+    found = find_models([tmp_path])
+    assert [model.name for model in found.models] == ["Jane"]
+    for letter, problem in zip("abcdefghijk", found.problems, strict=True):
+        assert f"{letter}_" in problem
 
 
 class TestRunsWithAModel:

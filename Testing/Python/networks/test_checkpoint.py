@@ -93,3 +93,29 @@ def test_a_header_that_json_cannot_hold_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="JSON"):
         save_checkpoint(tmp_path / "m", "toys", TENSORS, {"loss": float("nan")})
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("place", ["tensors", "header"])
+def test_one_changed_bit_is_told_by_the_checksum(place, tmp_path):
+    path = tmp_path / "m"
+    save_checkpoint(path, "toys", {"a": torch.ones(100)}, {"damping": 0.1})
+    content = bytearray(path.read_bytes())
+    at = len(content) - 40 if place == "tensors" else content.index(b"0.1")
+    content[at] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_checkpoint(path, "toys")
+
+
+def test_a_file_without_a_checksum_is_read(tmp_path):
+    save_file(TENSORS, tmp_path / "old", {"sphericalreg": json.dumps({"version": 1, "kind": "toys", "number": 3})})
+    tensors, header = load_checkpoint(tmp_path / "old", "toys")
+    assert header == {"version": 1, "kind": "toys", "number": 3}
+    assert all(torch.equal(tensors[name], value) for name, value in TENSORS.items())
+
+
+def test_a_header_that_was_read_can_be_written_again(tmp_path):
+    save_checkpoint(tmp_path / "a", "toys", TENSORS, {"sizes": (1, 2), "by_number": {3: "x"}})
+    tensors, header = load_checkpoint(tmp_path / "a", "toys")
+    save_checkpoint(tmp_path / "b", "toys", tensors, {**header, "number": 1})
+    assert load_checkpoint(tmp_path / "b", "toys")[1] == {**header, "number": 1}

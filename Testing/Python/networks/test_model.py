@@ -20,6 +20,8 @@ from SphericalRegLib.networks.model import Model, ModelCard, load_model
 from SphericalRegLib.networks.regressor import PoseRegressor
 from SphericalRegLib.networks.volume_network import volume_network
 
+resource = pytest.importorskip("resource", reason="Windows does not tell a process's memory so")
+
 pytestmark = pytest.mark.skipif(find_spec("timm") is None, reason="timm comes with the extra 'learned'")
 
 VIEW = View.from_spacing(32, 32, 1000.0, (11.2, 11.2), sad=700.0)
@@ -126,6 +128,71 @@ def test_a_file_whose_header_does_not_describe_it_is_refused(change, tmp_path):
         header["card"]["mood"] = "good"
     save_checkpoint(path, "model", tensors, {k: header[k] for k in ("card", "parts")})
     with pytest.raises(CheckpointError, match=r"another architecture|does not describe a model"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("part", "settings"),
+    [
+        ("moving", {"channels": 4, "width": 10**6, "blocks": 1, "heads": 4}),
+        ("moving", {"channels": 1024, "width": 1024, "blocks": 64, "heads": 4}),
+        ("moving", {"channels": 4, "width": 16, "blocks": 10**9, "heads": 4}),
+        ("moving", {"channels": 4, "width": 16, "blocks": True, "heads": 4}),
+        ("moving", {"channels": 4, "width": 16, "blocks": 1, "heads": 0}),
+        ("moving", {"channels": 4, "width": 16, "blocks": 1, "color": "red"}),
+        ("regressor", {"backbone": "posenet", "width": 1024, "size": 1024}),
+        ("regressor", {"backbone": "swin", "width": 32, "size": 10**6}),
+        ("regressor", {"backbone": ["resnet18"], "width": 32, "size": 32}),
+        ("volume_network", {"kind": "plain", "radius": 6.0, "hidden": [10**6]}),
+        ("volume_network", {"kind": "plain", "radius": 10**400, "hidden": [4]}),
+        ("volume_network", {"kind": "equivariant", "radius": 6.0, "fields": [4, 2, 1], "layers": 10**9}),
+        ("volume_network", {"kind": "plain", "radius": 6.0, "hidden": [4]}),
+        ("moving", [1]),
+    ],
+)
+def test_settings_that_do_not_fit_the_tensors_take_no_memory(part, settings, tmp_path):
+    path = tmp_path / "m.safetensors"
+    model().save(path)
+    tensors, header = load_checkpoint(path, "model")
+    header["parts"][part] = settings
+    save_checkpoint(path, "model", tensors, header)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CheckpointError, match=r"another architecture|cannot be built"):
+        load_model(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KiB; the largest would be 13 GB
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(value, tmp_path):
+    path = tmp_path / "m.safetensors"
+    model().save(path)
+    tensors, header = load_checkpoint(path, "model")
+    tensors["moving.out.weight"][0, 0] = value
+    save_checkpoint(path, "model", tensors, header)
+    with pytest.raises(CheckpointError, match=r"moving\.out\.weight are not finite"):
+        load_model(path)
+
+
+def test_weights_of_another_type_are_refused(tmp_path):
+    path = tmp_path / "m.safetensors"
+    model().save(path)
+    tensors, header = load_checkpoint(path, "model")
+    tensors["moving.out.weight"] = tensors["moving.out.weight"].long()
+    save_checkpoint(path, "model", tensors, header)
+    with pytest.raises(CheckpointError, match=r"moving\.out\.weight holds torch\.int64"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"nominal": [[2.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]}, {"sad": 5000.0}, {"fingerprint": [1]}],
+)
+def test_a_card_that_is_impossible_is_refused(change, tmp_path):
+    path = tmp_path / "m.safetensors"
+    model().save(path)
+    tensors, header = load_checkpoint(path, "model")
+    save_checkpoint(path, "model", tensors, {**header, "card": header["card"] | change})
+    with pytest.raises(CheckpointError, match="does not describe a model of ours"):
         load_model(path)
 
 
