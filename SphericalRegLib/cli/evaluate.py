@@ -7,6 +7,7 @@ import json as json_text
 from dataclasses import asdict, replace
 from typing import Literal
 
+from SphericalRegLib.cli.choices import OptimizerName, SimilarityName
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.outputs import output_files
@@ -16,7 +17,7 @@ from SphericalRegLib.evaluation.capture_report import CaptureRow
 from SphericalRegLib.evaluation.suites import suite_named
 from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.networks.model import load_model
-from SphericalRegLib.registration import Settings
+from SphericalRegLib.registration import Settings, ending_with
 from SphericalRegLib.threads import set_threads
 
 
@@ -31,6 +32,8 @@ def evaluate(
     bones: list[int | str] | None = None,
     downsample: int = 1,
     candidates: int | None = None,
+    similarity: SimilarityName | None = None,
+    optimizer: OptimizerName | None = None,
     kernel: str = "auto",
     workers: int = 1,
     device: DeviceName = "auto",
@@ -57,6 +60,9 @@ def evaluate(
         bones: register only these, in X-rays of everything.
         downsample: average the CT over that many voxels along each axis.
         candidates: poses tried around each start.
+        similarity: by which the last stage aligns, instead of the measured best; the verdict goes on judging as it was
+            measured.
+        optimizer: with which the last stage aligns, instead of Levenberg-Marquardt.
         kernel: of the renderer: auto, numba, torch.
         workers: processes; times are only true with 1.
         device: what computes.
@@ -80,6 +86,7 @@ def evaluate(
         settings = Settings(kernel=kernel, seed=seed, range=study.search)
         if candidates is not None:
             settings = replace(settings, candidates=candidates)
+        settings = ending_with(settings, similarity, optimizer)
         with console.bar(f"{suite} study", cases, "case") as bar:
 
             def tell(row: CaptureRow) -> None:

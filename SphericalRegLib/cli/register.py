@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from SphericalRegLib.cli.choices import OptimizerName, SimilarityName
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.inputs import IntensityName, Preset, read_starts, read_xrays
@@ -23,7 +24,7 @@ from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import TONE_UNTOLD
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.networks.model import load_model
-from SphericalRegLib.registration import Registration, Settings, bone_settings
+from SphericalRegLib.registration import Registration, Settings, bone_settings, ending_with
 from SphericalRegLib.registration.learned import prepare
 from SphericalRegLib.rendering import linearize
 from SphericalRegLib.threads import set_threads
@@ -64,6 +65,8 @@ def register(
     learned_stage: bool = False,
     search: SearchRange = _RANGE,
     candidates: int | None = None,
+    similarity: SimilarityName | None = None,
+    optimizer: OptimizerName | None = None,
     footprint_mm: float | None = None,
     truth: str | None = None,
     kernel: str = "auto",
@@ -107,6 +110,9 @@ def register(
         learned_stage: align under the model's similarity first, then by intensity; for far starts.
         search: how far from the start the truth may lie.
         candidates: poses tried around each start; 1 trusts it.
+        similarity: by which the last stage aligns, instead of the measured best; the verdict goes on judging as it was
+            measured.
+        optimizer: with which the last stage aligns, instead of Levenberg-Marquardt.
         footprint_mm: compare only what lies this close to the DRR, mm at the patient; 3 where bones are chosen.
         truth: file with the true pose, to report errors.
         kernel: of the renderer: auto, numba, torch.
@@ -152,6 +158,7 @@ def register(
                 settings = replace(settings, range=search)
         if candidates is not None:
             settings = replace(settings, candidates=candidates)
+        settings = ending_with(settings, similarity, optimizer)
         notes: tuple[str, ...] = ()
         if model is not None:
             trained = load_model(model).to(target)

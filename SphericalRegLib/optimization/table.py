@@ -6,7 +6,7 @@ A new optimizer is one file, and one line here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from SphericalRegLib.errors import InputError
@@ -27,6 +27,7 @@ class Entry:
         title: as it is shown.
         make: the class.
         refining: what it takes to end a registration with it: other arguments than the class's own.
+        limit: the field that says how long it may take.
         former: names that older scenes, settings and scripts may hold.
     """
 
@@ -34,6 +35,7 @@ class Entry:
     title: str
     make: Callable[..., Optimizer]
     refining: dict[str, Any] = field(default_factory=dict)
+    limit: str = "iterations"
     former: tuple[str, ...] = ()
 
     def to_refine(self) -> Optimizer:
@@ -47,13 +49,13 @@ _ENTRIES = (
         "Levenberg-Marquardt",
         LevenbergMarquardt,
         {"iterations": 20, "tolerance": 0.03, "renewal": 1},
-        ("Levenberg-Marquardt",),
+        former=("Levenberg-Marquardt",),
     ),
-    Entry("adam", "Adam", Adam, {"iterations": 60, "learning_rate": 0.5, "renewal": 10}, ("Adam",)),
-    Entry("sgd", "Gradient descent", SGD, {"iterations": 60, "renewal": 10}, ("gradient descent",)),
-    Entry("l-bfgs", "L-BFGS", LBFGS, {"iterations": 30, "renewal": 10}, ("L-BFGS",)),
+    Entry("adam", "Adam", Adam, {"iterations": 60, "learning_rate": 0.5, "renewal": 10}, former=("Adam",)),
+    Entry("sgd", "Gradient descent", SGD, {"iterations": 60, "renewal": 10}, former=("gradient descent",)),
+    Entry("l-bfgs", "L-BFGS", LBFGS, {"iterations": 30, "renewal": 10}, former=("L-BFGS",)),
     Entry("nelder-mead", "Nelder-Mead", NelderMead, {"iterations": 200, "size": 3.0, "renewal": 50}),
-    Entry("bobyqa", "BOBYQA", BOBYQA, {"size": 3.0, "reach": 60.0}),
+    Entry("bobyqa", "BOBYQA", BOBYQA, {"size": 3.0, "reach": 60.0}, limit="evaluations"),
     Entry("cma-es", "CMA-ES", CMAES, {"iterations": 60, "size": 3.0, "renewal": 20}),
 )
 
@@ -71,6 +73,13 @@ def optimizer_entry(name: str) -> Entry:
         if name == entry.name or name in entry.former:
             return entry
     raise InputError(f"There is no optimizer {name!r}: choose among {', '.join(OPTIMIZERS)}.")
+
+
+def limited(optimizer: Optimizer, count: int) -> Optimizer:
+    """The same optimizer with at most so many iterations, or evaluations where it counts these."""
+    entry = entry_of(optimizer)
+    changed: Optimizer = replace(optimizer, **{"iterations" if entry is None else entry.limit: count})  # type: ignore[type-var]
+    return changed
 
 
 def entry_of(optimizer: Optimizer) -> Entry | None:

@@ -165,7 +165,8 @@ class Registration:
 
     def _verdict_cost(self, pose: Tensor) -> float:
         """Of the final pose at the stage that judges."""
-        objective = self._judging or self._objective
+        judge = self._settings.judge
+        objective = self._judging or self._objective if judge is None else self._levels.objective(judge)
         assert objective is not None
         model, _ = objective.renew(objective.linearize(objective.state(pose[None]), jacobian=False))
         return float(model.cost[0])
