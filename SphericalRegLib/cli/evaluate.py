@@ -10,6 +10,7 @@ from typing import Literal
 from SphericalRegLib.cli.choices import OptimizerName, SimilarityName
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
+from SphericalRegLib.cli.inputs import tell_notes
 from SphericalRegLib.cli.outputs import output_files
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.capture import evaluate_capture
@@ -81,6 +82,7 @@ def evaluate(
         read = [ct, labels, label_names, model]
         (file,) = (None,) if csv is None else stack.enter_context(output_files(console, [csv], read))
         scan = read_ct(ct, labels, label_names, downsample=downsample)
+        tell_notes(console, scan)
         study = suite_named(suite)
         trained = None if model is None else load_model(model)
         settings = Settings(kernel=kernel, seed=seed, range=study.search)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
-from SphericalRegLib.cli.inputs import IntensityName, Preset, read_starts, read_xrays
+from SphericalRegLib.cli.inputs import IntensityName, Preset, read_starts, read_xrays, tell_notes
 from SphericalRegLib.cli.outputs import output_folder
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.imaging.ct import MAX_VOXELS, read_ct
@@ -63,7 +63,9 @@ def landscape(
     downsample: int = 1,
     series: str | None = None,
     ct_spacing: tuple[float, float, float] | None = None,
-    ct_axes: str = "LPS",
+    ct_axes: str | None = None,
+    ct_affine: Literal["sform", "qform"] | None = None,
+    ct_phase: str | None = None,
     ct_rescale: tuple[float, float] | None = None,
     ct_units: Literal["auto", "hu"] = "auto",
     max_voxels: int = MAX_VOXELS,
@@ -109,7 +111,11 @@ def landscape(
         downsample: average the CT over that many voxels along each axis.
         series: SeriesInstanceUID or its end, where the CT's folder holds several.
         ct_spacing: voxel size of the CT along columns, rows and slices, mm, where its file does not tell (TIFF).
-        ct_axes: of a TIFF CT: the patient directions toward which columns, rows and pages lead.
+        ct_axes: of a CT whose file does not tell: the patient directions toward which columns, rows and slices lead;
+            LPS for TIFF.
+        ct_affine: of a NIfTI CT: which of its matrices counts, where they disagree.
+        ct_phase: of a DICOM CT with several volumes at one place: attribute and value of the one to read, such as
+            TemporalPositionIndex=2.
         ct_rescale: slope and intercept that turn the CT's values into HU, where its file does not say.
         ct_units: "hu" takes values for Hounsfield units that do not look like them.
         max_voxels: the most that a CT may have after downsampling.
@@ -147,7 +153,10 @@ def landscape(
             rescale=ct_rescale,
             spacing=ct_spacing,
             axes=ct_axes,
+            nifti_affine=ct_affine,
+            phase=ct_phase,
         )
+        tell_notes(console, scan)
         xrays = read_xrays(xray, view, frame, intensity, channel=channel, sdd=sdd, sad=sad, spacing=spacing)
         volume = to_volume(scan, labels=bones).to(target)
         if trained is not None and LEARNED in similarities:

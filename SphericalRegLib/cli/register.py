@@ -53,7 +53,9 @@ def register(
     downsample: int = 1,
     series: str | None = None,
     ct_spacing: tuple[float, float, float] | None = None,
-    ct_axes: str = "LPS",
+    ct_axes: str | None = None,
+    ct_affine: Literal["sform", "qform"] | None = None,
+    ct_phase: str | None = None,
     ct_rescale: tuple[float, float] | None = None,
     ct_units: Literal["auto", "hu"] = "auto",
     max_voxels: int = MAX_VOXELS,
@@ -97,7 +99,11 @@ def register(
         downsample: average the CT over that many voxels along each axis.
         series: SeriesInstanceUID or its end, where the CT's folder holds several.
         ct_spacing: voxel size of the CT along columns, rows and slices, mm, where its file does not tell (TIFF).
-        ct_axes: of a TIFF CT: the patient directions toward which columns, rows and pages lead.
+        ct_axes: of a CT whose file does not tell: the patient directions toward which columns, rows and slices lead;
+            LPS for TIFF.
+        ct_affine: of a NIfTI CT: which of its matrices counts, where they disagree.
+        ct_phase: of a DICOM CT with several volumes at one place: attribute and value of the one to read, such as
+            TemporalPositionIndex=2.
         ct_rescale: slope and intercept that turn the CT's values into HU, where its file does not say.
         ct_units: "hu" takes values for Hounsfield units that do not look like them.
         max_voxels: the most that a CT may have after downsampling.
@@ -142,6 +148,8 @@ def register(
             rescale=ct_rescale,
             spacing=ct_spacing,
             axes=ct_axes,
+            nifti_affine=ct_affine,
+            phase=ct_phase,
         )
         xrays = read_xrays(xray, view, frame, intensity, channel=channel, sdd=sdd, sad=sad, spacing=spacing)
         volume = to_volume(scan, labels=bones).to(target)
@@ -159,7 +167,7 @@ def register(
         if candidates is not None:
             settings = replace(settings, candidates=candidates)
         settings = ending_with(settings, similarity, optimizer)
-        notes: tuple[str, ...] = ()
+        notes = tuple(f"{Path(ct).name}: {note}" for note in scan.notes)
         if model is not None:
             trained = load_model(model).to(target)
             known = any(option is not None for option in (start_pose, preset, angles, landmarks))
@@ -175,7 +183,7 @@ def register(
                 whole=None if bones is None else to_volume(scan).to(target),
             )
             starts, settings = prepared.starts, prepared.settings
-            notes, origin = prepared.notes, prepared.origin
+            notes, origin = notes + prepared.notes, prepared.origin
         else:
             console.say("No model (--model): poses around the start are searched.")
         console.detail(f"Start: {origin}. CT {tuple(volume.density.shape)}, {target}.")

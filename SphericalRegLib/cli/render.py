@@ -10,7 +10,7 @@ import torch
 from SphericalRegLib import rendering
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
-from SphericalRegLib.cli.inputs import Preset, read_views
+from SphericalRegLib.cli.inputs import Preset, read_views, tell_notes
 from SphericalRegLib.cli.outputs import output_files
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry import carm, se3
@@ -75,7 +75,9 @@ def render(
     target = choose_device(device)
     with output_files(console, [output], [ct, pose, view, labels, label_names]) as (file,):
         camera = one_view(view) if view is not None else View.from_spacing(*size, sdd, spacing, sad=sad)
-        volume = to_volume(read_ct(ct, labels, label_names, downsample=downsample), labels=bones).to(target)
+        scan = read_ct(ct, labels, label_names, downsample=downsample)
+        tell_notes(console, scan)
+        volume = to_volume(scan, labels=bones).to(target)
         if pose is not None:
             matrix = read_pose(pose)
         else:

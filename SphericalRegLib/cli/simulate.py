@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from SphericalRegLib.cli.console import Console
-from SphericalRegLib.cli.inputs import Preset
+from SphericalRegLib.cli.inputs import Preset, tell_notes
 from SphericalRegLib.cli.outputs import output_files
 from SphericalRegLib.cli.render import one_view
 from SphericalRegLib.errors import InputError
@@ -91,6 +91,7 @@ def simulate(
         raise InputError(f"seed is {seed}: give 0 or more.")
     with output_files(console, [output, truth], [ct, pose, view]) as (image_file, truth_file):
         scan = read_ct(ct, downsample=downsample)
+        tell_notes(console, scan)
         isocenter = to_volume(scan).center
         given = None if view is None else one_view(view)
         told = None if pose is None else read_pose(pose)

@@ -15,7 +15,7 @@ import torch.distributed as dist
 
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.device import DeviceName, choose_device
-from SphericalRegLib.cli.inputs import Preset
+from SphericalRegLib.cli.inputs import Preset, tell_notes
 from SphericalRegLib.cli.outputs import output_files
 from SphericalRegLib.cli.signals import INTERRUPTED, Stopped
 from SphericalRegLib.cli.stopping import StopRequest
@@ -140,6 +140,8 @@ def train(
     with _told_what_is_kept(place):
         console.say("Reading ...")
         scans = [read_ct(path, downsample=downsample) for path in ct]
+        for scan in scans:
+            tell_notes(console, scan)
         begin = None if start is None else load_model(start)
         console.say("Preparing held-out X-rays ...")
         run = TrainingRun(

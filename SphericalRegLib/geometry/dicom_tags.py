@@ -76,6 +76,27 @@ _MACROS: dict[str, tuple[str, ...]] = {
         "VerticesOfThePolygonalShutter",
     ),
 }
+# The same of CT and other sectional images (PS3.3 C.7.6.16.2, C.8.15.3, C.8.13.5).
+_MACROS |= {
+    "FrameContentSequence": (
+        "DimensionIndexValues",
+        "StackID",
+        "TemporalPositionIndex",
+        "FrameAcquisitionNumber",
+    ),
+    "PlanePositionSequence": ("ImagePositionPatient",),
+    "PlaneOrientationSequence": ("ImageOrientationPatient",),
+    "CardiacSynchronizationSequence": ("NominalPercentageOfCardiacPhase", "NominalCardiacTriggerDelayTime"),
+    "TemporalPositionSequence": ("TemporalPositionTimeOffset",),
+    "CTImageFrameTypeSequence": ("FrameType",),
+    "MRImageFrameTypeSequence": ("FrameType",),
+    "PETFrameTypeSequence": ("FrameType",),
+    "CTXRayDetailsSequence": ("KVP",),
+    "CTReconstructionSequence": ("ConvolutionKernel", "ReconstructionAlgorithm"),
+    "MREchoSequence": ("EffectiveEchoTime",),
+}
+# A macro whose items are alternatives, not parts of one: the sequence itself is the value.
+_SEQUENCES_IN_GROUPS = ("RealWorldValueMappingSequence",)
 # RT images with several frames say in the Exposure Sequence what differs by frame (PS3.3 C.8.8.2.4).
 _OF_AN_EXPOSURE = ("GantryAngle", "GantryPitchAngle", "PatientSupportAngle", "XRayImageReceptorAngle")
 
@@ -201,6 +222,8 @@ def _places(dataset: pydicom.Dataset, keyword: str, frame: int) -> Iterator[tupl
             for name in macros:
                 for item in group.get(name) or []:
                     yield item, f"{name} of {words}"
+    if keyword in _SEQUENCES_IN_GROUPS:
+        yield from _groups(dataset, frame)
     if keyword in _OF_AN_EXPOSURE:
         for item in dataset.get("ExposureSequence") or []:
             if str(item.get("ReferencedFrameNumber") or "") == str(frame + 1):
@@ -225,6 +248,7 @@ def _groups(dataset: pydicom.Dataset, frame: int) -> Iterator[tuple[pydicom.Data
 def _is_empty(value: Any) -> bool:
     return (
         value is None
+        or (isinstance(value, pydicom.Sequence) and len(value) == 0)
         or (isinstance(value, str) and not value.strip())
         or (
             isinstance(value, MultiValue | list | tuple) and (len(value) == 0 or all(_is_empty(part) for part in value))

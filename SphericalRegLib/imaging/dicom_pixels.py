@@ -10,7 +10,7 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.pixels import pixel_array
-from pydicom.uid import RLELossless
+from pydicom.uid import UID, RLELossless
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.imaging import itk_io
@@ -48,19 +48,34 @@ def stored_values(dataset: Dataset, path: Path, frame: int) -> np.ndarray:
         syntax = dataset.file_meta.TransferSyntaxUID
     except AttributeError:
         raise InputError(f"{path} does not name its transfer syntax: export it again as a DICOM file.") from None
-    allocated, stored, high = _bits(dataset, path)
+    stored, high = check_bits(dataset, path)
     signed = int(dataset.get("PixelRepresentation") or 0) == 1
-    if not syntax.is_compressed or syntax == RLELossless:
-        # Run lengths keep whole cells, as uncompressed files do.
+    if _keeps_cells(syntax):
         return _own_bits(_cells(dataset, path, frame), stored, high, signed)
-    if high != stored - 1:
+    values = _decompressed(dataset, path, frame)
+    # Compressions keep values, not cells; but the decoder may not know their sign.
+    return _own_bits(values, stored, high, signed) if signed else values
+
+
+def check_bits(dataset: Dataset, path: Path) -> tuple[int, int]:
+    """(BitsStored, HighBit) of a dataset whose pixels can be told from its other bits.
+
+    Raises:
+        InputError: for bit numbers that contradict each other, or a transfer syntax that leaves them in doubt.
+    """
+    allocated, stored, high = _bits(dataset, path)
+    syntax = dataset.file_meta.get("TransferSyntaxUID") if "file_meta" in vars(dataset) else None
+    if syntax is not None and not _keeps_cells(syntax) and high != stored - 1:
         raise InputError(
             f"{path} is compressed ({syntax.name}) with BitsAllocated {allocated}, BitsStored {stored} and HighBit "
             f"{high}: which bits are the pixel's is not certain then. Decompress it with the software that wrote it."
         )
-    values = _decompressed(dataset, path, frame)
-    # Compressions keep values, not cells; but the decoder may not know their sign.
-    return _own_bits(values, stored, high, signed) if signed else values
+    return stored, high
+
+
+def _keeps_cells(syntax: UID) -> bool:
+    """Whether pixels come out of their cells as they went in: run lengths keep whole cells, as no compression does."""
+    return not syntax.is_compressed or syntax == RLELossless
 
 
 def _bits(dataset: Dataset, path: Path) -> tuple[int, int, int]:

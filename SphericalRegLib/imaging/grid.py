@@ -16,7 +16,9 @@ _BYTES_PER_VOXEL = 12
 _BYTES_WHILE_READING = 6
 
 
-def world_from_voxel(spacing: np.ndarray, directions: np.ndarray, origin: np.ndarray, name: str) -> np.ndarray:
+def world_from_voxel(
+    spacing: np.ndarray, directions: np.ndarray, origin: np.ndarray, name: str, *, right_handed: bool = True
+) -> np.ndarray:
     """(4, 4) float64 RAS mm of voxel centers, from ITK's LPS description.
 
     Args:
@@ -24,6 +26,7 @@ def world_from_voxel(spacing: np.ndarray, directions: np.ndarray, origin: np.nda
         directions: (3, 3), columns are the unit vectors of i, j, k in LPS.
         origin: (3,) LPS mm of the center of voxel (0, 0, 0).
         name: what the errors call it.
+        right_handed: refuse left-handed axes; otherwise make them right-handed with :func:`right_handed_grid`.
 
     Raises:
         GeometryError: for spacing that is not positive, sheared or left-handed axes; the message names the value.
@@ -52,7 +55,7 @@ def world_from_voxel(spacing: np.ndarray, directions: np.ndarray, origin: np.nda
             f"not 90° (direction cosines {_show(directions.ravel())}). Resample it to a rectangular grid first; in "
             "3D Slicer, load a tilted series with 'Acquisition geometry regularization'."
         )
-    if np.linalg.det(directions) < 0:
+    if right_handed and np.linalg.det(directions) < 0:
         raise GeometryError(
             f"{name} has left-handed direction cosines {_show(directions.ravel())} (determinant -1): a "
             "mirrored image and "
@@ -63,6 +66,26 @@ def world_from_voxel(spacing: np.ndarray, directions: np.ndarray, origin: np.nda
     matrix[:3, :3] = directions * spacing
     matrix[:3, 3] = origin
     return frames.flip_affine(torch.from_numpy(matrix)).numpy()
+
+
+def right_handed_grid(matrix: np.ndarray, size: tuple[int, ...]) -> tuple[np.ndarray, bool]:
+    """The grid whose slices are counted from the other end, if the given one is left-handed.
+
+    A file whose header tells where every voxel lies may count them along axes of either hand (NIfTI's first axis often
+    leads to the left while the others lead to the front and up); reversing one index moves no voxel.
+
+    Args:
+        matrix: ``world_from_voxel``, (4, 4).
+        size: voxels along i, j, k.
+
+    Returns:
+        A right-handed ``world_from_voxel``, and whether the voxels must be reversed along k to fit it.
+    """
+    if np.linalg.det(matrix[:3, :3]) > 0:
+        return matrix, False
+    reversal = np.diag([1.0, 1.0, -1.0, 1.0])
+    reversal[2, 3] = size[2] - 1
+    return matrix @ reversal, True
 
 
 def check_size(size: tuple[int, ...], name: str, max_voxels: int, downsample: tuple[int, int, int]) -> None:

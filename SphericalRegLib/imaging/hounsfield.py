@@ -14,9 +14,13 @@ Units = Literal["auto", "hu"]
 # scanners with an extended scale; 12-bit ones stop at 3071.
 LOWEST_HU = -1024.0
 HIGHEST_HU = 30000.0
+# Fat ends near -150; lung, gas and air lie below.
+_HIGHEST_AIR = -200.0
 
 
-def hounsfield(values: np.ndarray, name: str, units: Units, rescale: tuple[float, float] | None) -> np.ndarray:
+def hounsfield(
+    values: np.ndarray, name: str, units: Units, rescale: tuple[float, float] | None, padding: np.ndarray | None = None
+) -> np.ndarray:
     """(K, J, I) float32 HU of stored values.
 
     Args:
@@ -24,6 +28,7 @@ def hounsfield(values: np.ndarray, name: str, units: Units, rescale: tuple[float
         name: what the errors call it.
         units: "auto" refuses what cannot be HU; "hu" takes any values as HU.
         rescale: (slope, intercept) that turn values into HU where the file did not say.
+        padding: (K, J, I) bool: voxels that the file says are none; they become -1024 whatever the rescale.
 
     Raises:
         InputError: for NaN or infinite values (how many, where first), a constant image, and values that are not HU.
@@ -35,7 +40,10 @@ def hounsfield(values: np.ndarray, name: str, units: Units, rescale: tuple[float
             f"{name} holds {len(bad)} values that are not finite, the first ({values[k, j, i]}) at voxel "
             f"(i, j, k) = ({i}, {j}, {k}): repair the file, for example by setting them to -1000 (air)."
         )
-    low, high = float(values.min()), float(values.max())
+    told = values if padding is None else values[~padding]
+    if not told.size:
+        raise InputError(f"{name} holds nothing but padding: check that it is the right file.")
+    low, high = float(told.min()), float(told.max())
     if low == high:
         raise InputError(f"{name} is {low:g} everywhere: it holds no anatomy. Check that it is the right file.")
     if rescale is None and units == "auto" and low >= 0:
@@ -54,7 +62,25 @@ def hounsfield(values: np.ndarray, name: str, units: Units, rescale: tuple[float
             )
         hu *= np.float32(slope)
         hu += np.float32(intercept)
+    if padding is not None:
+        hu[padding] = LOWEST_HU
     return np.clip(hu, LOWEST_HU, HIGHEST_HU, out=hu)
+
+
+def without_air(hu: np.ndarray, padding: np.ndarray | None = None) -> str:
+    """What to tell of a CT in which nothing is as thin as lung or air; otherwise "".
+
+    Args:
+        hu: (K, J, I).
+        padding: (K, J, I) bool: voxels that do not count.
+    """
+    lowest = float(hu.min() if padding is None else hu.min(initial=HIGHEST_HU, where=~padding))
+    if lowest < _HIGHEST_AIR:
+        return ""
+    return (
+        f"it holds no air: its lowest value is {lowest:g} HU. Around a crop of bone that is right, and what lies "
+        "outside of it is taken as air; otherwise its values are no Hounsfield units."
+    )
 
 
 def block_means(values: np.ndarray, factors: tuple[int, int, int], fill: float) -> np.ndarray:

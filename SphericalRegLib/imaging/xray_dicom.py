@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.dicom_tags import named
 from SphericalRegLib.imaging.dicom_file import damage_named, read_dataset
-from SphericalRegLib.imaging.dicom_pixels import stored_values
+from SphericalRegLib.imaging.dicom_pixels import check_bits, stored_values
 from SphericalRegLib.imaging.modality import described, kind_of
 from SphericalRegLib.imaging.picture_size import check_picture_size
 from SphericalRegLib.imaging.sent_pixels import check_sent_pixels
@@ -74,6 +74,7 @@ def _read(path: Path, frame: int | None) -> DicomXRay:
         )
     frame = chosen_frame(int(dataset.get("NumberOfFrames") or 1), frame, path)
     check_picture_size(int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0), path)
+    check_bits(dataset, path)
     check_sent_pixels(dataset, path)
     stored = stored_values(dataset, path, frame)
     usable = ~_padding(dataset, stored)

@@ -51,16 +51,17 @@ def ct_from_volume(
     values = _values(node, name)
     size = values.shape[::-1]
     grid.check_size(size, name, max_voxels, (1, 1, 1))
-    given = matrices.world_from_ijk(node)
-    mirrored = bool(np.linalg.det(given[:3, :3]) < 0)
-    matrix = _checked_grid(given @ _reversal(size) if mirrored else given, name)
-    hu = hounsfield.hounsfield(values[::-1] if mirrored else values, name, units, None)
+    given, reverse = grid.right_handed_grid(matrices.world_from_ijk(node), size)
+    matrix = _checked_grid(given, name)
+    hu = hounsfield.hounsfield(values[::-1] if reverse else values, name, units, None)
     labels: np.ndarray | None = None
     label_names: dict[int, str] = {}
     if segmentation is not None:
         labels, label_names = labels_on(node, segmentation, segments)
-        labels = labels[::-1] if mirrored else labels
-    return CT(np.ascontiguousarray(hu), matrix, labels, label_names, node.GetName())
+        labels = labels[::-1] if reverse else labels
+    note = hounsfield.without_air(hu)
+    notes = (note,) if note else ()
+    return CT(np.ascontiguousarray(hu), matrix, labels, label_names, node.GetName(), notes)
 
 
 def labels_on(
@@ -109,13 +110,6 @@ def _values(node: Node, name: str) -> np.ndarray:
         )
     array: np.ndarray = numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
     return array.reshape(image.GetDimensions()[::-1])
-
-
-def _reversal(size: tuple[int, ...]) -> np.ndarray:
-    """(4, 4): index (i, j, k) of the volume whose slices are counted from the other end."""
-    matrix = np.diag([1.0, 1.0, -1.0, 1.0])
-    matrix[2, 3] = size[2] - 1
-    return matrix
 
 
 def _checked_grid(matrix: np.ndarray, name: str) -> np.ndarray:

@@ -85,6 +85,7 @@ def test_compiled_now_or_before_a_registration_gives_the_same_bits(tmp_path):
 TOGETHER = """
 from concurrent.futures import ThreadPoolExecutor
 
+import numba
 import numpy as np
 import torch
 
@@ -101,10 +102,11 @@ grid[:3, 3] = -32, -35, -36
 volume = Volume(torch.rand(1, 24, 28, 32), torch.from_numpy(grid))
 view = View.from_spacing(96, 96, 1000.0, (2.0, 2.0), sad=700.0)
 pose = torch.eye(4, dtype=torch.float64)[None]
+pose[0, 2, 3] = 700.0  # the CT's middle lies at the isocenter
 
 
 def simulated(_):
-    return simulate(hu, grid, view, np.eye(4), seed=1).intensity.tobytes()
+    return simulate(hu, grid, view, pose[0].numpy(), seed=1).intensity.tobytes()
 
 
 def rendered(_):

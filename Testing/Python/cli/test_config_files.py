@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from SphericalRegLib.cli.config_files import check_yaml
-from SphericalRegLib.cli.main import BAD_INPUT, main
+from SphericalRegLib.cli.main import main
+from SphericalRegLib.cli.top import BAD_INPUT
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{new}: &{new} [{','.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)

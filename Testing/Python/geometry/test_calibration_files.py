@@ -272,7 +272,7 @@ def test_an_unwritable_place_is_refused_and_nothing_half_written_stays(tmp_path)
         with pytest.raises(InputError, match=r"Cannot write .*no such folder"):
             write(tmp_path / "no such folder" / "file")
     for name in ("a\0b", "/", ""):
-        with pytest.raises(InputError, match="can't be written"):
+        with pytest.raises(InputError, match=r"name another|a folder, where a file"):
             write_json(name, [view])
     folder = tmp_path / "folder"
     folder.mkdir()

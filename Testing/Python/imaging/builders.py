@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import SimpleITK
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, XRayAngiographicImageStorage, generate_uid
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.uid import (
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    ExplicitVRLittleEndian,
+    XRayAngiographicImageStorage,
+    generate_uid,
+)
 from scipy.spatial.transform import Rotation
 
 LANDMARK = np.array([13.0, -42.0, 27.5])  # RAS mm
@@ -84,6 +91,45 @@ def write_series(
         files.append(folder / f"{name}{len(values) - k:03d}.dcm")
         dataset.save_as(files[-1], enforce_file_format=True)
     return files
+
+
+def enhanced_ct(
+    values: np.ndarray, spacing, directions, origin, *, order: Sequence[int] | None = None, shared: bool = True
+) -> FileDataset:
+    """A multi-frame CT whose frames k are stored in any ``order``, each with its own rescale.
+
+    What all frames have in common stands in the shared functional group, or (not ``shared``) in each frame's own.
+    """
+    dataset = empty_dicom(EnhancedCTImageStorage, "CT")
+    dataset.SeriesInstanceUID, dataset.StudyInstanceUID = generate_uid(), "1.2.3"
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
+    order = list(range(len(values))) if order is None else list(order)
+    dataset.NumberOfFrames = len(order)
+    dataset.Rows, dataset.Columns = values.shape[1:]
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 16, 15, 1
+    common, frames, pixels = Dataset(), [], []
+    for k in order:
+        frame, plane, scale = Dataset(), Dataset(), Dataset()
+        plane.ImagePositionPatient = [f"{c:.8f}" for c in origin + directions[:, 2] * spacing[2] * k]
+        slope, intercept = (1, -1000) if k % 2 else (0.5, -1024)
+        scale.RescaleSlope, scale.RescaleIntercept, scale.RescaleType = slope, intercept, "HU"
+        frame.PlanePositionSequence, frame.PixelValueTransformationSequence = [plane], [scale]
+        frames.append(frame)
+        pixels.append(np.round((values[k] - intercept) / slope).astype("<i2"))
+    for group in [common] if shared else frames:
+        measures, orientation = Dataset(), Dataset()
+        measures.PixelSpacing = [f"{spacing[1]:.8f}", f"{spacing[0]:.8f}"]
+        measures.SliceThickness = "99"
+        orientation.ImageOrientationPatient = [f"{c:.10f}" for c in [*directions[:, 0], *directions[:, 1]]]
+        group.PixelMeasuresSequence, group.PlaneOrientationSequence = [measures], [orientation]
+    dataset.SharedFunctionalGroupsSequence, dataset.PerFrameFunctionalGroupsSequence = [common], frames
+    dataset.PixelData = np.stack(pixels).tobytes()
+    return dataset
+
+
+def save(dataset: FileDataset, path: Path) -> Path:
+    dataset.save_as(path, enforce_file_format=True)
+    return path
 
 
 def xray_dataset(pixels: np.ndarray, **tags: object) -> FileDataset:
