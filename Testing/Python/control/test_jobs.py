@@ -38,6 +38,8 @@ from SphericalRegLib.rendering import render
 from SphericalRegLib.sample import sample_path
 from Testing.Python.control.doubles import Diary, HandTurned
 
+RANGE = {"rotation_deg": 20.0, "in_plane_mm": 40.0, "depth_mm": 80.0}
+
 
 @pytest.fixture(scope="module")
 def a_scan():
@@ -271,7 +273,7 @@ class TestLandscapes:
         view = an_xray.view
         card = ModelCard(
             "mine", "2026-01-01", "0.1", view.intrinsics.tolist(), view.height, view.width, view.sdd, 700.0,
-            torch.eye(4).tolist(), {}, {}, fingerprint=fingerprint(a_volume),
+            torch.eye(4).tolist(), RANGE, RANGE, fingerprint=fingerprint(a_volume),
         )  # fmt: skip
         model = Model(card, moving=encoder, fixed=encoder, volume_network=network)
         model.save(tmp_path / "m.safetensors")
