@@ -44,7 +44,8 @@ unit: export OMP_NUM_THREADS ?= 1
 unit: $(VENV)/.test
 	$(BIN)/python -m pytest -n $(JOBS)
 
-# Slicer's own libraries are large, and their views open slowly: apart from the other tests.
+# Slicer's own libraries are large, and their views open slowly: apart from the other tests, which say at their end what
+# was left out.
 scene: export NUMBA_NUM_THREADS ?= 2
 scene: export OMP_NUM_THREADS ?= 1
 scene: $(VENV)/.scene

@@ -11,10 +11,9 @@ from typing import Any
 
 def list_options(function: Callable[..., Any]) -> set[str]:
     """Names of the parameters that hold a list or a tuple."""
-    hints = typing.get_type_hints(function)
     names = set()
-    for name in inspect.signature(function).parameters:
-        parts = [hints[name], *typing.get_args(hints[name])]
+    for name, hint in options_of(function).items():
+        parts = [hint, *typing.get_args(hint)]
         if any(typing.get_origin(part) in (list, tuple) for part in parts):
             names.add(name)
     return names
@@ -31,8 +30,7 @@ def with_underscores(argv: Sequence[str]) -> list[str]:
 
 def flags(function: Callable[..., Any]) -> set[str]:
     """Names of the parameters that are true or false."""
-    hints = typing.get_type_hints(function)
-    return {name for name in inspect.signature(function).parameters if hints[name] is bool}
+    return {name for name, hint in options_of(function).items() if hint is bool}
 
 
 def raise_flags(argv: Sequence[str], names: set[str]) -> list[str]:
@@ -46,10 +44,9 @@ def raise_flags(argv: Sequence[str], names: set[str]) -> list[str]:
 
 def text_options(function: Callable[..., Any]) -> set[str]:
     """Names of the parameters that hold a list of texts only: a file may well be called 00000001."""
-    hints = typing.get_type_hints(function)
     names = set()
-    for name in inspect.signature(function).parameters:
-        parts = [hints[name], *typing.get_args(hints[name])]
+    for name, hint in options_of(function).items():
+        parts = [hint, *typing.get_args(hint)]
         if any(typing.get_origin(part) is list and typing.get_args(part) == (str,) for part in parts):
             names.add(name)
     return names
@@ -81,6 +78,19 @@ def join_values(argv: Sequence[str], options: set[str], texts: Collection[str] =
         f"{name}={json.dumps([value if name[2:] in texts else _typed(value) for value in values])}"
         for name, values in collected.items()
     ]
+
+
+def options_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """{name: type} of the parameters, those of an unpacked TypedDict among them."""
+    hints = typing.get_type_hints(function)
+    options: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            (group,) = typing.get_args(hints[name])
+            options |= typing.get_type_hints(group)
+        else:
+            options[name] = hints[name]
+    return options
 
 
 def _typed(value: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,25 +30,22 @@ _LANDMARK_SUFFIXES = (".mrk.json", ".fcsv", ".csv")
 _MOST_LABELS = 1000
 
 
-def describe(
-    path: Path, labels: str | None = None, label_names: str | None = None, frame: int | None = None
-) -> dict[str, Any]:
+def describe(path: Path, read: Callable[[Path], CT] = read_ct, frame: int | None = None) -> dict[str, Any]:
     """What one file or folder is, by name of the fact; "kind" says what it is.
 
     Args:
         path: of the file.
-        labels: label map of the CT.
-        label_names: JSON file with the labels' names.
+        read: how a CT is read.
         frame: of a multi-frame X-ray, from 0.
 
     Raises:
         InputError, CheckpointError: for files that cannot be read.
     """
     if os.path.isdir(path):  # a path that cannot be is the readers' to name
-        return _about_ct(read_ct(path, labels, label_names))
+        return _about_ct(read(path))
     name = existing_file(path).name.lower()
     if is_dicom(path):
-        return _about_dicom(path, labels, label_names, frame)
+        return _about_dicom(path, read, frame)
     if name.endswith(_LANDMARK_SUFFIXES):
         return _about_landmarks(path)
     if name.endswith(".json"):
@@ -62,16 +60,16 @@ def describe(
         return _about_text(path)
     if name.endswith(TRANSFORM_SUFFIXES):
         return _about_pose(path)
-    return _about_image(path, labels, label_names, frame)
+    return _about_image(path, read, frame)
 
 
-def _about_dicom(path: Path, labels: str | None, label_names: str | None, frame: int | None) -> dict[str, Any]:
+def _about_dicom(path: Path, read: Callable[[Path], CT], frame: int | None) -> dict[str, Any]:
     header = read_dataset(path, pixels=False)
     with damage_named(path):
         kind, words = kind_of(header), described(header)
         scout = is_scout(header)
     if kind == "CT":
-        return {**_about_ct(read_ct(path, labels, label_names)), "modality": words}
+        return {**_about_ct(read(path)), "modality": words}
     if kind == "X-ray":
         return about_dicom_xray(path, header, frame)
     if scout:
@@ -96,7 +94,7 @@ def _about_ct(ct: CT) -> dict[str, Any]:
     return facts
 
 
-def _about_image(path: Path, labels: str | None, label_names: str | None, frame: int | None) -> dict[str, Any]:
+def _about_image(path: Path, read: Callable[[Path], CT], frame: int | None) -> dict[str, Any]:
     """NRRD, NIfTI, MHA, PNG, TIFF: a picture, a CT, or a label map."""
     header = read_header(path)
     size = header.GetSize()
@@ -113,7 +111,7 @@ def _about_image(path: Path, labels: str | None, label_names: str | None, frame:
             "--spacing.",
         }
     try:
-        return _about_ct(read_ct(path, labels, label_names))
+        return _about_ct(read(path))
     except InputError:
         values = read_pixels(header)
         numbers = np.unique(values)

@@ -7,16 +7,17 @@ import json as json_text
 from dataclasses import asdict, replace
 from typing import Literal
 
+from typing_extensions import Unpack
+
 from SphericalRegLib.cli.choices import OptimizerName, SimilarityName
 from SphericalRegLib.cli.console import Console
+from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.device import DeviceName, choose_device
-from SphericalRegLib.cli.inputs import tell_notes
 from SphericalRegLib.cli.outputs import output_files
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.capture import evaluate_capture
 from SphericalRegLib.evaluation.capture_report import CaptureRow
 from SphericalRegLib.evaluation.suites import suite_named
-from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Settings, ending_with
 from SphericalRegLib.threads import set_threads
@@ -43,6 +44,7 @@ def evaluate(
     threads: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
+    **reading: Unpack[CTReading],
 ) -> int:
     """Register simulated X-rays from starts far off, and tell how often, how exactly and how fast it succeeds.
 
@@ -81,8 +83,7 @@ def evaluate(
         # entered before the study: a place that cannot be written to is told at once
         read = [ct, labels, label_names, model]
         (file,) = (None,) if csv is None else stack.enter_context(output_files(console, [csv], read))
-        scan = read_ct(ct, labels, label_names, downsample=downsample)
-        tell_notes(console, scan)
+        scan = read_scan(ct, reading, labels, label_names, downsample, console)
         study = suite_named(suite)
         trained = None if model is None else load_model(model)
         settings = Settings(kernel=kernel, seed=seed, range=study.search)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json as json_text
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import Unpack
+
 from SphericalRegLib.cli.console import Console
+from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.describe_file import describe
 from SphericalRegLib.cli.device import available_devices
 from SphericalRegLib.cli.remedies import in_options
 from SphericalRegLib.errors import SphericalRegError
 from SphericalRegLib.evaluation.outcome import DISCLAIMER, versions
+from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.rendering import KERNELS
 
 _DONE, _UNREADABLE = 0, 2
@@ -28,6 +34,7 @@ def info(
     json: bool = False,
     quiet: bool = False,
     verbose: bool = False,
+    **reading: Unpack[CTReading],
 ) -> int:
     """Tell what CTs, X-rays and other files hold and what is missing from them; without a file, about this machine.
 
@@ -43,7 +50,8 @@ def info(
         verbose: more messages, and tracebacks.
     """
     console = Console(quiet, verbose)
-    facts = {name: _facts(name, labels, label_names, frame) for name in file} if file else {"machine": machine()}
+    read = partial(read_scan, reading=reading, labels=labels, label_names=label_names)
+    facts = {name: _facts(name, read, frame) for name in file} if file else {"machine": machine()}
     if json:
         print(json_text.dumps(_with_options(facts), allow_nan=False))
     else:
@@ -60,10 +68,10 @@ def machine() -> dict[str, Any]:
     return {"devices": available_devices(), "kernels": kernels, "versions": versions()}
 
 
-def _facts(name: str, labels: str | None, label_names: str | None, frame: int | None) -> dict[str, Any]:
+def _facts(name: str, read: Callable[[Path], CT], frame: int | None) -> dict[str, Any]:
     """Of one file; what cannot be read does not keep the others from being described."""
     try:
-        return describe(Path(name), labels, label_names, frame)
+        return describe(Path(name), read, frame)
     except SphericalRegError as error:
         return {"kind": "unreadable", "error": str(error)}
 

@@ -9,13 +9,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from SphericalRegLib.cli.console import Console
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import carm
 from SphericalRegLib.geometry.calibration_files import read_autoscoper, read_json
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
-from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.xray import XRay, read_xray
 from SphericalRegLib.initialization.given import start_poses
@@ -79,12 +77,6 @@ def read_xrays(
         )
     options: dict[str, Any] = {"sdd": sdd, "sad": sad, "spacing": spacing}
     return [read_xray(files[0], None, frame, intensity=intensity, channel=channel, **options)]
-
-
-def tell_notes(console: Console, scan: CT) -> None:
-    """Say what the user should know of how a CT was read."""
-    for note in scan.notes:
-        console.say(f"{Path(scan.path).name}: {note}")
 
 
 def read_starts(

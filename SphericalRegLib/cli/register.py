@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+
+from typing_extensions import Unpack
 
 from SphericalRegLib.cli.choices import OptimizerName, SimilarityName
 from SphericalRegLib.cli.console import Console
+from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.inputs import IntensityName, Preset, read_starts, read_xrays
 from SphericalRegLib.cli.outputs import output_folder
@@ -18,7 +20,6 @@ from SphericalRegLib.evaluation.description import describe_ct, describe_setting
 from SphericalRegLib.evaluation.outcome import Outcome
 from SphericalRegLib.evaluation.pose_errors import pose_errors
 from SphericalRegLib.evaluation.report import write_outputs
-from SphericalRegLib.imaging.ct import MAX_VOXELS, read_ct
 from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import TONE_UNTOLD
@@ -51,14 +52,6 @@ def register(
     label_names: str | None = None,
     bones: list[int | str] | None = None,
     downsample: int = 1,
-    series: str | None = None,
-    ct_spacing: tuple[float, float, float] | None = None,
-    ct_axes: str | None = None,
-    ct_affine: Literal["sform", "qform"] | None = None,
-    ct_phase: str | None = None,
-    ct_rescale: tuple[float, float] | None = None,
-    ct_units: Literal["auto", "hu"] = "auto",
-    max_voxels: int = MAX_VOXELS,
     start_pose: str | None = None,
     preset: Preset | None = None,
     angles: tuple[float, float] | None = None,
@@ -77,6 +70,7 @@ def register(
     threads: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
+    **reading: Unpack[CTReading],
 ) -> int:
     """Register a CT to one or several X-rays; writes pose, DRR, result.json and an HTML report.
 
@@ -97,16 +91,6 @@ def register(
         label_names: JSON file with the labels' names.
         bones: register only these bones, by name or number.
         downsample: average the CT over that many voxels along each axis.
-        series: SeriesInstanceUID or its end, where the CT's folder holds several.
-        ct_spacing: voxel size of the CT along columns, rows and slices, mm, where its file does not tell (TIFF).
-        ct_axes: of a CT whose file does not tell: the patient directions toward which columns, rows and slices lead;
-            LPS for TIFF.
-        ct_affine: of a NIfTI CT: which of its matrices counts, where they disagree.
-        ct_phase: of a DICOM CT with several volumes at one place: attribute and value of the one to read, such as
-            TemporalPositionIndex=2.
-        ct_rescale: slope and intercept that turn the CT's values into HU, where its file does not say.
-        ct_units: "hu" takes values for Hounsfield units that do not look like them.
-        max_voxels: the most that a CT may have after downsampling.
         start_pose: pose to start from: .tfm, or a JSON file that holds one.
         preset: view to start from.
         angles: C-arm angles to start from, primary then secondary, degrees as DICOM defines them.
@@ -137,20 +121,7 @@ def register(
     with output_folder(console, output, _FILES, read) as folder:
         console.say("Reading ...")
         true_pose = None if truth is None else read_pose(truth)
-        scan = read_ct(
-            ct,
-            labels,
-            label_names,
-            max_voxels,
-            downsample=downsample,
-            series=series,
-            units=ct_units,
-            rescale=ct_rescale,
-            spacing=ct_spacing,
-            axes=ct_axes,
-            nifti_affine=ct_affine,
-            phase=ct_phase,
-        )
+        scan = read_scan(ct, reading, labels, label_names, downsample, console)
         xrays = read_xrays(xray, view, frame, intensity, channel=channel, sdd=sdd, sad=sad, spacing=spacing)
         volume = to_volume(scan, labels=bones).to(target)
         starts, origin = read_starts(

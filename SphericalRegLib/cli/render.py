@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from typing_extensions import Unpack
 
 from SphericalRegLib import rendering
 from SphericalRegLib.cli.console import Console
+from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.device import DeviceName, choose_device
-from SphericalRegLib.cli.inputs import Preset, read_views, tell_notes
+from SphericalRegLib.cli.inputs import Preset, read_views
 from SphericalRegLib.cli.outputs import output_files
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry import carm, se3
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.picture import write_image
 from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
@@ -43,6 +44,7 @@ def render(
     threads: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
+    **reading: Unpack[CTReading],
 ) -> int:
     """Render a digitally reconstructed radiograph of a CT: line integrals of attenuation, without unit.
 
@@ -75,8 +77,7 @@ def render(
     target = choose_device(device)
     with output_files(console, [output], [ct, pose, view, labels, label_names]) as (file,):
         camera = one_view(view) if view is not None else View.from_spacing(*size, sdd, spacing, sad=sad)
-        scan = read_ct(ct, labels, label_names, downsample=downsample)
-        tell_notes(console, scan)
+        scan = read_scan(ct, reading, labels, label_names, downsample, console)
         volume = to_volume(scan, labels=bones).to(target)
         if pose is not None:
             matrix = read_pose(pose)

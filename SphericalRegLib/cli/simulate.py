@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
 from SphericalRegLib.cli.console import Console
-from SphericalRegLib.cli.inputs import Preset, tell_notes
+from SphericalRegLib.cli.ct_reading import CTReading, read_scan
+from SphericalRegLib.cli.inputs import Preset
 from SphericalRegLib.cli.outputs import output_files
 from SphericalRegLib.cli.render import one_view
 from SphericalRegLib.errors import InputError
@@ -18,7 +20,6 @@ from SphericalRegLib.geometry.calibration_files import write_json
 from SphericalRegLib.geometry.dicom_geometry import mirrored_view
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging import simulate as simulator
-from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.degrade import Degradations, random_degradations
 from SphericalRegLib.imaging.dicom_writer import write_xray_dicom
 from SphericalRegLib.imaging.pose_file import read_pose
@@ -50,6 +51,7 @@ def simulate(
     threads: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
+    **reading: Unpack[CTReading],
 ) -> int:
     """Simulate an X-ray of a CT as a DICOM file with the C-arm's geometry; the true pose goes into a file apart.
 
@@ -90,8 +92,7 @@ def simulate(
     if seed < 0:
         raise InputError(f"seed is {seed}: give 0 or more.")
     with output_files(console, [output, truth], [ct, pose, view]) as (image_file, truth_file):
-        scan = read_ct(ct, downsample=downsample)
-        tell_notes(console, scan)
+        scan = read_scan(ct, reading, downsample=downsample, console=console)
         isocenter = to_volume(scan).center
         given = None if view is None else one_view(view)
         told = None if pose is None else read_pose(pose)

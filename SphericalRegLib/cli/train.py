@@ -12,15 +12,16 @@ from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
+from typing_extensions import Unpack
 
 from SphericalRegLib.cli.console import Console
+from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.device import DeviceName, choose_device
-from SphericalRegLib.cli.inputs import Preset, tell_notes
+from SphericalRegLib.cli.inputs import Preset
 from SphericalRegLib.cli.outputs import output_files
 from SphericalRegLib.cli.signals import INTERRUPTED, Stopped
 from SphericalRegLib.cli.stopping import StopRequest
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.threads import set_threads
@@ -66,6 +67,7 @@ def train(
     threads: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
+    **reading: Unpack[CTReading],
 ) -> int:
     """Train a model for one CT: a pose regressor and a learned similarity; or, for several CTs, the similarity alone.
 
@@ -139,9 +141,7 @@ def train(
     target, leader = _device(device)
     with _told_what_is_kept(place):
         console.say("Reading ...")
-        scans = [read_ct(path, downsample=downsample) for path in ct]
-        for scan in scans:
-            tell_notes(console, scan)
+        scans = [read_scan(path, reading, downsample=downsample, console=console) for path in ct]
         begin = None if start is None else load_model(start)
         console.say("Preparing held-out X-rays ...")
         run = TrainingRun(

@@ -123,7 +123,9 @@ def read_ct(
     label_map: np.ndarray | None = None
     names: dict[int, str] = {}
     if labels is not None:
-        label_map, names = label_maps.read_labels(labels, matrix, size)
+        label_map, names = label_maps.read_labels(
+            labels, matrix, size, label_maps.GridHints(nifti_affine, axes, spacing)
+        )
     if label_names is not None:
         names = {**names, **label_maps.read_label_names(label_names)}
     if factors != (1, 1, 1):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import SimpleITK
-import torch
 
 from SphericalRegLib.errors import GeometryError, InputError
-from SphericalRegLib.geometry import frames
 from SphericalRegLib.imaging.dicom_file import read_dataset
+from SphericalRegLib.imaging.image_grid import ImageGrid, image_grid
 from SphericalRegLib.imaging.itk_io import read_header, read_pixels
 from SphericalRegLib.imaging.lattice import Placement, onto_lattice, overlaps, place_on_lattice
+from SphericalRegLib.imaging.nifti_affine import Affine, is_nifti
 from SphericalRegLib.imaging.segment_names import segment_names
 from SphericalRegLib.text_files import existing_file, read_json_file
 
@@ -31,7 +32,23 @@ _RESAMPLE = (
 )
 
 
-def read_labels(path: str | Path, matrix: np.ndarray, size: tuple[int, int, int]) -> tuple[np.ndarray, dict[int, str]]:
+_Size = tuple[int, int, int]
+
+
+class GridHints(NamedTuple):
+    """What the user said of where a CT lies; for label maps whose header tells it no better than the CT's.
+
+    affine: of NIfTI, "sform" or "qform". axes: patient directions of i, j, k. spacing: mm along them.
+    """
+
+    affine: Affine | None = None
+    axes: str | None = None
+    spacing: tuple[float, float, float] | None = None
+
+
+def read_labels(
+    path: str | Path, matrix: np.ndarray, size: _Size, hints: GridHints | None = None
+) -> tuple[np.ndarray, dict[int, str]]:
     """A label map on the CT's own voxels, and the names it carries (Slicer's .seg.nrrd does).
 
     Its axes may run in another order or the other way, as in a NIfTI segmentation of a DICOM CT; and it may hold a part
@@ -41,6 +58,7 @@ def read_labels(path: str | Path, matrix: np.ndarray, size: tuple[int, int, int]
         path: NRRD, NIfTI or MHA.
         matrix: the CT's ``world_from_voxel``, (4, 4) RAS mm.
         size: the CT's voxels along i, j, k.
+        hints: for a map whose own header does not say where it lies.
 
     Returns:
         (K, J, I) int32 and {label: name}.
@@ -57,8 +75,14 @@ def read_labels(path: str | Path, matrix: np.ndarray, size: tuple[int, int, int]
     )
     if reader.GetDimension() != 3:
         raise InputError(f"{path} has {reader.GetDimension()} dimensions: a label map has three, as the CT.")
-    placement = _placement(path, reader, matrix, size)
-    labels = onto_lattice(_whole_numbers(path, read_pixels(reader)), placement, size)
+    own = tuple(int(n) for n in reader.GetSize())
+    if np.prod(own, dtype=float) > _MOST_VOXELS:
+        raise InputError(f"The label map {path} has {own} voxels (i, j, k): crop it to the CT, which has {size}.")
+    grid = _own_grid(path, reader, hints or GridHints())
+    placement = _placement(path, own, grid.matrix, matrix, size)
+    values = read_pixels(reader)
+    # the reader adds an intercept that NIfTI does not mean
+    labels = onto_lattice(_whole_numbers(path, values - grid.added if grid.added else values), placement, size)
     return labels, names
 
 
@@ -74,17 +98,19 @@ def _refuse_dicom(path: Path) -> None:
     )
 
 
-def _placement(
-    path: Path, reader: SimpleITK.ImageFileReader, matrix: np.ndarray, size: tuple[int, int, int]
-) -> Placement:
+def _own_grid(path: Path, reader: SimpleITK.ImageFileReader, hints: GridHints) -> ImageGrid:
+    """By the file's own header; what the user said of the CT counts only where the label map's header lacks it."""
+    try:
+        return image_grid(path, reader)
+    except GeometryError:
+        affine = hints.affine if is_nifti(path) else None
+        if affine is None and hints.axes is None and hints.spacing is None:
+            raise
+        return image_grid(path, reader, affine=affine, axes=hints.axes, spacing=hints.spacing)
+
+
+def _placement(path: Path, own: tuple[int, ...], grid: np.ndarray, matrix: np.ndarray, size: _Size) -> Placement:
     """Where the label map lies among the CT's voxels."""
-    own = tuple(int(n) for n in reader.GetSize())
-    if np.prod(own, dtype=float) > _MOST_VOXELS:
-        raise InputError(f"The label map {path} has {own} voxels (i, j, k): crop it to the CT, which has {size}.")
-    grid = np.eye(4)
-    grid[:3, :3] = np.array(reader.GetDirection()).reshape(3, 3) * np.array(reader.GetSpacing())
-    grid[:3, 3] = reader.GetOrigin()
-    grid = frames.flip_affine(torch.from_numpy(grid)).numpy()
     placement = place_on_lattice(grid, (own[0], own[1], own[2]), matrix, _TOLERANCE_VOXELS)
     if placement is None:
         raise GeometryError(

@@ -37,8 +37,7 @@ def project() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def pins() -> dict[str, str]:
     """Version by distribution, for the running Python."""
-    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
-    requirements = [Requirement(line) for line in lines]
+    requirements = [Requirement(line) for line in _constraint_lines()]
     here = [r for r in requirements if r.marker is None or r.marker.evaluate()]
     names = [canonicalize_name(r.name) for r in here]
     assert len(set(names)) == len(names), "a distribution is pinned twice"
@@ -83,9 +82,57 @@ def test_constraints_lock_everything_that_the_project_and_its_tests_install(
         installed = importlib.metadata.distribution(name)
         assert pins.get(name) == installed.version.partition("+")[0], f"{name} {installed.version} in constraints.txt"
         children = [Requirement(text) for text in installed.requires or []]
-        # What torch fixes itself (its CUDA libraries) needs no second lock.
-        children = [c for c in children if not (name == "torch" and str(c.specifier).startswith("=="))]
+        if name == "torch":
+            children = [c for c in children if not _comes_with_the_build(c)]
         waiting += [c for c in children if not c.marker or any(_applies(c, e) for e in {"", *requirement.extras})]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('nvidia-cudnn-cu13==9.20.0.48; platform_system == "Linux"', True),
+        ('cuda-bindings<14,>=13.0.3; platform_system == "Linux" and python_version < "3.15"', True),
+        ('cuda-toolkit[cublas,nvtx]==13.0.3; platform_system == "Linux"', True),
+        ("nvidia-nccl-cu13", False),
+        ("sympy==1.13.3", False),
+        ('tomli; python_version < "3.11"', False),
+    ],
+)
+def test_gpu_libraries_are_known_by_what_torch_says_of_its_build_not_by_their_names(text: str, expected: bool) -> None:
+    assert _comes_with_the_build(Requirement(text)) is expected
+
+
+def test_every_supported_python_has_a_pin_of_everything_pinned_for_one() -> None:
+    """A marker that leaves out a version would let pip choose freely there."""
+    names: dict[str, set[str]] = {}
+    requirements = [Requirement(line) for line in _constraint_lines()]
+    for version in ("3.10", "3.11", "3.12", "3.13"):
+        environment = {"python_version": version, "python_full_version": f"{version}.0", "sys_platform": "linux"}
+        names[version] = {r.name for r in requirements if r.marker is None or r.marker.evaluate(environment)}
+    parted = {r.name for r in requirements if r.marker and ">=" in str(r.marker)}
+    assert all(parted <= pinned for pinned in names.values())
+
+
+def test_test_files_import_at_their_head_only_what_make_test_installs(project: dict[str, Any]) -> None:
+    """Slicer's packages are large and come with `make scene`: one such import ends the whole run with an error."""
+    extras = project["optional-dependencies"]
+    texts = project["dependencies"] + extras["evaluation"] + extras["learned"] + extras["test"]
+    declared = {canonicalize_name(Requirement(text).name) for text in texts} | {"packaging", "tomli", "tomllib"}
+    distributions = importlib.metadata.packages_distributions()
+    known = {*sys.stdlib_module_names, "SphericalRegLib", "Testing"}
+    # test_paper_benchmarks.py puts their folder on the path.
+    known |= {file.stem for file in (ROOT / "Testing" / "Benchmarks").glob("*.py")}
+    missing = {}
+    for file in (ROOT / "Testing" / "Python").rglob("*.py"):
+        # These are not even imported without it: see conftest.py there.
+        if (ROOT / "Testing" / "Python" / "scene") in file.parents:
+            continue
+        for module in _imported_at_the_head(file):
+            name = module.partition(".")[0]
+            installed = {canonicalize_name(d) for d in distributions.get(name, [name])}
+            if module.startswith("Testing.Python.scene") or (name not in known and not declared & installed):
+                missing[module] = file.relative_to(ROOT).as_posix()
+    assert missing == {}
 
 
 def test_torch_is_the_one_version_that_ci_has_a_build_of(pins: dict[str, str]) -> None:
@@ -151,6 +198,23 @@ class TestMake:
         assert any("[test,evaluation,learned]" in line for line in _dry_make("test", tmp_path))
 
 
+def _constraint_lines() -> list[str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _imported_at_the_head(file: Path) -> set[str]:
+    """Modules that importing the file imports, those after a condition at file scope left aside."""
+    modules: set[str] = set()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            modules.add(node.module)
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names if node.module == "Testing.Python"}
+    return modules
+
+
 def _imported(file: Path) -> set[str]:
     """Top-level names of all absolute imports in a file, those within functions included."""
     names: set[str] = set()
@@ -160,6 +224,11 @@ def _imported(file: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             names.add(node.module.partition(".")[0])
     return names
+
+
+def _comes_with_the_build(child: Requirement) -> bool:
+    """Whether torch asks for it on some systems only: the GPU libraries of one of its builds, which has chosen them."""
+    return child.marker is not None and "platform_system" in str(child.marker)
 
 
 def _applies(requirement: Requirement, extra: str = "") -> bool:

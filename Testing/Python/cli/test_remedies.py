@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from SphericalRegLib.cli.arguments import options_of
 from SphericalRegLib.cli.main import main
 from SphericalRegLib.cli.register import register
 from SphericalRegLib.cli.remedies import in_options
@@ -30,7 +30,7 @@ from SphericalRegLib.cli.remedies import in_options
 def test_keywords_become_options_that_exist(said: str, shown: str) -> None:
     assert in_options(said) == shown
     for option in re.findall(r"--(\w+)", shown):
-        assert option in inspect.signature(register).parameters
+        assert option in options_of(register)
 
 
 def test_a_ct_that_is_not_in_hu_can_be_registered_as_its_error_advises(

@@ -273,3 +273,26 @@ def test_a_rescale_in_an_mha_must_be_decided(tmp_path):
 def test_letters_that_do_not_fit_the_transform_are_said(tmp_path, letters, fits):
     path = mha(tmp_path / "ct.mha", "TransformMatrix = 1 0 0 0 1 0 0 0 1", f"AnatomicalOrientation = {letters}")
     assert bool(read_ct(path).notes) != fits
+
+
+LABELS = (VALUES > 500).astype(np.int16) * 3
+
+
+@pytest.mark.parametrize(
+    ("write", "options"),
+    [
+        (lambda path: nifti(path, affine(-1)), {}),
+        (lambda path: nifti(path, affine(), pixdim=2 * SPACING), {}),
+        (lambda path: nifti(path, affine(), quaternion(), pixdim=1.5 * SPACING), {"nifti_affine": "qform"}),
+        (lambda path: nifti(path), {"axes": "LAS"}),
+        (lambda path: nrrd(path, "space: LPS", 'space units: "cm" "cm" "cm"', *vectors()), {}),
+    ],
+    ids=["left-handed", "sform unlike pixdim", "chosen qform", "no affine", "centimeters"],
+)
+def test_a_label_map_with_the_cts_own_header_fits_it_however_odd_that_is(tmp_path, write, options):
+    suffix = ".nrrd" if "nrrd" in write.__code__.co_names else ".nii"
+    file, label_file = write(tmp_path / f"ct{suffix}"), write(tmp_path / f"labels{suffix}")
+    content = label_file.read_bytes()
+    label_file.write_bytes(content[: -VALUES.nbytes] + LABELS.tobytes())
+    ct = read_ct(file, label_file, **options)
+    np.testing.assert_array_equal(ct.labels, (ct.hu > 500) * 3)

@@ -17,6 +17,7 @@ from SphericalRegLib.sample import sample_path
 from Testing.Python.control.doubles import Diary, HandTurned
 from Testing.Python.module.builders import NAME, choice, volume_node
 from Testing.Python.module.parameters import stand_in
+from Testing.Python.skips import NEEDS_SCENE
 
 MODULE = Path(SphericalRegLib.__file__).resolve().parents[1] / "SphericalReg"
 
@@ -33,9 +34,8 @@ def module_on_the_path(monkeypatch):
 @pytest.fixture
 def scene():
     """Slicer's real one, from slicer-core."""
-    reason = "needs Slicer's MRML: pip install -e '.[scene]'"
-    pytest.importorskip("slicer", reason=reason)
-    app = pytest.importorskip("trame_slicer.core", reason=reason).SlicerApp()
+    pytest.importorskip("slicer", reason=NEEDS_SCENE)
+    app = pytest.importorskip("trame_slicer.core", reason=NEEDS_SCENE).SlicerApp()
     yield app.scene
     app.scene.Clear(True)
 

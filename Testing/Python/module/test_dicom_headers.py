@@ -1,7 +1,6 @@
 """Headers behind images of the scene."""
 
 import numpy as np
-import slicer
 
 from SphericalRegLib.sample import sample_path
 from Testing.Python.module.builders import NAME, volume_node
@@ -18,6 +17,7 @@ def xray(scene, uids=None):
 
 
 def test_where_the_dicom_module_is_off_the_file_itself_is_read(scene, monkeypatch):
+    import slicer
     from SphericalRegUI import DicomHeaders
 
     monkeypatch.delattr(slicer, "dicomDatabase", raising=False)

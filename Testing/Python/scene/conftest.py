@@ -12,20 +12,20 @@ import torch
 
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
+from Testing.Python.skips import NEEDS_SCENE
 
 try:
     import slicer
     import trame_slicer  # noqa: F401
-except ImportError as error:
+except ImportError:
     slicer = None
-    _MISSING = f"needs Slicer's MRML ({error}): pip install -e '.[scene]'"
 
 
 class _WithoutSlicer(pytest.Module):
     """A test file that is not even imported, because it could not be."""
 
     def collect(self) -> Any:
-        pytest.skip(_MISSING, allow_module_level=True)
+        pytest.skip(NEEDS_SCENE, allow_module_level=True)
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:

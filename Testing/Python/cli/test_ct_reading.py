@@ -1,0 +1,34 @@
+"""Options of how a CT is read: every command with a CT has them, so that an error's remedy can be given to it."""
+
+import inspect
+import typing
+
+import pytest
+
+from SphericalRegLib.cli.arguments import list_options, options_of
+from SphericalRegLib.cli.commands import COMMANDS
+from SphericalRegLib.cli.ct_reading import CTReading
+from SphericalRegLib.cli.main import main
+from SphericalRegLib.imaging.ct import read_ct
+
+READERS = [name for name, command in COMMANDS.items() if {"ct", "file"} & set(options_of(command))]
+
+
+def test_all_but_the_demo_read_a_ct():
+    assert set(READERS) == set(COMMANDS) - {"demo"}
+
+
+@pytest.mark.parametrize("command", READERS)
+def test_each_command_explains_them(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for option in typing.get_type_hints(CTReading):
+        assert f"--{option} " in text
+    assert "which of its matrices counts, where they disagree" in text
+    assert {"ct_spacing", "ct_rescale"} <= list_options(COMMANDS[command])
+
+
+def test_what_read_ct_can_be_told_can_be_told_to_commands():
+    told = set(inspect.signature(read_ct).parameters) - {"path", "labels", "label_names", "downsample"}
+    assert len(told) == len(typing.get_type_hints(CTReading))
