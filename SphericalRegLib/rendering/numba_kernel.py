@@ -22,8 +22,8 @@ from SphericalRegLib.rendering.rays import Rays
 from SphericalRegLib.threads import share_out
 
 _TINY = 1e-9
-# Less is not worth handing to another thread: about 0.3 ms.
-_SAMPLES_A_PART = 2**15
+# Less is not worth handing to another thread: about a millisecond.
+_SAMPLES_A_PART = 2**17
 # Layouts of a volume that are kept: a biplane system needs two.
 _KEPT_LAYOUTS = 2
 _layouts_lock = threading.Lock()

@@ -158,20 +158,17 @@ def test_a_change_of_any_source_beside_it_makes_a_kernel_old(load, tmp_path):
 
 
 def test_processes_may_fill_one_folder_at_the_same_time(load, tmp_path):
-    code = (
-        "import importlib.util as u, sys; s = u.spec_from_file_location('small_kernel', sys.argv[1]);"
-        "m = u.module_from_spec(s); s.loader.exec_module(m); print(m.kernel(4.0), m.kernel(4))"
-    )
+    code = "import small_kernel; print(small_kernel.kernel(4.0), small_kernel.kernel(4))"
     environment = os.environ | {
         "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
-        "PYTHONPATH": os.pathsep.join([os.getcwd(), *sys.path]),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), os.getcwd(), *sys.path]),
     }
 
     def run(_: int) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", code, str(tmp_path / "small_kernel.py")]
+        command = [sys.executable, "-c", code]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     with ThreadPoolExecutor(3) as pool:
-        for ended in pool.map(run, range(3)):
+        for ended in (*pool.map(run, range(3)), run(3)):
             assert (ended.returncode, ended.stdout, ended.stderr) == (0, "3.0 3.0\n", "")
     assert len(files(tmp_path)) == 2
