@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.initialization.search import SearchRange
-from SphericalRegLib.optimization import table as optimizer_table
-from SphericalRegLib.registration.settings import Settings, bone_settings, ending_with
-from SphericalRegLib.similarity import table as similarity_table
+
+if TYPE_CHECKING:
+    from SphericalRegLib.registration.settings import Settings
 
 #: Presets, in the order in which a panel lists them.
 METHODS = ("automatic", "current pose", "landmarks", "search")
@@ -18,9 +18,6 @@ LEARNED_FIRST = "learned, then default"
 
 #: Keeps what is measured best.
 DEFAULT = "default"
-#: What "Advanced" may put in place of the last stage's similarity and optimizer: the tables, and what only a panel has.
-SIMILARITIES = (DEFAULT, *similarity_table.SIMILARITIES, LEARNED_FIRST)
-OPTIMIZERS = (DEFAULT, *optimizer_table.OPTIMIZERS)
 #: Pixels along the longer side at the last stage.
 LEVELS: dict[str, int | None] = {DEFAULT: None, "fast": 96, "fine": 256}
 
@@ -39,14 +36,29 @@ _BONE_REACH = {
 }
 
 
+def similarity_choices() -> tuple[str, ...]:
+    """What "Advanced" may put in place of the last stage's similarity: the table's, and what only a panel has."""
+    # the tables load torch, without which a panel opens as well
+    from SphericalRegLib.similarity.table import SIMILARITIES
+
+    return (DEFAULT, *SIMILARITIES, LEARNED_FIRST)
+
+
+def optimizer_choices() -> tuple[str, ...]:
+    """What "Advanced" may put in place of the last stage's optimizer."""
+    from SphericalRegLib.optimization.table import OPTIMIZERS
+
+    return (DEFAULT, *OPTIMIZERS)
+
+
 @dataclass(frozen=True)
 class Advanced:
     """What the section "Advanced" holds.
 
     Attributes:
-        similarity: one of :data:`SIMILARITIES`, at the last stage. The verdict stands on the stage before, whose limit
+        similarity: one of :func:`similarity_choices`, at the last stage. The verdict stands on the stage before, whose limit
             was measured, and on it only. :data:`LEARNED_FIRST` changes the first stage instead.
-        optimizer: one of :data:`OPTIMIZERS`, at the last stage.
+        optimizer: one of :func:`optimizer_choices`, at the last stage.
         levels: one of :data:`LEVELS`: "fast" ends at 96 pixels, "fine" at 256.
         iterations: at most so many at the last stage; 0 keeps the number measured best.
         seed: of the candidates.
@@ -71,6 +83,9 @@ def settings_for(method: str, bones: bool, advanced: Advanced | None = None, ker
     Raises:
         InputError: for a name that there is not, or a number of iterations below 0.
     """
+    from SphericalRegLib.initialization.search import SearchRange
+    from SphericalRegLib.registration.settings import Settings, bone_settings, ending_with
+
     chosen = advanced or Advanced()
     if method not in METHODS:
         raise InputError(f"There is no method {method!r}: choose one of {', '.join(METHODS)}.")

@@ -21,6 +21,7 @@ NEEDED = {
     "roma": ("roma", "1.5"),
     "jsonargparse": ("jsonargparse", "4.35"),
     "yaml": ("pyyaml", "6.0"),
+    "typing_extensions": ("typing-extensions", "4.10"),
     "tqdm": ("tqdm", "4.60"),
     "matplotlib": ("matplotlib", "3.8"),
     "cv2": ("opencv-python-headless", "4.8"),

@@ -251,10 +251,10 @@ class TestChoices:
         assert tuple(choices_of("Method").values()) == METHODS
 
     def test_advanced_choices(self):
-        from SphericalRegLib.control.methods import LEVELS, OPTIMIZERS, SIMILARITIES
+        from SphericalRegLib.control.methods import LEVELS, optimizer_choices, similarity_choices
 
-        assert tuple(choices_of("Similarity").values()) == SIMILARITIES
-        assert tuple(choices_of("Optimizer").values()) == OPTIMIZERS
+        assert tuple(choices_of("Similarity").values()) == similarity_choices()
+        assert tuple(choices_of("Optimizer").values()) == optimizer_choices()
         assert tuple(choices_of("Levels").values()) == tuple(LEVELS)
 
     def test_labels_are_the_tables_titles(self):
