@@ -76,30 +76,50 @@ class Similarity(Enum):
     """At the last stage, or the model's before it; values are those of ``SphericalRegLib.control.methods``."""
 
     DEFAULT = "default"
-    TONE_FREE = "tone-free gradient"
-    GRADIENT_NCC = "gradient NCC"
-    LOCAL_NCC = "local NCC"
-    NCC = "NCC"
+    TONE_FREE = "tone-free"
+    GRADIENT_NCC = "gradient-ncc"
+    LOCAL_NCC = "local-ncc"
+    NCC = "ncc"
+    MUTUAL_INFORMATION = "mutual-information"
     LEARNED_FIRST = "learned, then default"
 
     def label(self):
         """For the combo box."""
-        words = {Similarity.DEFAULT: _("Default"), Similarity.LEARNED_FIRST: _("Learned, then default")}
-        return words.get(self) or self.value[0].upper() + self.value[1:]
+        return {
+            Similarity.DEFAULT: _("Default"),
+            Similarity.TONE_FREE: _("Tone-free gradient"),
+            Similarity.GRADIENT_NCC: _("Gradient NCC"),
+            Similarity.LOCAL_NCC: _("Local NCC"),
+            Similarity.NCC: _("NCC"),
+            Similarity.MUTUAL_INFORMATION: _("Mutual information"),
+            Similarity.LEARNED_FIRST: _("Learned, then default"),
+        }[self]
 
 
 class Optimizer(Enum):
     """At the last stage; values are those of ``SphericalRegLib.control.methods``."""
 
     DEFAULT = "default"
-    LEVENBERG_MARQUARDT = "Levenberg-Marquardt"
-    ADAM = "Adam"
-    GRADIENT_DESCENT = "gradient descent"
-    LBFGS = "L-BFGS"
+    LEVENBERG_MARQUARDT = "levenberg-marquardt"
+    ADAM = "adam"
+    GRADIENT_DESCENT = "sgd"
+    LBFGS = "l-bfgs"
+    NELDER_MEAD = "nelder-mead"
+    BOBYQA = "bobyqa"
+    CMA_ES = "cma-es"
 
     def label(self):
         """For the combo box."""
-        return _("Default") if self is Optimizer.DEFAULT else self.value[0].upper() + self.value[1:]
+        return {
+            Optimizer.DEFAULT: _("Default"),
+            Optimizer.LEVENBERG_MARQUARDT: _("Levenberg-Marquardt"),
+            Optimizer.ADAM: _("Adam"),
+            Optimizer.GRADIENT_DESCENT: _("Gradient descent"),
+            Optimizer.LBFGS: _("L-BFGS"),
+            Optimizer.NELDER_MEAD: _("Nelder-Mead"),
+            Optimizer.BOBYQA: _("BOBYQA"),
+            Optimizer.CMA_ES: _("CMA-ES"),
+        }[self]
 
 
 class Levels(Enum):

@@ -6,6 +6,7 @@ from slicer.i18n import tr as _
 
 from SphericalRegUI.Cameras import cameraNode
 from SphericalRegUI.Feedback import ERROR_STYLE, followRun, reported, say
+from SphericalRegUI.Surveys import comparedBy
 
 
 class LandscapeSection:
@@ -46,8 +47,7 @@ class LandscapeSection:
         self.ui.learnedCheckBox.enabled = learns or parameters.surveyLearned
         if parameters.surveyLearned and not learns:
             missing.append(_("The learned similarity needs a model: choose one above, or uncheck it."))
-        compared = ("surveyNCC", "surveyGradientNCC", "surveyLocalNCC", "surveyToneFree", "surveyLearned")
-        if not any(getattr(parameters, name) for name in compared):
+        if not comparedBy(parameters):
             missing.append(_("Check at least one similarity."))
         busy = self._session.survey.state.busy
         self.ui.computeButton.enabled = not missing and not busy

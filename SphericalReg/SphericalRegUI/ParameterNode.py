@@ -116,6 +116,7 @@ class SphericalRegParameterNode:
     surveyGradientNCC: bool = False
     surveyLocalNCC: bool = False
     surveyToneFree: bool = True
+    surveyMutualInformation: bool = False
     surveyLearned: bool = False
     landscapeSize: Annotated[int, WithinRange(8, 512)] = 64
     currentLandscape: vtkMRMLTableNode

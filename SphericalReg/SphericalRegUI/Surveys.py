@@ -2,6 +2,21 @@
 
 from SphericalRegUI.Preparation import Snapshot
 
+# The engine's similarities, and the parameters of the check boxes that choose them.
+COMPARED = {
+    "ncc": "surveyNCC",
+    "gradient-ncc": "surveyGradientNCC",
+    "local-ncc": "surveyLocalNCC",
+    "tone-free": "surveyToneFree",
+    "mutual-information": "surveyMutualInformation",
+    "learned": "surveyLearned",
+}
+
+
+def comparedBy(parameters):
+    """Names of the similarities that are checked."""
+    return [name for name, field in COMPARED.items() if getattr(parameters, field)]
+
 
 class Surveys:
     """Runs landscapes of what the parameter node holds and puts them into the scene.
@@ -49,17 +64,7 @@ class Surveys:
     def compute(self, parameters, name):
         """Begin a landscape about the current result, or else the current pose."""
         snapshot = Snapshot(parameters)
-        similarities = [
-            key
-            for key, wanted in (
-                ("ncc", parameters.surveyNCC),
-                ("gradient-ncc", parameters.surveyGradientNCC),
-                ("local-ncc", parameters.surveyLocalNCC),
-                ("tone-free", parameters.surveyToneFree),
-                ("learned", parameters.surveyLearned),
-            )
-            if wanted
-        ]
+        similarities = comparedBy(parameters)
         axes = [
             (parameters.firstParameter.value, parameters.firstExtent, parameters.firstSteps),
             (parameters.secondParameter.value, parameters.secondExtent, parameters.secondSteps),

@@ -9,6 +9,7 @@ from typing import Literal
 
 from typing_extensions import Unpack
 
+from SphericalRegLib.cli.choices import OptimizerName, SimilarityName
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.device import DeviceName, choose_device
@@ -18,7 +19,7 @@ from SphericalRegLib.evaluation.capture import evaluate_capture
 from SphericalRegLib.evaluation.capture_report import CaptureRow
 from SphericalRegLib.evaluation.suites import suite_named
 from SphericalRegLib.networks.model import load_model
-from SphericalRegLib.registration import Settings
+from SphericalRegLib.registration import Settings, ending_with
 from SphericalRegLib.threads import set_threads
 
 
@@ -33,6 +34,8 @@ def evaluate(
     bones: list[int | str] | None = None,
     downsample: int = 1,
     candidates: int | None = None,
+    similarity: SimilarityName | None = None,
+    optimizer: OptimizerName | None = None,
     kernel: str = "auto",
     workers: int = 1,
     device: DeviceName = "auto",
@@ -60,6 +63,9 @@ def evaluate(
         bones: register only these, in X-rays of everything.
         downsample: average the CT over that many voxels along each axis.
         candidates: poses tried around each start.
+        similarity: by which the last stage aligns, instead of the measured best; the verdict goes on judging as it was
+            measured.
+        optimizer: with which the last stage aligns, instead of Levenberg-Marquardt.
         kernel: of the renderer: auto, numba, torch.
         workers: processes; times are only true with 1.
         device: what computes.
@@ -83,6 +89,7 @@ def evaluate(
         settings = Settings(kernel=kernel, seed=seed, range=study.search)
         if candidates is not None:
             settings = replace(settings, candidates=candidates)
+        settings = ending_with(settings, similarity, optimizer)
         with console.bar(f"{suite} study", cases, "case") as bar:
 
             def tell(row: CaptureRow) -> None:

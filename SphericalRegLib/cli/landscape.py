@@ -89,8 +89,8 @@ def landscape(
         parameters: which two: rx, ry, rz, tx, ty, tz.
         extent: how far to either side, for each of the two: radians or mm; 1 rad and 40 mm by default.
         steps: values of each of the two, both ends included; odd numbers have the pose itself among them.
-        similarity: one or several: ncc, gradient-ncc, local-ncc, tone-free; or distances to the pose in the middle:
-            se3, so4, so4-projected; learned: that of --model. All similarities by default.
+        similarity: one or several: tone-free, gradient-ncc, local-ncc, ncc, mutual-information; learned: that of
+            --model; or distances to the pose in the middle: se3, so4, so4-projected. All similarities by default.
         size: pixels along the longer side of the X-ray.
         view: calibration, where DICOM does not tell or for several X-rays: our JSON, or Autoscoper's text files.
         sdd: source-to-detector distance in mm, instead of DICOM's.

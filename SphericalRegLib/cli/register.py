@@ -7,6 +7,7 @@ from pathlib import Path
 
 from typing_extensions import Unpack
 
+from SphericalRegLib.cli.choices import OptimizerName, SimilarityName
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.device import DeviceName, choose_device
@@ -24,7 +25,7 @@ from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import TONE_UNTOLD
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.networks.model import load_model
-from SphericalRegLib.registration import Registration, Settings, bone_settings
+from SphericalRegLib.registration import Registration, Settings, bone_settings, ending_with
 from SphericalRegLib.registration.learned import prepare
 from SphericalRegLib.rendering import linearize
 from SphericalRegLib.threads import set_threads
@@ -59,6 +60,8 @@ def register(
     learned_stage: bool = False,
     search: SearchRange = _RANGE,
     candidates: int | None = None,
+    similarity: SimilarityName | None = None,
+    optimizer: OptimizerName | None = None,
     footprint_mm: float | None = None,
     truth: str | None = None,
     kernel: str = "auto",
@@ -97,6 +100,9 @@ def register(
         learned_stage: align under the model's similarity first, then by intensity; for far starts.
         search: how far from the start the truth may lie.
         candidates: poses tried around each start; 1 trusts it.
+        similarity: by which the last stage aligns, instead of the measured best; the verdict goes on judging as it was
+            measured.
+        optimizer: with which the last stage aligns, instead of Levenberg-Marquardt.
         footprint_mm: compare only what lies this close to the DRR, mm at the patient; 3 where bones are chosen.
         truth: file with the true pose, to report errors.
         kernel: of the renderer: auto, numba, torch.
@@ -131,6 +137,7 @@ def register(
                 settings = replace(settings, range=search)
         if candidates is not None:
             settings = replace(settings, candidates=candidates)
+        settings = ending_with(settings, similarity, optimizer)
         notes = tuple(f"{Path(ct).name}: {note}" for note in scan.notes)
         if model is not None:
             trained = load_model(model).to(target)

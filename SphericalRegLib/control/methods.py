@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from SphericalRegLib.errors import InputError
 
 if TYPE_CHECKING:
-    from SphericalRegLib.registration.settings import Settings, Stage
+    from SphericalRegLib.registration.settings import Settings
 
 #: Presets, in the order in which a panel lists them.
 METHODS = ("automatic", "current pose", "landmarks", "search")
@@ -16,10 +16,10 @@ METHODS = ("automatic", "current pose", "landmarks", "search")
 #: The similarity of the chosen model aligns first; the last stage keeps its own. ``control.models`` puts it there.
 LEARNED_FIRST = "learned, then default"
 
-#: What "Advanced" may put in place of the last stage's similarity and optimizer; the first keeps what is measured best.
-SIMILARITIES = ("default", "tone-free gradient", "gradient NCC", "local NCC", "NCC", LEARNED_FIRST)
-OPTIMIZERS = ("default", "Levenberg-Marquardt", "Adam", "gradient descent", "L-BFGS")
-LEVELS = ("default", "fast", "fine")
+#: Keeps what is measured best.
+DEFAULT = "default"
+#: Pixels along the longer side at the last stage.
+LEVELS: dict[str, int | None] = {DEFAULT: None, "fast": 96, "fine": 256}
 
 # (degrees, mm in plane, mm in depth) to either side of the start, and candidates
 _REACH = {
@@ -36,14 +36,29 @@ _BONE_REACH = {
 }
 
 
+def similarity_choices() -> tuple[str, ...]:
+    """What "Advanced" may put in place of the last stage's similarity: the table's, and what only a panel has."""
+    # the tables load torch, without which a panel opens as well
+    from SphericalRegLib.similarity.table import SIMILARITIES
+
+    return (DEFAULT, *SIMILARITIES, LEARNED_FIRST)
+
+
+def optimizer_choices() -> tuple[str, ...]:
+    """What "Advanced" may put in place of the last stage's optimizer."""
+    from SphericalRegLib.optimization.table import OPTIMIZERS
+
+    return (DEFAULT, *OPTIMIZERS)
+
+
 @dataclass(frozen=True)
 class Advanced:
     """What the section "Advanced" holds.
 
     Attributes:
-        similarity: one of :data:`SIMILARITIES`, at the last stage. The verdict stands on the stage before, whose limit
+        similarity: one of :func:`similarity_choices`, at the last stage. The verdict stands on the stage before, whose limit
             was measured, and on it only. :data:`LEARNED_FIRST` changes the first stage instead.
-        optimizer: one of :data:`OPTIMIZERS`, at the last stage.
+        optimizer: one of :func:`optimizer_choices`, at the last stage.
         levels: one of :data:`LEVELS`: "fast" ends at 96 pixels, "fine" at 256.
         iterations: at most so many at the last stage; 0 keeps the number measured best.
         seed: of the candidates.
@@ -69,66 +84,22 @@ def settings_for(method: str, bones: bool, advanced: Advanced | None = None, ker
         InputError: for a name that there is not, or a number of iterations below 0.
     """
     from SphericalRegLib.initialization.search import SearchRange
-    from SphericalRegLib.registration import Settings, bone_settings
+    from SphericalRegLib.registration.settings import Settings, bone_settings, ending_with
 
     chosen = advanced or Advanced()
     if method not in METHODS:
         raise InputError(f"There is no method {method!r}: choose one of {', '.join(METHODS)}.")
     (rotation, in_plane, depth), candidates = (_BONE_REACH if bones else _REACH)[method]
     base = bone_settings(kernel=kernel, seed=chosen.seed) if bones else Settings(kernel=kernel, seed=chosen.seed)
-    last = _last_stage(base.stages[-1], chosen)
-    return replace(
-        base,
-        stages=(*base.stages[:-1], last),
-        range=SearchRange(rotation, in_plane, depth),
-        candidates=candidates,
-    )
-
-
-def _last_stage(stage: Stage, chosen: Advanced) -> Stage:
-    sizes = {"default": stage.size, "fast": 96, "fine": 256}
-    if chosen.levels not in sizes:
+    if chosen.levels not in LEVELS:
         raise InputError(f"There are no levels {chosen.levels!r}: choose one of {', '.join(LEVELS)}.")
     if chosen.iterations < 0:
         raise InputError(f"The number of iterations is {chosen.iterations}: give 0 for the default, or more.")
-    optimizer: Any = _optimizer(chosen.optimizer, stage.optimizer)
-    if chosen.iterations:
-        optimizer = replace(optimizer, iterations=chosen.iterations)
-    return replace(
-        stage,
-        size=sizes[chosen.levels],
-        similarity=_similarity(chosen.similarity, stage.similarity),
-        optimizer=optimizer,
+    changed = ending_with(
+        base,
+        None if chosen.similarity in (DEFAULT, LEARNED_FIRST) else chosen.similarity,
+        None if chosen.optimizer == DEFAULT else chosen.optimizer,
+        LEVELS[chosen.levels],
+        chosen.iterations or None,
     )
-
-
-def _similarity(name: str, default: Any) -> Any:
-    from SphericalRegLib.similarity import NCC, GradientNCC, LocalNCC, ToneFreeGradient
-
-    choices = {
-        "default": default,
-        LEARNED_FIRST: default,
-        "tone-free gradient": ToneFreeGradient(0.7),
-        "gradient NCC": GradientNCC(1.0),
-        "local NCC": LocalNCC((4.0,)),
-        "NCC": NCC(),
-    }
-    if name not in choices:
-        raise InputError(f"There is no similarity {name!r}: choose one of {', '.join(SIMILARITIES)}.")
-    return choices[name]
-
-
-def _optimizer(name: str, default: Any) -> Any:
-    from SphericalRegLib.optimization.first_order import LBFGS, SGD, Adam
-    from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
-
-    choices = {
-        "default": default,
-        "Levenberg-Marquardt": LevenbergMarquardt(iterations=20, tolerance=0.03, renewal=1),
-        "Adam": Adam(iterations=60, learning_rate=0.5, renewal=10),
-        "gradient descent": SGD(iterations=60, renewal=10),
-        "L-BFGS": LBFGS(iterations=30, renewal=10),
-    }
-    if name not in choices:
-        raise InputError(f"There is no optimizer {name!r}: choose one of {', '.join(OPTIMIZERS)}.")
-    return choices[name]
+    return replace(changed, range=SearchRange(rotation, in_plane, depth), candidates=candidates)

@@ -16,29 +16,17 @@ from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.networks.model import Model
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
+from SphericalRegLib.optimization.numerical import numerical_curvature
 from SphericalRegLib.optimization.objective import Objective
 from SphericalRegLib.registration.learned import learned_similarity
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.settings import Stage
 from SphericalRegLib.registration.verdict import condition_number
 from SphericalRegLib.rendering import render
-from SphericalRegLib.similarity import NCC, GradientNCC, LocalNCC, Similarity, ToneFreeGradient
-from SphericalRegLib.similarity.weights import footprint
-
-#: Similarities of intensities by name, each as its class is by default.
-SIMILARITIES: dict[str, Similarity] = {
-    "ncc": NCC(),
-    "gradient-ncc": GradientNCC(),
-    "local-ncc": LocalNCC(),
-    "tone-free": ToneFreeGradient(),
-}
+from SphericalRegLib.similarity import LEARNED, SIMILARITIES, Similarity
 
 #: Distances between poses by name.
 DISTANCES = ("se3", "so4", "so4-projected")
-
-
-#: Name of a model's own similarity.
-LEARNED = "learned"
 
 
 class PoseCosts(Protocol):
@@ -116,8 +104,8 @@ class ImageCosts:
                     drawn[id(seen)] = images.sum(1)
                 image = drawn[id(seen)]
                 no_columns = image.new_zeros(image.shape[0], 0, *image.shape[1:])
-                weight = _support(objective, n, image)
-                cost = objective.views[n].fixed.residual(image, no_columns, weight).cost
+                weight = objective.support(objective.views[n], image)
+                cost = objective.views[n].fixed.compare(image, no_columns, weight).cost
                 costs[row] += cost.cpu().double() / len(first.views)
                 costs[row, ~_seen(image, weight)] = torch.nan
         return torch.where(torch.isfinite(costs), costs, torch.nan)
@@ -127,8 +115,8 @@ class ImageCosts:
         """See :class:`PoseCosts`."""
         seen = torch.isfinite(self.evaluate(pose[None]))[:, 0]
         return [
-            condition_number(objective.linearize(pose[None]).hessian[0], objective.length) if there else None
-            for objective, there in zip(self.objectives.values(), seen.tolist(), strict=True)
+            _condition(objective, pose) if visible else None
+            for objective, visible in zip(self.objectives.values(), seen.tolist(), strict=True)
         ]
 
 
@@ -138,7 +126,7 @@ def similarities_by_name(names: Sequence[str], model: Model | None = None) -> di
     Raises:
         InputError: for another name, or for the learned one without a model that has encoders.
     """
-    known: dict[str, Similarity] = dict(SIMILARITIES)
+    known: dict[str, Similarity] = {name: entry.make() for name, entry in SIMILARITIES.items()}
     trained = None if model is None else learned_similarity(model)
     if trained is not None:
         known[LEARNED] = trained
@@ -243,10 +231,12 @@ class PoseDistances:
         return [None] * len(self.names)
 
 
-def _support(objective: Objective, view: int, image: Tensor) -> Tensor:
-    """(B, H, W) weights of one view, as ``Objective.linearize`` takes them at its first step."""
-    support = objective.views[view].fixed.support.to(image).expand_as(image)
-    return support * footprint(image, objective.footprint_radius) if objective.footprint_radius else support
+def _condition(objective: Objective, pose: Tensor) -> float:
+    """By the cost's own model of its curvature, or where it has none by differences of its gradient."""
+    state = objective.state(pose[None])
+    model = objective.linearize(state).curvature
+    curvature = numerical_curvature(objective, state) if model is None else model[0]
+    return condition_number(curvature, objective.length)
 
 
 def _seen(image: Tensor, weight: Tensor) -> Tensor:

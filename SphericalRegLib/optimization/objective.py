@@ -1,19 +1,19 @@
-"""Renderer and similarity put together: the least-squares cost of a pose at one level of resolution."""
+"""Renderer and similarity put together: the cost of a pose at one level of resolution."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
-from SphericalRegLib.optimization.problem import Linearization
+from SphericalRegLib.optimization.problem import Linearization, Weights
+from SphericalRegLib.optimization.state import State, pose_state
 from SphericalRegLib.rendering import linearize, render
-from SphericalRegLib.similarity.residual import FixedImage, Residual
+from SphericalRegLib.similarity.contract import FixedImage, Term
 from SphericalRegLib.similarity.weights import footprint, robust_weights
 
 
@@ -27,15 +27,15 @@ class FixedView:
 
 @dataclass(frozen=True)
 class Compared:
-    """One view's DRRs (B, H, W), their Jacobians (B, 6, H, W), weights (B, H, W), and the residual that came of them.
+    """One view's DRRs (B, H, W), their Jacobians (B, 6, H, W), weights (B, H, W), and the cost that came of them.
 
-    ``robust`` says whether the weights already come from residuals.
+    ``robust`` says whether the weights already come from how well pixels fitted.
     """
 
     images: Tensor
     jacobians: Tensor
     weights: Tensor
-    residual: Residual
+    term: Term
     robust: bool
 
 
@@ -53,7 +53,7 @@ class Objective:
             renewed: one pass still sees the picture that the outliers painted. Robust weights take
             ``further_passes``.
         robust_scale: residuals beyond so many typical ones count as outliers; the typical one is taken behind the body.
-        length: mm, see ``Problem``.
+        length: mm that one radian of a pose counts as.
     """
 
     volume: Volume
@@ -71,33 +71,34 @@ class Objective:
         """(3,) the CT's isocenter."""
         return self.volume.center
 
-    def linearize(self, poses: Tensor, weights: Any | None = None, jacobian: bool = True) -> Linearization:
-        """See ``Problem.linearize``."""
+    def state(self, poses: Tensor) -> State:
+        """Poses (B, 4, 4) as optimizers change them."""
+        return pose_state(poses, self.center, self.length)
+
+    def linearize(self, state: State, weights: Weights | None = None, jacobian: bool = True) -> Linearization:
+        """See ``Problem.linearize``; the state holds poses alone."""
+        (poses,) = state.values
         terms: list[Compared] = []
         for n, item in enumerate(self.views):
             image, columns = self._draw(item.view, poses, jacobian)
-            weight = self._support(item, image) if weights is None else weights[n]
-            residual = item.fixed.residual(image, columns, weight)
-            terms.append(Compared(image, columns, weight, residual, robust=weights is not None))
+            weight = self.support(item, image) if weights is None else weights[n]
+            term = item.fixed.compare(image, columns, weight)
+            terms.append(Compared(image, columns, weight, term, robust=weights is not None))
         return self._collect(terms)
 
-    def renew(self, at: Linearization) -> tuple[Linearization, Any]:
+    def renew(self, at: Linearization) -> tuple[Linearization, Weights]:
         """See ``Problem.renew``."""
         terms = []
         for item, old in zip(self.views, at.memory, strict=True):
-            image, columns, residual = old.images, old.jacobians, old.residual
-            support = self._support(item, image)
+            image, columns, term = old.images, old.jacobians, old.term
+            support = self.support(item, image)
             behind_body = support * footprint(image, 0)
             for left in reversed(range(self.further_passes if old.robust else self.robust_passes)):
-                weight = support * robust_weights(residual.magnitude, behind_body, self.robust_scale)
+                weight = support * robust_weights(term.magnitude, behind_body, self.robust_scale)
                 # the Jacobian is only wanted of the last
-                residual = item.fixed.residual(image, columns[:, :0] if left else columns, weight)
-            terms.append(Compared(image, columns, weight, residual, robust=True))
-        return self._collect(terms), [term.weights for term in terms]
-
-    def pick(self, weights: Any, indices: Tensor) -> Any:
-        """See ``Problem.pick``."""
-        return [weight[indices] for weight in weights]
+                term = item.fixed.compare(image, columns[:, :0] if left else columns, weight)
+            terms.append(Compared(image, columns, weight, term, robust=True))
+        return self._collect(terms), tuple(one.weights for one in terms)
 
     def _draw(self, view: View, poses: Tensor, jacobian: bool) -> tuple[Tensor, Tensor]:
         if jacobian:
@@ -106,23 +107,26 @@ class Objective:
         image = render(self.volume, view, poses, samples=self.samples, kernel=self.kernel).sum(1)
         return image, image.new_zeros(image.shape[0], 0, *image.shape[1:])
 
-    def _support(self, item: FixedView, image: Tensor) -> Tensor:
+    def support(self, item: FixedView, image: Tensor) -> Tensor:
+        """(B, H, W) weights of one view before any is robust: what is usable, and near the DRR where so asked."""
         support = item.fixed.support.to(image).expand_as(image)
         return support * footprint(image, self.footprint_radius) if self.footprint_radius else support
 
-    def _collect(self, terms: list[Compared]) -> Linearization:
-        share = 1 / len(terms)
-        residuals = [term.residual for term in terms]
-        # with nothing to compare residuals are 0: that is no match, but a CT out of sight
-        seen = torch.stack([term.weights.flatten(1).sum(1) > 0 for term in terms]).all(0).cpu()
+    def _collect(self, compared: list[Compared]) -> Linearization:
+        share = 1 / len(compared)
+        terms = [one.term for one in compared]
+        # with nothing to compare a cost says nothing: that is no match, but a CT out of sight
+        visible = torch.stack([one.weights.flatten(1).sum(1) > 0 for one in compared]).all(0).cpu()
+        curvatures = [term.curvature for term in terms]
+        known = [one for one in curvatures if one is not None]
         return Linearization(
-            cost=torch.where(seen, share * _on_cpu([r.cost for r in residuals]), torch.inf),
-            gradient=share * _on_cpu([r.gradient for r in residuals]),
-            hessian=share * _on_cpu([r.hessian for r in residuals]),
-            memory=terms,
+            cost=torch.where(visible, share * _on_cpu([term.cost for term in terms]), torch.inf),
+            gradient=share * _on_cpu([term.gradient for term in terms]),
+            curvature=share * _on_cpu(known) if len(known) == len(curvatures) else None,
+            memory=compared,
         )
 
 
-def _on_cpu(terms: list[Tensor]) -> Tensor:
+def _on_cpu(parts: list[Tensor]) -> Tensor:
     """Their sum, float64: optimizers work on the CPU, wherever images are compared."""
-    return torch.stack(terms).sum(0).cpu().double()
+    return torch.stack(parts).sum(0).cpu().double()

@@ -1,4 +1,4 @@
-"""What an optimizer sees: a batch of poses, their cost, and a local quadratic model of it."""
+"""What an optimizer sees: the cost of a batch of hypotheses, and a local quadratic model of it."""
 
 from __future__ import annotations
 
@@ -6,89 +6,82 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
-from SphericalRegLib.geometry import se3
+from SphericalRegLib.optimization.state import State
+
+#: Of each part of the cost (a view, say) one tensor, whose first dimension counts the hypotheses.
+Weights = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
 class Linearization:
-    """The cost of B poses and its Gauss-Newton model c(x) ≈ cost + 2 gᵀx + xᵀHx in a twist x of each pose.
+    """The cost of B hypotheses and its model c(x) ≈ cost + gᵀx + ½ xᵀHx in a step x of the P parameters.
 
     Attributes:
         cost: (B,) float64.
-        gradient: (B, 6) float64.
-        hessian: (B, 6, 6) float64.
-        memory: whatever the problem needs to renew weights without rendering again; opaque to optimizers.
+        gradient: (B, P) float64.
+        curvature: (B, P, P) float64, positive semidefinite; None where the problem has none.
+        memory: whatever the problem needs to renew weights without computing everything again; its own affair.
     """
 
     cost: Tensor
     gradient: Tensor
-    hessian: Tensor
+    curvature: Tensor | None
     memory: Any = field(repr=False, default=None)
 
 
 class Problem(Protocol):
-    """A least-squares cost over poses. ``weights`` is opaque to optimizers, one per pose, selected by :meth:`pick`."""
+    """A cost over states."""
 
-    @property
-    def center(self) -> Tensor:
-        """(3,) world mm: twists are about this point (``se3.about``)."""
+    def linearize(self, state: State, weights: Weights | None = None, jacobian: bool = True) -> Linearization:
+        """Cost and model at a state; ``None`` takes fresh, non-robust weights. Without Jacobian: cost only."""
         ...
 
-    @property
-    def length(self) -> float:
-        """mm: one radian of rotation counts as a translation by this length (roughly the anatomy's radius)."""
-        ...
-
-    def linearize(self, poses: Tensor, weights: Any | None = None, jacobian: bool = True) -> Linearization:
-        """Cost and model at poses (B, 4, 4); ``None`` takes fresh, non-robust weights. Without Jacobian: cost only."""
-        ...
-
-    def renew(self, at: Linearization) -> tuple[Linearization, Any]:
-        """The same poses under robust weights computed from their own residuals, and these weights."""
-        ...
-
-    def pick(self, weights: Any, indices: Tensor) -> Any:
-        """The weights of some of the poses."""
+    def renew(self, at: Linearization) -> tuple[Linearization, Weights]:
+        """The same state under robust weights computed from its own residuals, and these weights."""
         ...
 
 
 @dataclass(frozen=True)
 class Step:
-    """The state of an optimizer after an iteration.
+    """An optimizer's hypotheses after an iteration.
 
     Attributes:
-        poses: (B, 4, 4) best so far.
+        state: the best so far (or the last ones, where the optimizer does not keep its best).
         cost: (B,).
         damping: (B,), or step size for optimizers without damping.
         iteration: counts from 1; 0 is the start.
-        done: (B,) bool, converged.
-        weights: the problem's weights at ``poses``.
+        done: (B,) bool, come to rest.
+        weights: under which ``cost`` holds; None for the problem's own.
     """
 
-    poses: Tensor
+    state: State
     cost: Tensor
     damping: Tensor
     iteration: int
     done: Tensor
-    weights: Any = field(repr=False, default=None)
+    weights: Weights | None = field(repr=False, default=None)
+
+    @property
+    def poses(self) -> Tensor:
+        """(B, 4, 4): the values of the first block, for states that begin with a pose."""
+        return self.state.values[0]
 
 
 class Optimizer(Protocol):
-    """Improves a batch of poses, one :class:`Step` at a time; a caller may stop at any step."""
+    """Improves a batch of hypotheses, one :class:`Step` at a time; a caller may stop at any step."""
 
-    def steps(self, problem: Problem, poses: Tensor) -> Iterator[Step]:
-        """Iterate from poses (B, 4, 4) float64."""
+    @property
+    def iterations(self) -> int:
+        """At most so many."""
+        ...
+
+    def steps(self, problem: Problem, state: State) -> Iterator[Step]:
+        """Iterate from a state; the first step is the start itself."""
         ...
 
 
-def moved(problem: Problem, poses: Tensor, twists: Tensor) -> Tensor:
-    """Poses (B, 4, 4) moved by twists (B, 6) about the problem's center."""
-    return se3.about(twists, poses, problem.center)
-
-
-def step_length(twists: Tensor, length: float) -> Tensor:
-    """(B,) size of twists in mm, rotations counted at ``length`` mm from the axis."""
-    return torch.sqrt((length * twists[:, :3]).square().sum(-1) + twists[:, 3:].square().sum(-1))
+def pick(weights: Weights | None, indices: Tensor) -> Weights | None:
+    """The weights of some of the hypotheses, by index."""
+    return None if weights is None else tuple(weight[indices] for weight in weights)

@@ -2,7 +2,14 @@
 
 from SphericalRegLib.registration.pipeline import Registration, register
 from SphericalRegLib.registration.result import Progress, Result, Verdict, ViewResult
-from SphericalRegLib.registration.settings import Settings, Stage, Thresholds, bone_settings, default_stages
+from SphericalRegLib.registration.settings import (
+    Settings,
+    Stage,
+    Thresholds,
+    bone_settings,
+    default_stages,
+    ending_with,
+)
 
 __all__ = [
     "Progress",
@@ -15,5 +22,6 @@ __all__ = [
     "ViewResult",
     "bone_settings",
     "default_stages",
+    "ending_with",
     "register",
 ]

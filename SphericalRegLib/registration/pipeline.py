@@ -13,8 +13,10 @@ from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization.search import spread_poses
+from SphericalRegLib.optimization.numerical import numerical_curvature
 from SphericalRegLib.optimization.objective import Objective
-from SphericalRegLib.optimization.problem import Linearization, Step, step_length
+from SphericalRegLib.optimization.problem import Linearization, Step
+from SphericalRegLib.optimization.state import pose_distance
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.result import Progress, Result, Verdict, ViewResult
 from SphericalRegLib.registration.settings import Settings
@@ -85,7 +87,7 @@ class Registration:
             self._objective = objective
             if stage.gate < float("inf") or not any(s.gate < float("inf") for s in settings.stages):
                 self._judging = objective
-            for step in stage.optimizer.steps(objective, poses):
+            for step in stage.optimizer.steps(objective, objective.state(poses)):
                 self._poses, self._costs = step.poses, step.cost
                 progress = self._progress(step, level, f"{stage.name} {stage.size}", time.perf_counter() - began)
                 self._history.append(progress)
@@ -126,7 +128,8 @@ class Registration:
         began = time.perf_counter()
         best = int(self._costs.argmin())
         pose = self._poses[best]
-        model, _ = self._objective.renew(self._objective.linearize(pose[None]))
+        state = self._objective.state(pose[None])
+        model, weights = self._objective.renew(self._objective.linearize(state))
         views = self._view_results(self._objective, model)
         cost = float(model.cost[0])
         verdict_cost = self._verdict_cost(pose)
@@ -135,7 +138,7 @@ class Registration:
             pose,
             verdict_cost,
             min(float(((v.drr > 1e-3) & v.mask).sum() / v.mask.sum().clamp(min=1)) for v in views),
-            model.hessian[0],
+            numerical_curvature(self._objective, state, weights) if model.curvature is None else model.curvature[0],
             self._rivals,
             0.0 if self._converged else self._last_movement(),
             self._strayed(pose),
@@ -162,9 +165,10 @@ class Registration:
 
     def _verdict_cost(self, pose: Tensor) -> float:
         """Of the final pose at the stage that judges."""
-        objective = self._judging or self._objective
+        judge = self._settings.judge
+        objective = self._judging or self._objective if judge is None else self._levels.objective(judge)
         assert objective is not None
-        model, _ = objective.renew(objective.linearize(pose[None], jacobian=False))
+        model, _ = objective.renew(objective.linearize(objective.state(pose[None]), jacobian=False))
         return float(model.cost[0])
 
     def _second_opinion(self, pose: Tensor) -> str | None:
@@ -173,7 +177,7 @@ class Registration:
         if opinion is None:
             return None
         objective = self._levels.objective(opinion.stage)
-        cost = float(objective.linearize(pose[None], jacobian=False).cost[0])
+        cost = float(objective.linearize(objective.state(pose[None]), jacobian=False).cost[0])
         if cost <= opinion.limit:
             return None
         return (
@@ -185,8 +189,8 @@ class Registration:
         """mm, over the last few iterations of the stage that the registration ended in."""
         last = self._history[-1]
         recent = [step for step in self._history[-1 - _LAST_STEPS :] if step.level == last.level]
-        twist = se3.difference_about(recent[0].pose[None], last.pose[None], self._volume.center)
-        return float(step_length(twist, self._levels.length)[0])
+        apart = pose_distance(recent[0].pose[None], last.pose[None], self._volume.center, self._levels.length)
+        return float(apart[0])
 
     def _strayed(self, pose: Tensor) -> float:
         """How far the pose lies from the nearest start, in search ranges, along or about the worst axis."""
@@ -242,8 +246,8 @@ class Registration:
                 continue
             if found:
                 others = torch.stack([other for other, _ in found])
-                twists = se3.difference_about(pose.expand_as(others), others, self._volume.center)
-                if float(step_length(twists, self._levels.length).min()) < _SAME_MM:
+                apart = pose_distance(pose.expand_as(others), others, self._volume.center, self._levels.length)
+                if float(apart.min()) < _SAME_MM:
                     continue
             found.append((pose, float(costs[index])))
         if not found:
@@ -260,7 +264,7 @@ class Registration:
                     view=item.view,
                     xray=torch.nn.functional.interpolate(full, size=size, mode="area")[0, 0],
                     drr=seen.images[0].cpu(),
-                    residual=seen.residual.magnitude[0].cpu(),
+                    residual=seen.term.magnitude[0].cpu(),
                     weights=seen.weights[0].cpu(),
                     mask=(item.fixed.support > 0).cpu(),
                 )
@@ -270,14 +274,19 @@ class Registration:
     def _covariance(self, model: Linearization, views: Sequence[ViewResult]) -> Tensor:
         """Residual variance times the inverse normal equations, over as many residuals as are independent.
 
-        Smoothing by a Gaussian of 1 pixel leaves one independent pixel in 4π; each has two gradient components.
+        Smoothing by a Gaussian of 1 pixel leaves one independent pixel in 4π; each has two gradient components. Of a
+        cost that is no sum of squares nothing is known: its variances are infinite.
         """
+        if model.curvature is None:
+            return torch.diag(torch.full((6,), torch.inf, dtype=torch.float64))
         effective = sum(float(v.weights.sum()) for v in views) * 2 / (4 * torch.pi)
         freedom = max(1.0, effective - 6)
-        return float(model.cost[0]) / freedom * torch.linalg.pinv(model.hessian[0], hermitian=True)
+        return float(model.cost[0]) / freedom * torch.linalg.pinv(model.curvature[0] / 2, hermitian=True)
 
     def _depth_deviation(self, covariance: Tensor) -> float:
         axis = self._xrays[0].view.camera_from_rig[2, :3]
+        if not torch.isfinite(covariance).all():
+            return float("inf")
         return float((axis @ covariance[3:, 3:] @ axis).clamp(min=0).sqrt())
 
 

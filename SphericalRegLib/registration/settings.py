@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.optimization.problem import Optimizer
+from SphericalRegLib.optimization.table import limited, optimizer_entry
 from SphericalRegLib.similarity import GradientNCC, LocalNCC, Similarity, ToneFreeGradient
+from SphericalRegLib.similarity.table import similarity_entry
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ class Settings:
         footprint_mm: at the isocenter: pixels farther than this from the DRR do not count. None: off for a whole CT.
         kernel: of the renderer.
         seed: of the candidates.
+        judge: the stage whose look at the result the verdict's limit was measured for; nothing is optimized. None: the
+            stage with a gate, or the last one.
         opinion: a second judge of the result, or None.
         retries: times that a stage's gate may send the search back, each time with four times the candidates.
     """
@@ -121,6 +125,7 @@ class Settings:
     kernel: str = "auto"
     seed: int = 0
     retries: int = 2
+    judge: Stage | None = None
     opinion: Opinion | None = None
 
     def __post_init__(self) -> None:
@@ -130,6 +135,45 @@ class Settings:
             raise InputError(f"candidates is {self.candidates}: try at least 1, the start itself.")
         if self.footprint_mm is not None and not 0 < self.footprint_mm < float("inf"):
             raise InputError(f"footprint_mm is {self.footprint_mm}: give a length above 0.")
+
+
+def ending_with(
+    settings: Settings,
+    similarity: str | None = None,
+    optimizer: str | None = None,
+    size: int | None = None,
+    iterations: int | None = None,
+) -> Settings:
+    """Settings with another last stage. The verdict goes on looking as it did when its limit was measured.
+
+    Args:
+        settings: of which everything else stays.
+        similarity: a name in ``similarity.SIMILARITIES``; None keeps the stage's own.
+        optimizer: a name in ``optimization.OPTIMIZERS``; None keeps the stage's own.
+        size: pixels along the longer side; None keeps it.
+        iterations: at most so many (of BOBYQA, evaluations); None keeps their number.
+
+    Raises:
+        InputError: for a name that there is not, or a number below 1.
+    """
+    last = settings.stages[-1]
+    changed = last
+    if similarity is not None:
+        changed = replace(changed, similarity=similarity_entry(similarity).make())
+    if optimizer is not None:
+        changed = replace(changed, optimizer=optimizer_entry(optimizer).to_refine())
+    if size is not None:
+        changed = replace(changed, size=size)
+    if iterations is not None:
+        if iterations < 1:
+            raise InputError(f"The number of iterations is {iterations}: give 1 or more.")
+        changed = replace(changed, optimizer=limited(changed.optimizer, iterations))
+    looks_otherwise = (changed.similarity, changed.size) != (last.similarity, last.size)
+    judged_by_last = settings.judge is None and (
+        last.gate < float("inf") or not any(stage.gate < float("inf") for stage in settings.stages)
+    )
+    judge = last if looks_otherwise and judged_by_last else settings.judge
+    return replace(settings, stages=(*settings.stages[:-1], changed), judge=judge)
 
 
 def bone_settings(

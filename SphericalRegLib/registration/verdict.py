@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from SphericalRegLib.geometry import se3
-from SphericalRegLib.optimization.problem import step_length
+from SphericalRegLib.optimization.state import pose_distance, pose_scale
 from SphericalRegLib.registration.result import Verdict
 from SphericalRegLib.registration.settings import Thresholds
 
@@ -17,7 +16,7 @@ def judge(
     pose: Tensor,
     cost: float,
     overlap: float,
-    hessian: Tensor,
+    curvature: Tensor,
     rivals: Sequence[tuple[Tensor, float]],
     movement_mm: float,
     strayed: float,
@@ -31,7 +30,7 @@ def judge(
         pose: (4, 4).
         cost: at the stage that judges.
         overlap: share of usable pixels that the CT covers.
-        hessian: (6, 6) of the last stage.
+        curvature: (6, 6) of the last stage's cost.
         rivals: (pose, cost) of other optima at the same stage, and the pose's own first.
         movement_mm: over the last iterations; 0 where the optimizer came to rest.
         strayed: how far the pose lies from the nearest start, in search ranges; 0 where nothing was searched.
@@ -48,12 +47,12 @@ def judge(
             f"Weak similarity: {100 * cost:.0f} % of the image structure is unexplained (limit "
             f"{100 * limits.cost:.0f} %). Wrong pose, wrong CT or wrong geometry."
         )
-    if condition_number(hessian, length) > limits.condition:
+    if condition_number(curvature, length) > limits.condition:
         reasons.append("Ill-conditioned: the image does not fix all six parameters of the pose.")
     if rivals:
         own = rivals[0][1]
         for other, price in rivals[1:]:
-            apart = float(step_length(se3.difference_about(other[None], pose[None], center), length)[0])
+            apart = float(pose_distance(other[None], pose[None], center, length)[0])
             if apart > limits.rival_mm and price < limits.rival_cost * own:
                 reasons.append(
                     f"Disagreeing starts: a pose {apart:.0f} mm away fits almost as well ({price:.3f} against "
@@ -70,8 +69,8 @@ def judge(
     return Verdict(not reasons, tuple(reasons))
 
 
-def condition_number(hessian: Tensor, length: float) -> float:
-    """Of the normal equations (6, 6) with rotations scaled by ``length`` mm; infinite if singular."""
-    scale = torch.tensor([1 / length] * 3 + [1.0] * 3, dtype=torch.float64)
-    values = torch.linalg.eigvalsh(hessian * scale * scale[:, None])
+def condition_number(curvature: Tensor, length: float) -> float:
+    """Of a cost's second derivative (6, 6) with rotations scaled by ``length`` mm; infinite if singular."""
+    per_mm = 1 / pose_scale(length)
+    values = torch.linalg.eigvalsh(curvature * per_mm * per_mm[:, None])
     return float(values[-1] / values[0]) if float(values[0]) > 0 else float("inf")

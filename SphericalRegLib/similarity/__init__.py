@@ -1,23 +1,31 @@
-"""Similarities between DRR and X-ray, as weighted residuals with exact pose Jacobians."""
+"""Similarities between DRR and X-ray, each as a cost with its exact derivative."""
 
+from SphericalRegLib.similarity.contract import FixedImage, Similarity, Term
 from SphericalRegLib.similarity.learned import LearnedSimilarity
+from SphericalRegLib.similarity.least_squares import LeastSquares, Residual
 from SphericalRegLib.similarity.manifolds import MANIFOLDS, Euclidean, Hyperbolic, Manifold, Spherical
+from SphericalRegLib.similarity.mutual_information import MutualInformation
 from SphericalRegLib.similarity.ncc import NCC, GradientNCC, LocalNCC
-from SphericalRegLib.similarity.residual import FixedImage, Residual, Similarity
+from SphericalRegLib.similarity.table import LEARNED, SIMILARITIES
 from SphericalRegLib.similarity.tone_free import ToneFreeGradient
 
 __all__ = [
+    "LEARNED",
     "MANIFOLDS",
     "NCC",
+    "SIMILARITIES",
     "Euclidean",
     "FixedImage",
     "GradientNCC",
     "Hyperbolic",
     "LearnedSimilarity",
+    "LeastSquares",
     "LocalNCC",
     "Manifold",
+    "MutualInformation",
     "Residual",
     "Similarity",
     "Spherical",
+    "Term",
     "ToneFreeGradient",
 ]

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 import torch.nn.functional as F
 from torch import Tensor
 
+from SphericalRegLib.similarity.contract import FixedImage, check_pair
 from SphericalRegLib.similarity.forward_mode import linearized
+from SphericalRegLib.similarity.least_squares import LeastSquares, Residual
 from SphericalRegLib.similarity.manifolds import Manifold, Spherical
-from SphericalRegLib.similarity.residual import FixedImage, Residual, check_pair
 
 Encode = Callable[[Tensor], Tensor]
 
@@ -35,7 +36,7 @@ class LearnedSimilarity:
     manifold: Manifold = field(default_factory=Spherical)
 
     def fix(self, xray: Tensor, mask: Tensor) -> FixedImage:
-        """See :class:`~SphericalRegLib.similarity.residual.Similarity`."""
+        """See :class:`~SphericalRegLib.similarity.contract.Similarity`."""
         check_pair(xray, mask)
         return self.fix_batch(xray[None], mask)
 
@@ -47,7 +48,7 @@ class LearnedSimilarity:
 
 
 @dataclass(frozen=True)
-class FixedLearned:
+class FixedLearned(LeastSquares):
     """X-rays ready to be compared."""
 
     points: Tensor  # (1 or B, D, h, w)
@@ -56,7 +57,7 @@ class FixedLearned:
     manifold: Manifold
 
     def residual(self, images: Tensor, jacobians: Tensor, weights: Tensor) -> Residual:
-        """See :class:`~SphericalRegLib.similarity.residual.FixedImage`."""
+        """See :class:`~SphericalRegLib.similarity.least_squares.LeastSquares`."""
         batch = images.shape[0]
         height, width = self.points.shape[-2:]
         cells = F.adaptive_avg_pool2d(weights[:, None], (height, width))

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from SphericalRegLib.similarity.contract import FixedImage, check_pair
 from SphericalRegLib.similarity.gaussian import eroded, image_gradient, smoothed
-from SphericalRegLib.similarity.residual import FixedImage, Residual, check_pair, length, unit_difference
+from SphericalRegLib.similarity.least_squares import LeastSquares, Residual, length, unit_difference
 
 
 @dataclass(frozen=True)
@@ -16,13 +17,13 @@ class NCC:
     """Normalized cross-correlation of intensities; cost 2 - 2 NCC."""
 
     def fix(self, xray: Tensor, mask: Tensor) -> FixedImage:
-        """See :class:`~SphericalRegLib.similarity.residual.Similarity`."""
+        """See :class:`~SphericalRegLib.similarity.contract.Similarity`."""
         check_pair(xray, mask)
         return _FixedNCC(torch.where(mask > 0, xray, xray[mask > 0].mean()), (mask > 0).to(xray.dtype))
 
 
 @dataclass(frozen=True)
-class _FixedNCC:
+class _FixedNCC(LeastSquares):
     xray: Tensor
     support: Tensor
 
@@ -51,14 +52,14 @@ class GradientNCC:
     sigma: float = 1.0
 
     def fix(self, xray: Tensor, mask: Tensor) -> FixedImage:
-        """See :class:`~SphericalRegLib.similarity.residual.Similarity`."""
+        """See :class:`~SphericalRegLib.similarity.contract.Similarity`."""
         check_pair(xray, mask)
         gradient = image_gradient(torch.where(mask > 0, xray, xray[mask > 0].mean()), self.sigma)
         return _FixedGradientNCC(gradient, eroded(mask, 2 * self.sigma + 1).to(xray.dtype), self.sigma)
 
 
 @dataclass(frozen=True)
-class _FixedGradientNCC:
+class _FixedGradientNCC(LeastSquares):
     gradient: Tensor
     support: Tensor
     sigma: float
@@ -90,11 +91,11 @@ class LocalNCC:
         floor: local deviations below this fraction of the global one count as flat (noise is not amplified).
     """
 
-    windows: tuple[float, ...] = (3.0, 6.0)
+    windows: tuple[float, ...] = (4.0,)
     floor: float = 0.1
 
     def fix(self, xray: Tensor, mask: Tensor) -> FixedImage:
-        """See :class:`~SphericalRegLib.similarity.residual.Similarity`."""
+        """See :class:`~SphericalRegLib.similarity.contract.Similarity`."""
         check_pair(xray, mask)
         filled = torch.where(mask > 0, xray, xray[mask > 0].mean())
         standardized = torch.stack([_standardize(filled[None], None, s, self.floor)[0][0] for s in self.windows])
@@ -102,7 +103,7 @@ class LocalNCC:
 
 
 @dataclass(frozen=True)
-class _FixedLocalNCC:
+class _FixedLocalNCC(LeastSquares):
     standardized: Tensor
     support: Tensor
     windows: tuple[float, ...]

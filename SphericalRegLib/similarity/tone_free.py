@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from SphericalRegLib.similarity.contract import FixedImage, check_pair
 from SphericalRegLib.similarity.gaussian import eroded, image_gradient, smoothed
-from SphericalRegLib.similarity.residual import FixedImage, Residual, check_pair, length
+from SphericalRegLib.similarity.least_squares import LeastSquares, Residual, length
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,11 @@ class ToneFreeGradient:
         order: number of terms of the tone curve's derivative (4: quartic tone curves).
     """
 
-    sigma: float = 1.0
+    sigma: float = 0.7
     order: int = 4
 
     def fix(self, xray: Tensor, mask: Tensor) -> FixedImage:
-        """See :class:`~SphericalRegLib.similarity.residual.Similarity`."""
+        """See :class:`~SphericalRegLib.similarity.contract.Similarity`."""
         check_pair(xray, mask)
         seen = xray[mask > 0]
         filled = torch.where(mask > 0, xray, seen.mean())
@@ -42,7 +43,7 @@ class ToneFreeGradient:
 
 
 @dataclass(frozen=True)
-class _FixedToneFree:
+class _FixedToneFree(LeastSquares):
     basis: Tensor  # (order, 2, H·W)
     support: Tensor
     sigma: float

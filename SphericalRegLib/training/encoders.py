@@ -15,11 +15,10 @@ from SphericalRegLib.geometry import se3, so4
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.networks.encoder import Encoder
 from SphericalRegLib.networks.volume_network import VOLUME_NETWORKS, VolumeNetwork, volume_network
-from SphericalRegLib.optimization.damped_step import damped_step
 from SphericalRegLib.similarity.learned import LearnedSimilarity
+from SphericalRegLib.similarity.least_squares import Residual
 from SphericalRegLib.similarity.manifolds import MANIFOLDS
-from SphericalRegLib.similarity.residual import Residual
-from SphericalRegLib.training.losses import gradient_loss, gradient_of_distance, step_loss
+from SphericalRegLib.training.losses import gradient_loss, gradient_of_distance, learned_step, step_loss
 from SphericalRegLib.training.pairs import Pairs, PairSampler
 from SphericalRegLib.training.trainer import Schedule, Trainer
 
@@ -149,10 +148,8 @@ class EncoderTrainer(Trainer):
 
     def _step(self, found: Residual) -> Tensor:
         """(B, 6) twists of the damped step, without gradients."""
-        scale = torch.tensor([1.0] * 3 + [self.settings.length] * 3).to(found.values)
-        damping = self.log_damping.detach().exp().expand(found.values.shape[0])
         with torch.no_grad():
-            step = damped_step(found.values, found.jacobian * scale[:, None], damping) * scale
+            step = learned_step(found, self.log_damping.exp(), self.settings.length)
         return step.cpu().double()
 
 

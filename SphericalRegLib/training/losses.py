@@ -12,14 +12,17 @@ import torch
 from torch import Tensor
 
 from SphericalRegLib.geometry import se3
-from SphericalRegLib.optimization.damped_step import damped_step
-from SphericalRegLib.similarity.residual import Residual
+from SphericalRegLib.optimization.damping import damped_step
+from SphericalRegLib.optimization.state import pose_scale
+from SphericalRegLib.similarity.least_squares import Residual
 
 #: Distances (...) between poses (..., 4, 4): ``so4.geodesic_se3`` or ``so4.distance_so4`` with their lengths given.
 Distance = Callable[[Tensor, Tensor], Tensor]
 
 # Radians: errors of steps shorter than this count absolutely, longer ones relative to their length.
 _SHORT_STEP = 0.05
+# Of the damped normal equations: its inverse, squared, is finite in float32.
+_FLOOR = 1e-12
 # Squared length of gradients that have no direction.
 _SMALLEST = 1e-20
 
@@ -33,12 +36,26 @@ def step_loss(found: Residual, target: Tensor, damping: Tensor | float, length: 
         damping: λ, a number or (B,); may be learned.
         length: mm that count as one radian.
     """
-    scale = torch.tensor([1.0] * 3 + [length] * 3).to(found.values)
-    factor = torch.as_tensor(damping).to(found.values).expand(target.shape[0])
-    step = damped_step(found.values, found.jacobian * scale[:, None], factor)
-    wanted = target.to(step) / scale
+    step = learned_step(found, damping, length)
+    in_radians = (pose_scale(length) / length).to(step)
+    wanted = target.to(step) * in_radians
     # vector_norm has derivative 0 at 0
-    return torch.linalg.vector_norm(step - wanted, dim=-1) / (wanted.norm(dim=-1) + _SHORT_STEP)
+    return torch.linalg.vector_norm(step * in_radians - wanted, dim=-1) / (wanted.norm(dim=-1) + _SHORT_STEP)
+
+
+def learned_step(found: Residual, damping: Tensor | float, length: float) -> Tensor:
+    """The Levenberg-Marquardt step as a twist (B, 6), radians and mm, through which gradients flow.
+
+    Args:
+        found: residuals of B pairs and their Jacobians.
+        damping: λ, a number or (B,).
+        length: mm that count as one radian.
+    """
+    per_radian = (length / pose_scale(length)).to(found.values)
+    columns = found.jacobian * per_radian[:, None]
+    factor = torch.as_tensor(damping).to(found.values).expand(len(columns))
+    gradient = (columns @ found.values[..., None])[..., 0]
+    return damped_step(columns @ columns.transpose(-1, -2), gradient, factor, _FLOOR) * per_radian
 
 
 def gradient_loss(
@@ -57,7 +74,7 @@ def gradient_loss(
             Σ ‖ĝ − ĝ*‖² over the two, from 0 to 8, so that neither the scale of the cost nor units matter.
         scale: of the similarity's gradient in the published form; may be learned.
     """
-    gradient, target = 2 * found.gradient, target.to(found.values)
+    gradient, target = found.gradient, target.to(found.values)
     if distance is not None:
         return distance(se3.exp(scale * gradient), se3.exp(target))
     parts = [

@@ -87,7 +87,8 @@ class Validation:
         for case in self._cases:
             levels = Levels(self.volume, [case.xray], case.truth, None, 0.0, "auto")
             both = torch.stack([case.truth, case.start])
-            right, wrong = levels.objective(stage).linearize(both, jacobian=False).cost.tolist()
+            objective = levels.objective(stage)
+            right, wrong = objective.linearize(objective.state(both), jacobian=False).cost.tolist()
             at_truth.append(right)
             at_start.append(wrong)
         return at_truth, at_start

@@ -44,8 +44,8 @@ def main() -> None:
         for repeat in range(options.repeats + 2):
             began = time.perf_counter()
             with torch.no_grad():
-                found = objective.linearize(case.start[None])
-                damped = found.hessian + 0.1 * torch.diag_embed(found.hessian.diagonal(dim1=1, dim2=2))
+                found = objective.linearize(objective.state(case.start[None]))
+                damped = found.curvature + 0.1 * torch.diag_embed(found.curvature.diagonal(dim1=1, dim2=2))
                 torch.linalg.solve(damped, -found.gradient)
             if repeat > 1:
                 times.append(1e3 * (time.perf_counter() - began))

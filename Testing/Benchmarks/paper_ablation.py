@@ -42,8 +42,10 @@ from SphericalRegLib.evaluation.statistics import bootstrap_interval, percentile
 from SphericalRegLib.evaluation.suites import SUITES
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.optimization.damping import damped_step
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.optimization.problem import Linearization
+from SphericalRegLib.optimization.state import pose_scale
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.settings import Stage
 from SphericalRegLib.similarity import GradientNCC, Similarity
@@ -108,7 +110,7 @@ def judged(
     adapt: Callable[[Volume], Volume] | None = None,
 ) -> dict[str, Any]:
     """Where Levenberg-Marquardt ends from the wide starts and from half as far, and where its first step leads."""
-    stage = Stage("judged", 32, similarity, LevenbergMarquardt(30, damping, tolerance=1.0), adapt=adapt)
+    stage = Stage("judged", 32, similarity, LevenbergMarquardt(30, damping=damping, tolerance=1.0), adapt=adapt)
     ends: dict[str, list[float]] = {"wide": [], "half": []}
     angles: list[float] = []
     volume, center = made.volume, made.volume.center
@@ -116,10 +118,10 @@ def judged(
         offset = se3.difference_about(case.start[None], case.truth[None], center)
         starts = torch.cat([case.start[None], se3.about(0.5 * offset, case.truth[None], center)])
         objective = Levels(volume, [case.xray], case.start, None, 0.0, "auto").objective(stage)
-        *_, last = stage.optimizer.steps(objective, starts)
+        *_, last = stage.optimizer.steps(objective, objective.state(starts))
         for name, pose in zip(ends, last.poses, strict=True):
             ends[name].append(made.error_mm(pose, case))
-        at_start = objective.linearize(starts[:1])
+        at_start = objective.linearize(objective.state(starts[:1]))
         wanted = se3.difference_about(case.truth[None], starts[:1], center)
         angles.append(_off_deg(at_start, wanted, damping, objective.length))
     low, high = bootstrap_interval(angles)
@@ -133,12 +135,11 @@ def judged(
 
 def _off_deg(at: Linearization, wanted: Tensor, damping: float, length: float) -> float:
     """Angle of the damped step with the twist (1, 6) to the truth; ``length`` mm count as one radian. By chance: 90."""
-    scale = torch.tensor([1 / length] * 3 + [1.0] * 3, dtype=torch.float64)
-    hessian = at.hessian[0] * scale * scale[:, None]
-    diagonal = hessian.diagonal()
-    damped = hessian + torch.diag(damping * diagonal + 1e-9 * diagonal.max().clamp(min=1e-30))
-    step = -torch.linalg.solve(damped, at.gradient[0] * scale)
-    cosine = torch.nn.functional.cosine_similarity(step, wanted[0] / scale, dim=0)
+    scale = pose_scale(length)
+    assert at.curvature is not None
+    curvature = at.curvature / scale / scale[:, None]
+    step = damped_step(curvature, at.gradient / scale, torch.tensor([damping], dtype=torch.float64))
+    cosine = torch.nn.functional.cosine_similarity(step[0], wanted[0] * scale, dim=0)
     return float(torch.rad2deg(torch.acos(cosine.clamp(-1, 1))))
 
 

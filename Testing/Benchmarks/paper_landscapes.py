@@ -52,7 +52,7 @@ def surveyed(made: Study, case: Case, axes: tuple[Axis, Axis], pixels: int, mode
     volume = made.volume
     grid = PoseGrid(*axes, case.truth, volume.center, case.xray.view.camera_from_rig)
     length = Levels(volume, [case.xray], case.truth, None, 0.0, "auto").length
-    similarities = {name: SIMILARITIES[name] for name in INTENSITIES}
+    similarities = {name: SIMILARITIES[name].make() for name in INTENSITIES}
     costs: list[PoseCosts] = [
         PoseDistances(DISTANCES, case.truth, case.xray.view, volume.center, length),
         image_costs(volume, [case.xray], case.truth, similarities, size=pixels),

@@ -82,7 +82,7 @@ def _one(
     objective = Levels(made.volume, [case.xray], case.start, None, 0.0, "auto").objective(stage)
     errors, seconds = [], []
     spent, began = 0.0, time.process_time()
-    for step in optimizer.steps(objective, case.start[None]):
+    for step in optimizer.steps(objective, objective.state(case.start[None])):
         spent += time.process_time() - began
         errors.append(made.error_mm(step.poses[0], case))
         seconds.append(spent)
@@ -96,7 +96,7 @@ def optimizers(stage: Stage, iterations: int) -> dict[str, Any]:
     """By name, none of which stops by itself."""
     damping = stage.optimizer.damping if isinstance(stage.optimizer, LevenbergMarquardt) else 1e-3
     return {
-        "Levenberg-Marquardt": LevenbergMarquardt(iterations, damping, tolerance=0.0, relative_tolerance=0.0),
+        "Levenberg-Marquardt": LevenbergMarquardt(iterations, damping=damping, tolerance=0.0, relative_tolerance=0.0),
         "Adam": Adam(iterations, patience=iterations + 1),
         "gradient descent": SGD(iterations, patience=iterations + 1),
     }

@@ -57,7 +57,7 @@ def test_residuals_and_weights_stay_where_images_are(similarity):
     with OneDevice():
         residual = there.residual(images, jacobians, support)
         renewed = robust_weights(residual.magnitude, support * footprint(images, 0))
-    for result in (residual.values, residual.jacobian, residual.magnitude, residual.hessian, renewed):
+    for result in (residual.values, residual.jacobian, residual.magnitude, residual.curvature, renewed):
         assert result.device.type == "meta"
 
 

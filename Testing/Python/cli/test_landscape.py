@@ -63,7 +63,7 @@ def test_without_choice_all_similarities_are_told_in_text_over_the_papers_ranges
     places = ["--ct", case.ct, "--xray", case.xray, "--output", str(tmp_path / "out")]
     assert main(["landscape", *places, "--parameters", "rx", "tz", "--steps", "3", "3", "--size", "32"]) == 0
     text = capsys.readouterr()
-    assert re.findall(r"^\S+", text.out, re.MULTILINE) == ["ncc", "gradient-ncc", "local-ncc", "tone-free"]
+    assert re.findall(r"^\S+", text.out, re.MULTILINE) == list(command.SIMILARITIES)
     assert "landscape.png" in text.err
     found = read_npz(tmp_path / "out" / "landscape.npz")
     assert (found.first.extent, found.second.extent) == (1.0, 40.0)
@@ -135,7 +135,10 @@ BAD = {
     "one step": ({"steps": ["5", "1"]}, r"steps of tx is 1: give at least 3"),
     "a range of 0": ({"extent": ["0", "60"]}, r"extent of ry is 0\.0 rad"),
     "a range below 0": ({"extent": ["0.4", "-60"]}, r"extent of tx is -60\.0 mm"),
-    "an unknown similarity": ({"similarity": ["ncc", "mi"]}, r"no similarity 'mi': choose among ncc.*so4-projected"),
+    "an unknown similarity": (
+        {"similarity": ["ncc", "mi"]},
+        r"no similarity 'mi': choose among tone-free.*so4-projected",
+    ),
     "a size of 2": ({"size": ["2"]}, r"size is 2 pixels"),
     "no such CT": ({"ct": ["nowhere.nii.gz"]}, r"nowhere\.nii\.gz"),
     "two middles": ({"preset": ["AP"]}, r"--start-pose and --preset"),

@@ -251,11 +251,33 @@ class TestChoices:
         assert tuple(choices_of("Method").values()) == METHODS
 
     def test_advanced_choices(self):
-        from SphericalRegLib.control.methods import LEVELS, OPTIMIZERS, SIMILARITIES
+        from SphericalRegLib.control.methods import LEVELS, optimizer_choices, similarity_choices
 
-        assert tuple(choices_of("Similarity").values()) == SIMILARITIES
-        assert tuple(choices_of("Optimizer").values()) == OPTIMIZERS
-        assert tuple(choices_of("Levels").values()) == LEVELS
+        assert tuple(choices_of("Similarity").values()) == similarity_choices()
+        assert tuple(choices_of("Optimizer").values()) == optimizer_choices()
+        assert tuple(choices_of("Levels").values()) == tuple(LEVELS)
+
+    def test_labels_are_the_tables_titles(self):
+        """Said in the panel's own words, so that they can be translated."""
+        from SphericalRegLib.optimization.table import OPTIMIZERS
+        from SphericalRegLib.similarity.table import SIMILARITIES
+
+        text = (MODULE / "SphericalRegUI" / "Choices.py").read_text(encoding="utf-8")
+        for kind, table in (("Similarity", SIMILARITIES), ("Optimizer", OPTIMIZERS)):
+            labels = dict(re.findall(kind + r'\.(\w+): _\("([^"]+)"\)', text))
+            for member, name in choices_of(kind).items():
+                if name in table:
+                    assert labels[member] == table[name].title
+
+    def test_a_landscape_offers_every_similarity(self, root):
+        from SphericalRegUI.Surveys import COMPARED
+
+        from SphericalRegLib.similarity.table import LEARNED, SIMILARITIES
+
+        assert set(COMPARED) == {*SIMILARITIES, LEARNED}
+        offered = {element.text for element in root.iter("string")}
+        assert set(COMPARED.values()) <= offered
+        assert {entry.title for entry in SIMILARITIES.values()} <= offered
 
     def test_presets(self):
         from SphericalRegLib.control.geometry_fields import ANGLES, AUTOMATIC

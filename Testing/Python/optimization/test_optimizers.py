@@ -1,5 +1,6 @@
 """Optimizers on problems whose answer is known, and against SciPy's."""
 
+import dataclasses
 import itertools
 import sys
 
@@ -10,10 +11,14 @@ import torch
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import se3
-from SphericalRegLib.optimization.derivative_free import BOBYQA, NelderMead
-from SphericalRegLib.optimization.first_order import LBFGS, SGD, Adam, twist_per_mm, two_loops
+from SphericalRegLib.optimization.first_order import SGD, Adam
+from SphericalRegLib.optimization.lbfgs import LBFGS, two_loops
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
-from SphericalRegLib.optimization.problem import Step, step_length
+from SphericalRegLib.optimization.nelder_mead import NelderMead
+from SphericalRegLib.optimization.problem import Step
+from SphericalRegLib.optimization.quasi_newton import first_curvature, updated_curvature
+from SphericalRegLib.optimization.sampling import BOBYQA, CMAES
+from SphericalRegLib.optimization.state import pose_distance, pose_scale
 from Testing.Python.optimization.toys import Points, points_problem, starts
 
 EXACT_LM = LevenbergMarquardt(tolerance=1e-12, relative_tolerance=0)
@@ -28,12 +33,12 @@ every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
 
 
 def last(optimizer, problem, poses) -> Step:
-    *_, step = optimizer.steps(problem, poses)
+    *_, step = optimizer.steps(problem, problem.state(poses))
     return step
 
 
 def distance(problem, poses, other) -> torch.Tensor:
-    return step_length(se3.difference_about(poses, other.expand_as(poses), problem.center), problem.length)
+    return pose_distance(poses, other.expand_as(poses), problem.center, problem.length)
 
 
 @every_optimizer
@@ -48,12 +53,12 @@ def test_each_optimizer_reaches_the_same_optimum(name):
 @every_optimizer
 def test_the_best_cost_never_rises_and_belongs_to_the_pose_under_fixed_weights(name):
     problem, truth = points_problem(noise=2.0)
-    steps = list(OPTIMIZERS[name].steps(problem, starts(problem, truth, 4, 0.5, 40)))
+    steps = list(OPTIMIZERS[name].steps(problem, problem.state(starts(problem, truth, 4, 0.5, 40))))
     costs = torch.stack([s.cost for s in steps])
     assert (costs.diff(dim=0) <= 0).all()
     assert [s.iteration for s in steps] == list(range(len(steps)))
     for step in steps:
-        torch.testing.assert_close(problem.linearize(step.poses).cost, step.cost)
+        torch.testing.assert_close(problem.linearize(step.state).cost, step.cost)
         rotation = step.poses[:, :3, :3]
         torch.testing.assert_close(rotation @ rotation.mT, torch.eye(3).double().expand(4, 3, 3))
 
@@ -88,7 +93,7 @@ def test_renewed_weights_reject_outliers(optimizer):
     plain = last(EXACT_LM, problem, truth[None])
     assert distance(problem, plain.poses, truth).min() > 10
     assert distance(problem, step.poses, truth).max() < 0.5
-    assert (step.weights[:, :2] < 0.01).all()
+    assert (step.weights[0][:, :2] < 0.01).all()
 
 
 @every_optimizer
@@ -101,7 +106,7 @@ def test_an_optimizer_stays_at_a_perfect_match(name):
 
 def test_levenberg_marquardt_converges_quadratically():
     problem, truth = points_problem()
-    steps = EXACT_LM.steps(problem, starts(problem, truth, 1, 0.3, 30))
+    steps = EXACT_LM.steps(problem, problem.state(starts(problem, truth, 1, 0.3, 30)))
     errors = [float(distance(problem, s.poses, truth)) for s in steps]
     # the damping falls tenfold a step and so stays behind the error
     assert errors[5] < 1e-8
@@ -115,7 +120,11 @@ def test_levenberg_marquardt_converges_quadratically():
 def test_no_step_is_longer_than_allowed(make, longest):
     problem, truth = points_problem()
     rate = {} if make in (LevenbergMarquardt, LBFGS) else {"learning_rate": 200.0}
-    steps = list(make(longest_step=longest, iterations=12, **rate).steps(problem, starts(problem, truth, 3, 0.8, 80)))
+    steps = list(
+        make(longest_step=longest, iterations=12, **rate).steps(
+            problem, problem.state(starts(problem, truth, 3, 0.8, 80))
+        )
+    )
     pairs = list(itertools.pairwise(steps))
     # SGD and Adam report the best pose, which may skip worse ones in between
     seen = pairs if make in (LevenbergMarquardt, LBFGS) else pairs[:1]
@@ -133,7 +142,7 @@ def test_levenberg_marquardt_does_not_move_along_a_direction_that_nobody_sees():
             return columns
 
     flat = Flat(problem.points, problem.targets, problem.center)
-    steps = list(LevenbergMarquardt(iterations=1).steps(flat, starts(problem, truth, 1, 0.05, 2)))
+    steps = list(LevenbergMarquardt(iterations=1).steps(flat, flat.state(starts(problem, truth, 1, 0.05, 2))))
     x = se3.difference_about(steps[1].poses, steps[0].poses, problem.center)
     assert x.abs().max() > 1e-3
     assert x[0, 2].abs() < 1e-9
@@ -151,7 +160,7 @@ def test_lbfgs_directions_are_those_of_dense_bfgs():
         rho = 1 / float((a * b).sum())
         left = torch.eye(6).double() - rho * a.T @ b
         inverse = left @ inverse @ left.T + rho * a.T @ a
-    direction, curved = two_loops(gradient, list(zip(s, y, strict=True)))
+    direction, curved = two_loops(gradient, torch.stack(s, 1), torch.stack(y, 1))
     torch.testing.assert_close(direction, -gradient @ inverse)
     assert curved.all()
 
@@ -160,7 +169,7 @@ def test_lbfgs_leaves_out_pairs_without_curvature_for_that_pose_alone():
     torch.manual_seed(4)
     s, y, gradient = (torch.randn(2, 6).double() for _ in range(3))
     y = torch.stack([s[0], -s[1]])
-    direction, curved = two_loops(gradient, [(s, y)])
+    direction, curved = two_loops(gradient, s[:, None], y[:, None])
     assert curved.tolist() == [True, False]
     torch.testing.assert_close(direction[1], -gradient[1])
 
@@ -173,8 +182,8 @@ def test_nelder_mead_is_as_good_as_scipys():
     def cost(x: np.ndarray) -> float:
         nonlocal count
         count += 1
-        twist = torch.from_numpy(x)[None] * twist_per_mm(problem.length)
-        return float(problem.linearize(se3.about(twist, start, problem.center)).cost[0])
+        twist = torch.from_numpy(x)[None] / pose_scale(problem.length)
+        return float(problem.linearize(problem.state(start).retract(twist)).cost[0])
 
     simplex = np.vstack([np.zeros(6), 10 * np.eye(6)])
     options = {"initial_simplex": simplex, "adaptive": True, "xatol": 1e-3, "fatol": 1e-12, "maxiter": 1000}
@@ -188,14 +197,104 @@ def test_bobyqa_reaches_the_optimum():
     pytest.importorskip("nlopt")
     problem, truth = points_problem(noise=2.0)
     optimum = last(EXACT_LM, problem, truth[None]).poses
-    steps = list(BOBYQA(tolerance=1e-4).steps(problem, starts(problem, truth, 2, 0.2, 15)))
+    steps = list(BOBYQA(tolerance=1e-4).steps(problem, problem.state(starts(problem, truth, 2, 0.2, 15))))
     assert [s.done.tolist() for s in steps] == [[False, False], [True, False], [True, True]]
     assert distance(problem, steps[-1].poses, optimum).max() < 0.01
-    torch.testing.assert_close(problem.linearize(steps[-1].poses).cost, steps[-1].cost)
+    torch.testing.assert_close(problem.linearize(steps[-1].state).cost, steps[-1].cost)
 
 
 def test_bobyqa_says_what_to_install_where_nlopt_is_absent(monkeypatch):
     monkeypatch.setitem(sys.modules, "nlopt", None)
     problem, truth = points_problem()
     with pytest.raises(InputError, match=r"sphericalreg\[evaluation\]"):
-        next(BOBYQA().steps(problem, truth[None]))
+        next(BOBYQA().steps(problem, problem.state(truth[None])))
+
+
+@pytest.mark.parametrize("make", [SGD, Adam], ids=lambda o: o.__name__)
+def test_the_spread_of_the_last_costs_ends_it_at_the_tenth_equal_one_and_not_before(make):
+    problem, truth = points_problem()
+
+    class Constant(Points):
+        def residual(self, poses):
+            return 0 * super().residual(poses) + 0.1
+
+    flat = Constant(problem.points, problem.targets, problem.center)
+    optimizer = make(spread=1e-12, window=10, patience=10**6, iterations=50)
+    steps = list(optimizer.steps(flat, flat.state(truth[None])))
+    assert [bool(step.done) for step in steps] == [False] * 10 + [True]
+    endless = make(patience=10**6, iterations=50)
+    assert len(list(endless.steps(flat, flat.state(truth[None])))) == 51
+
+
+def test_what_is_not_the_best_is_shown_where_so_asked():
+    problem, truth = points_problem(noise=2.0)
+    start = problem.state(starts(problem, truth, 1, 0.3, 30))
+    wild = SGD(iterations=12, learning_rate=150.0, keep_best=False)
+    last_costs = [float(step.cost[0]) for step in wild.steps(problem, start)]
+    best_costs = [float(step.cost[0]) for step in dataclasses.replace(wild, keep_best=True).steps(problem, start)]
+    assert any(after > before for before, after in itertools.pairwise(last_costs))
+    assert best_costs == list(itertools.accumulate(last_costs, min))
+
+
+@pytest.mark.parametrize(
+    ("common", "apart"),
+    [
+        (SGD(iterations=5, learning_rate=10.0), SGD(iterations=5, learning_rate=10.0, rotation_rate=10.0 / 100.0**2)),
+        (Adam(iterations=5), Adam(iterations=5, rotation_rate_deg=np.rad2deg(2.0 / 100.0))),
+    ],
+    ids=["SGD", "Adam"],
+)
+def test_rotations_may_have_a_rate_of_their_own(common, apart):
+    problem, truth = points_problem(noise=2.0)
+    start = problem.state(starts(problem, truth, 2, 0.2, 15))
+    torch.testing.assert_close(
+        last(common, problem, start.values[0]).poses, last(apart, problem, start.values[0]).poses
+    )
+    field = "rotation_rate" if isinstance(apart, SGD) else "rotation_rate_deg"
+    still = dataclasses.replace(apart, iterations=1, **{field: 0.0})
+    twist = se3.difference_about(last(still, problem, start.values[0]).poses, start.values[0], problem.center)
+    assert twist[:, :3].abs().max() < 1e-12
+    assert twist[:, 3:].abs().max() > 0.1
+
+
+def test_cma_es_reaches_the_optimum_and_repeats_by_its_seed():
+    pytest.importorskip("cma")
+    problem, truth = points_problem(noise=2.0)
+    optimum = last(EXACT_LM, problem, truth[None]).poses
+    poses = starts(problem, truth, 2, 0.2, 15)
+    runs = [last(CMAES(iterations=300, tolerance=1e-3), problem, poses) for _ in range(2)]
+    assert distance(problem, runs[0].poses, optimum).max() < 0.05
+    assert torch.equal(runs[0].poses, runs[1].poses)
+    assert runs[0].done.all()
+
+
+def test_levenberg_marquardt_builds_the_curvature_that_a_problem_lacks():
+    problem, truth = points_problem(noise=2.0)
+
+    class Bare(Points):
+        def linearize(self, state, weights=None, jacobian=True):
+            return dataclasses.replace(super().linearize(state, weights, jacobian), curvature=None)
+
+    bare = Bare(problem.points, problem.targets, problem.center)
+    optimum = last(EXACT_LM, problem, truth[None]).poses
+    optimizer = LevenbergMarquardt(iterations=100, tolerance=1e-7, relative_tolerance=0)
+    step = last(optimizer, bare, starts(problem, truth, 3, 0.2, 15))
+    assert distance(problem, step.poses, optimum).max() < 0.01
+
+
+def test_bfgs_reproduces_the_curvature_along_its_steps_and_stays_positive():
+    generator = torch.Generator().manual_seed(5)
+    root = torch.randn(6, 6, generator=generator).double()
+    truth = root @ root.T + torch.eye(6)
+    matrix, fresh = first_curvature(torch.randn(1, 6, generator=generator).double()), torch.ones(1).double()
+    for _ in range(40):
+        step = torch.randn(1, 6, generator=generator).double()
+        matrix, fresh = updated_curvature(matrix, fresh, step, step @ truth)
+        torch.testing.assert_close((matrix @ step[..., None])[..., 0], step @ truth)
+    assert fresh.item() == 0
+    torch.testing.assert_close(matrix[0], truth, rtol=0.05, atol=0.05)
+    # a step along which the cost curves downward does not spoil it
+    bent, _ = updated_curvature(matrix, fresh, step, -(step @ truth))
+    assert torch.linalg.eigvalsh(bent[0]).min() > 0
+    for broken in (torch.full((1, 6), torch.nan).double(), torch.zeros(1, 6).double()):
+        assert torch.isfinite(updated_curvature(matrix, fresh, step, broken)[0]).all()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from SphericalRegLib.geometry import se3
-from SphericalRegLib.optimization.problem import Linearization
+from SphericalRegLib.optimization.problem import Linearization, Weights
+from SphericalRegLib.optimization.state import State, pose_state
 
 
 @dataclass(frozen=True)
@@ -24,23 +24,24 @@ class Points:
     def residual(self, poses: Tensor) -> Tensor:
         return (se3.transform_points(poses, self.points) - self.targets) / 20 / len(self.points) ** 0.5
 
-    def linearize(self, poses: Tensor, weights: Any = None, jacobian: bool = True) -> Linearization:
-        w = torch.ones(poses.shape[0], len(self.points)).double() if weights is None else weights
+    def state(self, poses: Tensor) -> State:
+        return pose_state(poses, self.center, self.length)
+
+    def linearize(self, state: State, weights: Weights | None = None, jacobian: bool = True) -> Linearization:
+        (poses,) = state.values
+        w = torch.ones(poses.shape[0], len(self.points)).double() if weights is None else weights[0]
         values = (self.residual(poses) * w.sqrt()[..., None]).flatten(1)
         columns = torch.zeros(poses.shape[0], 0, values.shape[1], dtype=torch.float64)
         if jacobian:
             columns = (self.jacobian(poses) * w.sqrt()[:, None, :, None]).flatten(2)
         gradient = (columns @ values[..., None])[..., 0]
-        return Linearization(values.square().sum(-1), gradient, columns @ columns.mT, poses)
+        return Linearization(values.square().sum(-1), 2 * gradient, 2 * columns @ columns.mT, state)
 
-    def renew(self, at: Linearization) -> tuple[Linearization, Tensor]:
-        distance = self.residual(at.memory).norm(dim=-1)
+    def renew(self, at: Linearization) -> tuple[Linearization, Weights]:
+        distance = self.residual(at.memory.values[0]).norm(dim=-1)
         cutoff = 3 * distance.median(dim=-1, keepdim=True).values + 1e-3
-        weights = (1 + (distance / cutoff) ** 2) ** -2
+        weights = ((1 + (distance / cutoff) ** 2) ** -2,)
         return self.linearize(at.memory, weights), weights
-
-    def pick(self, weights: Any, indices: Tensor) -> Tensor:
-        return weights[indices]
 
     def jacobian(self, poses: Tensor) -> Tensor:
         """(B, 6, N, 3) of the residual with respect to twists about the center, by hand."""

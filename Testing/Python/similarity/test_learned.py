@@ -91,7 +91,7 @@ def test_gradients_of_a_solved_step_reach_both_encoders():
     xrays = torch.stack([scenes.picture(4), scenes.picture(5)])
     fixed = LearnedSimilarity(moving, still).fix_batch(xrays, ones)
     found = fixed.residual(scenes.moving_images(x), scenes.jacobians(x), ones.expand(2, -1, -1))
-    hessian = found.hessian + 1e-3 * torch.eye(6)
+    hessian = found.curvature + 1e-3 * torch.eye(6)
     step = torch.linalg.solve(hessian, found.gradient)
     step.square().sum().backward()
     for parameter in [*moving.parameters(), *still.parameters()]:

@@ -1,0 +1,15 @@
+"""Names that options take, out of the tables: a new similarity or optimizer is offered by every command at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from SphericalRegLib.optimization.table import OPTIMIZERS
+from SphericalRegLib.similarity.table import SIMILARITIES
+
+if TYPE_CHECKING:
+    SimilarityName = str
+    OptimizerName = str
+else:
+    SimilarityName = Literal[tuple(SIMILARITIES)]
+    OptimizerName = Literal[tuple(OPTIMIZERS)]

@@ -1,0 +1,93 @@
+"""The similarities by name: the one table from which commands, panel, landscapes, tests and documents take theirs.
+
+A new similarity is one file, and one line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from SphericalRegLib.errors import InputError
+from SphericalRegLib.similarity.contract import Similarity
+from SphericalRegLib.similarity.mutual_information import MutualInformation
+from SphericalRegLib.similarity.ncc import NCC, GradientNCC, LocalNCC
+from SphericalRegLib.similarity.tone_free import ToneFreeGradient
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A similarity of intensities.
+
+    Attributes:
+        name: as it is typed and stored.
+        title: as it is shown.
+        make: the class; without arguments it gives the parameters that registration uses.
+        meaning: of its cost, in words that complete "the cost is ...".
+        unit: of the cost in a verdict's reason: what 100 % of it would be; None where it is no share of anything.
+        former: names that older scenes, settings and scripts may hold.
+    """
+
+    name: str
+    title: str
+    make: Callable[..., Similarity]
+    meaning: str
+    unit: str | None = None
+    former: tuple[str, ...] = ()
+
+
+_ENTRIES = (
+    Entry(
+        "tone-free",
+        "Tone-free gradient",
+        ToneFreeGradient,
+        "1 − R², the share of the DRR's gradients that the X-ray's do not explain, whatever the tone curve",
+        "of the image structure is unexplained",
+        ("tone-free gradient",),
+    ),
+    Entry(
+        "gradient-ncc",
+        "Gradient NCC",
+        GradientNCC,
+        "2 − 2 NCC of the gradients, the mean over both components; from 0 to 4",
+        former=("gradient NCC",),
+    ),
+    Entry(
+        "local-ncc",
+        "Local NCC",
+        LocalNCC,
+        "the mean square difference of shading, standardized in small windows; about 2 − 2 NCC",
+        former=("local NCC",),
+    ),
+    Entry("ncc", "NCC", NCC, "2 − 2 NCC of the values; from 0 to 4", former=("NCC",)),
+    Entry(
+        "mutual-information",
+        "Mutual information",
+        MutualInformation,
+        "1 − I/H, the share of the X-ray's information that the DRR does not tell",
+        "of the X-ray's information is not explained",
+    ),
+)
+
+#: By name, in the order in which they are offered.
+SIMILARITIES: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
+
+#: Name of a trained model's own similarity, which exists only with the model.
+LEARNED = "learned"
+
+
+def similarity_entry(name: str) -> Entry:
+    """The entry of a name, or of a former one.
+
+    Raises:
+        InputError: for a name that there is not; the message lists those that there are.
+    """
+    for entry in _ENTRIES:
+        if name == entry.name or name in entry.former:
+            return entry
+    raise InputError(f"There is no similarity {name!r}: choose among {', '.join(SIMILARITIES)}.")
+
+
+def entry_of(similarity: Similarity) -> Entry | None:
+    """The entry that a similarity was made from; None for one that is in no table, as a trained one."""
+    return next((entry for entry in _ENTRIES if type(similarity) is entry.make), None)
