@@ -56,8 +56,8 @@ class Advanced:
     """What the section "Advanced" holds.
 
     Attributes:
-        similarity: one of :func:`similarity_choices`, at the last stage. The verdict stands on the stage before, whose limit
-            was measured, and on it only. :data:`LEARNED_FIRST` changes the first stage instead.
+        similarity: one of :func:`similarity_choices`, at the last stage. The verdict goes on looking as it did when its
+            limit was measured. :data:`LEARNED_FIRST` changes the first stage instead.
         optimizer: one of :func:`optimizer_choices`, at the last stage.
         levels: one of :data:`LEVELS`: "fast" ends at 96 pixels, "fine" at 256.
         iterations: at most so many at the last stage; 0 keeps the number measured best.
