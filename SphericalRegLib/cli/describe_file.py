@@ -45,7 +45,8 @@ def describe(path: Path, read: Callable[[Path], CT] = read_ct, frame: int | None
         return _about_ct(read(path))
     name = existing_file(path).name.lower()
     if is_dicom(path):
-        return _about_dicom(path, read, frame)
+        with damage_named(path):
+            return _about_dicom(path, read, frame)
     if name.endswith(_LANDMARK_SUFFIXES):
         return _about_landmarks(path)
     if name.endswith(".json"):

@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.imaging.dicom_file import read_dataset
+from SphericalRegLib.imaging.dicom_file import damage_named, read_dataset
 from SphericalRegLib.imaging.dicom_slices import HEADER_TAGS, Slice, slices_of
 from SphericalRegLib.imaging.series_choice import LOCALIZER, DicomSeries, choose_series, kind_of_image
 from SphericalRegLib.imaging.slice_pixels import Values, read_values
@@ -65,6 +65,12 @@ def find_series(path: Path, series: str | None = None, phase: str | None = None)
         InputError: where there is no CT, or several; the message lists what there is.
         GeometryError: for slices that are tilted, unevenly spaced, missing or double.
     """
+    # tags are converted where they are used: whatever is wrong with one is an error of this file
+    with damage_named(path):
+        return _find_series(path, series, phase)
+
+
+def _find_series(path: Path, series: str | None, phase: str | None) -> Series:
     if os.path.isdir(path):
         everything = _scan(sorted(file for file in path.rglob("*") if file.is_file()))
         if not everything:

@@ -121,3 +121,14 @@ def test_compressed_slices_are_read(series):
         dataset.compress(pydicom.uid.RLELossless)
         dataset.save_as(file)
     np.testing.assert_allclose(read_ct(folder).hu, values, atol=0.51)
+
+
+@pytest.mark.parametrize(("keyword", "value"), [("SamplesPerPixel", [1, 1]), ("Modality", ["CT", "MR"])])
+def test_several_values_where_one_belongs_are_an_error_that_names_the_file(tmp_path, keyword, value):
+    files = builders.write_series(tmp_path, builders.blob(*builders.oblique_grid()), *builders.oblique_grid())
+    for file in files:
+        dataset = pydicom.dcmread(file)
+        setattr(dataset, keyword, value)
+        dataset.save_as(file)
+    with pytest.raises(InputError, match=tmp_path.name):
+        read_ct(files[0])
