@@ -24,6 +24,12 @@ APART_S = 1.5
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
+def _as_a_terminal_starts_it():
+    # these tests may themselves run under nohup or as a background job, which ignore some signals
+    for number in CODES:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def started(*command, path=(), **options):
     """A Python process that has said its first line; by default signals reach it as they reach a fresh terminal's."""
     paths = os.pathsep.join([*map(str, path), str(ROOT)])
@@ -33,7 +39,7 @@ def started(*command, path=(), **options):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        **options,
+        **{"preexec_fn": _as_a_terminal_starts_it, **options},
     )
     assert process.stdout.readline().startswith("ready")
     return process
@@ -59,14 +65,14 @@ def test_during_imports_a_signal_ends_the_command_quietly(number, tmp_path):
 
 WORK = """
 import sys, time
-from SphericalRegLib.cli import main, render
+from SphericalRegLib.cli import ct_reading, main
 
 def reads(*_, **__):
     print("ready", flush=True)
     time.sleep(600)
 
 if __name__ == "__main__":
-    render.read_ct = reads
+    ct_reading.read_ct = reads
     sys.exit(main.main(["render", "--ct", "ct.nii", "--output", sys.argv[1]]))
 """
 
@@ -188,14 +194,14 @@ def test_after_the_files_are_in_place_it_says_so(tmp_path):
 
 TRAIN = """
 import sys, time
-from SphericalRegLib.cli import main, train
+from SphericalRegLib.cli import ct_reading, main
 
 def reads(*_, **__):
     print("ready", flush=True)
     time.sleep(600)
 
 if __name__ == "__main__":
-    train.read_ct = reads
+    ct_reading.read_ct = reads
     sys.exit(main.main(["train", "--ct", "ct.nii", "--output", sys.argv[1]]))
 """
 
