@@ -6,8 +6,8 @@ from SphericalRegLib.geometry.view import View
 
 # mm. Portable C-arms and mammography begin near 600 mm, chest stands end near 3 m.
 _SDD_RANGE = (300.0, 5000.0)
-# mm on the detector: intraoral sensors have 0.02, portal imagers and reduced images up to a few.
-_SPACING_RANGE = (0.01, 5.0)
+# mm on the detector: intraoral sensors have 0.02, portal imagers and reduced images 1 to 4.
+_SPACING_RANGE = (0.01, 4.0)
 # mm: an intraoral sensor is 20 mm high, no single detector is larger than 0.6 m.
 _FIELD_RANGE = (20.0, 600.0)
 _LARGEST_MAGNIFICATION = 3.0
