@@ -7,6 +7,7 @@ rate of its own.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -78,7 +79,7 @@ class Adam(_FirstOrder):
         return iterate(_Adam(self, _rates(state, self.learning_rate, own)), problem, state)
 
 
-class _Descent:
+class _Descent(ABC):
     """Moves by a rule that does not look at the cost. Memory: steps taken (B,), stale iterations (B,), best cost (B,),
     and what the rule adds."""
 
@@ -116,13 +117,13 @@ class _Descent:
             torch.ones_like(lost), stale >= self.options.patience, lost, rate, (taken, stale, best, *averages)
         )
 
+    @abstractmethod
     def averages(self, gradient: Tensor) -> list[Tensor]:
         """What the rule remembers at the start: tensors (B, P)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def direction(self, gradient: Tensor, averages: list[Tensor], iteration: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Directions (B, P) before the learning rate of gradients (B, P) per mm, at iterations (B,) from 1."""
-        raise NotImplementedError
 
 
 class _Momentum(_Descent):

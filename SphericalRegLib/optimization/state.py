@@ -6,7 +6,6 @@ optimizer knows none of them: it sees P numbers, what each is worth in millimete
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -181,8 +180,3 @@ def pose_scale(length: float) -> Tensor:
 def pose_distance(a: Tensor, b: Tensor, center: Tensor, length: float) -> Tensor:
     """(B,) mm between poses (B, 4, 4): the length of the twist from one to the other about ``center``."""
     return PoseBlock(center, length).squared_length(se3.difference_about(a, b, center)).sqrt()
-
-
-def concatenated(states: Sequence[State]) -> State:
-    """The hypotheses of several states with the same blocks, one after the other."""
-    return replace(states[0], values=tuple(torch.cat(parts) for parts in zip(*[s.values for s in states], strict=True)))

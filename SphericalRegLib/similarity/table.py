@@ -24,7 +24,6 @@ class Entry:
         title: as it is shown.
         make: the class; without arguments it gives the parameters that registration uses.
         meaning: of its cost, in words that complete "the cost is ...".
-        unit: of the cost in a verdict's reason: what 100 % of it would be; None where it is no share of anything.
         former: names that older scenes, settings and scripts may hold.
     """
 
@@ -32,7 +31,6 @@ class Entry:
     title: str
     make: Callable[..., Similarity]
     meaning: str
-    unit: str | None = None
     former: tuple[str, ...] = ()
 
 
@@ -42,7 +40,6 @@ _ENTRIES = (
         "Tone-free gradient",
         ToneFreeGradient,
         "1 − R², the share of the DRR's gradients that the X-ray's do not explain, whatever the tone curve",
-        "of the image structure is unexplained",
         ("tone-free gradient",),
     ),
     Entry(
@@ -65,7 +62,6 @@ _ENTRIES = (
         "Mutual information",
         MutualInformation,
         "1 − I/H, the share of the X-ray's information that the DRR does not tell",
-        "of the X-ray's information is not explained",
     ),
 )
 
@@ -86,8 +82,3 @@ def similarity_entry(name: str) -> Entry:
         if name == entry.name or name in entry.former:
             return entry
     raise InputError(f"There is no similarity {name!r}: choose among {', '.join(SIMILARITIES)}.")
-
-
-def entry_of(similarity: Similarity) -> Entry | None:
-    """The entry that a similarity was made from; None for one that is in no table, as a trained one."""
-    return next((entry for entry in _ENTRIES if type(similarity) is entry.make), None)

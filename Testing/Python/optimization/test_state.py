@@ -10,7 +10,7 @@ from SphericalRegLib.optimization.lbfgs import LBFGS
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.optimization.numerical import numerical_curvature
 from SphericalRegLib.optimization.problem import Linearization
-from SphericalRegLib.optimization.state import PoseBlock, State, VectorBlock, concatenated, pose_state
+from SphericalRegLib.optimization.state import PoseBlock, State, VectorBlock, pose_state
 from Testing.Python.optimization.toys import points_problem, starts
 
 OPTIMIZERS = {
@@ -132,7 +132,6 @@ def test_hypotheses_are_chosen_replaced_and_joined_by_index():
     mixed = state.where(torch.tensor([True, False, True]), moved).values[0]
     assert torch.equal(mixed[1], moved.values[0][1])
     assert torch.equal(mixed[2], torch.eye(4).double())
-    assert len(concatenated([state, moved])) == 6
 
 
 def test_blocks_of_different_batches_are_refused():
