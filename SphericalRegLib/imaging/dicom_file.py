@@ -59,11 +59,20 @@ def damage_named(path: Path) -> Iterator[None]:
             raise
         raise type(error)(f"{path}: {error}") from error
     except _DAMAGE as error:
-        reason = "its tags are nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
+        reason = "its tags are nested too deeply" if _came_of_recursion(error) else str(error)[:200]
         raise InputError(
             f"{path} is damaged, or one of its DICOM tags makes no sense ({type(error).__name__}: {reason}): export it "
             "again."
         ) from error
+
+
+def _came_of_recursion(error: BaseException | None) -> bool:
+    """Whether too deep a recursion is at the root of an error: pydicom may turn it into another one on its way up."""
+    while error is not None:
+        if isinstance(error, RecursionError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def read_dataset(path: str | Path, *, pixels: bool = True, tags: Sequence[str] | None = None) -> FileDataset:
