@@ -196,63 +196,61 @@ class Preparation:
 
         return None if node is None else pose_from_transform(node)
 
-    def starts(self, snapshot, volume, xrays, method=None):
-        """(poses, in words where they come from)."""
-        from SphericalRegLib.control.starts import starts_for
+    def case(self, snapshot, volume, xrays, method=None, whole=None, model=None):
+        """What is known of the pose, for the engine."""
+        from SphericalRegLib.control.cases import case_for
 
         points, pixels = self.landmarks(snapshot)
-        return starts_for(
+        return case_for(
             method or snapshot.method,
             volume,
             xrays,
+            whole=whole,
+            model=model,
             preset=snapshot.preset,
             current=self.pose(snapshot.currentPose),
             points=points,
             pixels=pixels,
         )
 
+    def viewPose(self, snapshot, volume, xrays):
+        """(4, 4) rig_from_world of the chosen view."""
+        from SphericalRegLib.initialization import starts_of
+        from SphericalRegLib.registration.systems import SYSTEMS
+
+        case = self.case(snapshot, volume, xrays, method="search")
+        return starts_of(SYSTEMS["search"].initializer, case).poses[0]
+
     def inputs(self, snapshot):
         """All that a registration job takes."""
         from dataclasses import replace
 
-        from SphericalRegLib.control.methods import LEARNED_FIRST, Advanced, settings_for
-        from SphericalRegLib.control.models import with_model, with_similarity_of
+        from SphericalRegLib.control.methods import LEARNED_FIRST, Advanced, system_for
         from SphericalRegLib.control.registration_job import Inputs
         from SphericalRegLib.errors import InputError
         from SphericalRegLib.imaging.volume import to_volume
+        from SphericalRegLib.networks.model import load_model
+        from SphericalRegLib.registration import Conditions
 
-        model, learnedFirst = snapshot.modelFile, snapshot.advanced["similarity"] == LEARNED_FIRST
-        if learnedFirst and not model:
+        if snapshot.advanced["similarity"] == LEARNED_FIRST and not snapshot.modelFile:
             raise InputError(
                 "The learned similarity needs a model: choose one under Model, or another similarity under Advanced."
             )
         scan, volume = self.scanAndVolume(*snapshot.whatIsProjected)
         xrays = self.xrays(snapshot)
-        starts, origin = self.starts(snapshot, volume, xrays)
-        bones = bool(snapshot.segments)
-        settings = settings_for(snapshot.method, bones, Advanced(**snapshot.advanced))
-        notes = ()
-        if model and snapshot.method == "automatic":
-            known = snapshot.preset != "automatic"
-            # a model knows whole CTs
-            whole = to_volume(replace(scan, labels=None)).to(volume.density.device) if bones else None
-            starts, settings, origin, notes = with_model(
-                model, volume, xrays, starts, known, settings, origin, learnedFirst, whole
-            )
-        elif learnedFirst:
-            # the starts stay the user's
-            settings, origin = with_similarity_of(model, volume, settings, origin)
+        bones, device = bool(snapshot.segments), volume.density.device
+        model = load_model(snapshot.modelFile).to(device) if snapshot.modelFile else None
+        # a model knows whole CTs
+        whole = to_volume(replace(scan, labels=None)).to(device) if bones and model is not None else None
+        advanced = Advanced(**snapshot.advanced)
         return Inputs(
             scan=scan,
-            volume=volume,
-            xrays=xrays,
-            starts=starts,
-            origin=origin,
-            settings=settings,
+            case=self.case(snapshot, volume, xrays, whole=whole, model=model),
+            system=system_for(snapshot.method, bones, model is not None, advanced),
+            conditions=Conditions(seed=advanced.seed),
             bones=sorted(scan.label_names.values()) if bones else None,
             truth=self.pose(snapshot.truth),
             points=self._targets(snapshot, scan),
-            notes=notes,
         )
 
     def trainingFile(self, node, folder):

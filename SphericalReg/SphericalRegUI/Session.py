@@ -95,7 +95,7 @@ class Session:
             self._preview = self._addCArm(step.pose)
         else:
             set_pose(self._preview, step.pose)
-        self._prepareLive(self._inputs.volume, [one.view for one in self._inputs.xrays])
+        self._prepareLive(self._inputs.case.volume, [one.view for one in self._inputs.case.xrays])
         self._drawLatest.ask(self._preview)
 
     def _addCArm(self, pose):
@@ -103,7 +103,7 @@ class Session:
 
         return add_carm(
             self.scene,
-            self._inputs.xrays,
+            self._inputs.case.xrays,
             pose,
             self._name,
             ct_node=self._snapshot.ctVolume,
@@ -154,8 +154,8 @@ class Session:
         snapshot = Snapshot(parameters)
         _scan, volume = self.preparation.scanAndVolume(*snapshot.whatIsProjected)
         xrays = self.preparation.xrays(snapshot)
-        poses, _words = self.preparation.starts(snapshot, volume, xrays, method="search")
-        node = add_carm(self.scene, xrays, poses[0], name, ct_node=snapshot.ctVolume, xray_nodes=snapshot.xrayVolumes)
+        pose = self.preparation.viewPose(snapshot, volume, xrays)
+        node = add_carm(self.scene, xrays, pose, name, ct_node=snapshot.ctVolume, xray_nodes=snapshot.xrayVolumes)
         parameters.currentPose = node
         self.draw(parameters, node)
         return node

@@ -74,7 +74,6 @@ class Surveys:
         def engine():
             from SphericalRegLib.control.landscape_job import LandscapeJob, axis
             from SphericalRegLib.errors import InputError
-            from SphericalRegLib.registration.settings import bone_settings
 
             if middle is None:
                 raise InputError("There is no pose in the middle: register first, or choose a current pose.")
@@ -89,7 +88,7 @@ class Surveys:
                 similarities,
                 size,
                 model=snapshot.modelFile or None,
-                footprint_mm=bone_settings().footprint_mm if snapshot.segments else None,
+                bones=bool(snapshot.segments),
             )
 
         run = self.controller.start(engine)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from SphericalRegLib.evaluation.suites import SUITES
 from SphericalRegLib.optimization.table import OPTIMIZERS
 from SphericalRegLib.similarity.table import SIMILARITIES
 
 if TYPE_CHECKING:
     SimilarityName = str
     OptimizerName = str
+    SuiteName = str
 else:
     SimilarityName = Literal[tuple(SIMILARITIES)]
     OptimizerName = Literal[tuple(OPTIMIZERS)]
+    SuiteName = Literal[tuple(SUITES)]

@@ -17,6 +17,7 @@ from SphericalRegLib.cli.landscape import landscape
 from SphericalRegLib.cli.register import register
 from SphericalRegLib.cli.render import render
 from SphericalRegLib.cli.simulate import simulate
+from SphericalRegLib.cli.systems import systems
 from SphericalRegLib.cli.train import train
 from SphericalRegLib.evaluation.outcome import DISCLAIMER
 
@@ -27,6 +28,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "evaluate": evaluate,
     "landscape": landscape,
     "train": train,
+    "systems": systems,
     "info": info,
     "demo": demo,
 }

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import json as json_text
-from dataclasses import asdict, replace
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
 
 from typing_extensions import Unpack
 
-from SphericalRegLib.cli.choices import OptimizerName, SimilarityName
+from SphericalRegLib.cli.choices import OptimizerName, SimilarityName, SuiteName
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.outputs import output_files
+from SphericalRegLib.cli.system_choice import chosen_system
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.evaluation.capture import evaluate_capture
-from SphericalRegLib.evaluation.capture_report import CaptureRow
+from SphericalRegLib.evaluation.capture import compare_systems
+from SphericalRegLib.evaluation.capture_report import CaptureReport, CaptureRow, as_csv
+from SphericalRegLib.evaluation.comparison import pairs, summaries
+from SphericalRegLib.evaluation.comparison_report import comparison_html, comparison_text
 from SphericalRegLib.evaluation.suites import suite_named
 from SphericalRegLib.networks.model import load_model
-from SphericalRegLib.registration import Settings, ending_with
+from SphericalRegLib.registration import Conditions
 from SphericalRegLib.threads import set_threads
+from SphericalRegLib.whole_file import write_whole
 
 
 def evaluate(
     ct: str,
-    suite: Literal["capture", "blind", "wide", "agnostic"] = "capture",
+    suite: SuiteName | None = None,
     cases: int = 100,
     seed: int = 0,
     model: str | None = None,
@@ -33,6 +38,7 @@ def evaluate(
     label_names: str | None = None,
     bones: list[int | str] | None = None,
     downsample: int = 1,
+    system: list[str] | None = None,
     candidates: int | None = None,
     similarity: SimilarityName | None = None,
     optimizer: OptimizerName | None = None,
@@ -40,6 +46,7 @@ def evaluate(
     workers: int = 1,
     device: DeviceName = "auto",
     csv: str | None = None,
+    html: str | None = None,
     json: bool = False,
     threads: int | None = None,
     quiet: bool = False,
@@ -50,11 +57,12 @@ def evaluate(
 
     Research software, not a medical device. X-rays come from the simulator with all degradations drawn at random, half
     with instruments; truths lie ±20°, ±50 mm in plane, ±60 mm in depth about AP. Suites: capture and agnostic: starts
-    off by ±20°, ±40 mm, ±80 mm; wide: by ±45°, ±80 mm, ±150 mm; blind: no start, and ±100 mm in depth.
+    off by ±20°, ±40 mm, ±80 mm; wide: by ±45°, ±80 mm, ±150 mm; bones: by ±10°, ±10 mm; blind: no start, and ±100 mm in
+    depth. Whatever the system, it searches as far as the suite's starts are off.
 
     Args:
         ct: CT in Hounsfield units: NRRD, NIfTI, MHA, or a folder with a DICOM series.
-        suite: which study.
+        suite: which study; by default capture, or bones where bones are chosen.
         cases: how many.
         seed: of the study; case i of a seed is always the same.
         model: a trained one to register with; without it the search serves.
@@ -62,6 +70,8 @@ def evaluate(
         label_names: JSON file with the labels' names.
         bones: register only these, in X-rays of everything.
         downsample: average the CT over that many voxels along each axis.
+        system: one or several of "sphericalreg systems", YAML files or result.json: several are compared, the first
+            with each of the others. By default what register runs.
         candidates: poses tried around each start.
         similarity: by which the last stage aligns, instead of the measured best; the verdict goes on judging as it was
             measured.
@@ -69,7 +79,8 @@ def evaluate(
         kernel: of the renderer: auto, numba, torch.
         workers: processes; times are only true with 1.
         device: what computes.
-        csv: file for one line a case.
+        csv: file for one line a case and system.
+        html: file for a page with table, tests and plots.
         json: print the figures as one line of JSON, last.
         threads: of the processor to compute with, all workers together; by default one for each processor.
         quiet: no messages.
@@ -82,43 +93,65 @@ def evaluate(
     with contextlib.ExitStack() as stack:
         # entered before the study: a place that cannot be written to is told at once
         read = [ct, labels, label_names, model]
-        (file,) = (None,) if csv is None else stack.enter_context(output_files(console, [csv], read))
+        wanted = [path for path in (csv, html) if path is not None]
+        files = stack.enter_context(output_files(console, wanted, read)) if wanted else []
+        written = dict(zip(wanted, files, strict=True))
         scan = read_scan(ct, reading, labels, label_names, downsample, console)
-        study = suite_named(suite)
+        study = suite_named(suite or ("capture" if bones is None else "bones"))
         trained = None if model is None else load_model(model)
-        settings = Settings(kernel=kernel, seed=seed, range=study.search)
-        if candidates is not None:
-            settings = replace(settings, candidates=candidates)
-        settings = ending_with(settings, similarity, optimizer)
-        with console.bar(f"{suite} study", cases, "case") as bar:
+        named: list[str | None] = [*system] if system else [None]
+        systems = [
+            chosen_system(name, bones=bones is not None, model=model is not None)
+            .searching(study.search, candidates)
+            .ending_with(similarity, optimizer)
+            for name in named
+        ]
+        with console.bar(f"{study.name} study", cases * len(systems), "case") as bar:
 
             def tell(row: CaptureRow) -> None:
                 bar.update()
                 bar.set_postfix_str(f"{row.mtre_mm:.2f} mm, {'accepted' if row.accepted else 'rejected'}")
                 console.detail(json_text.dumps(asdict(row)))
 
-            report = evaluate_capture(
+            reports = compare_systems(
                 scan,
+                systems,
                 cases,
                 seed,
                 suite=study,
                 model=trained,
-                settings=settings,
+                conditions=Conditions(kernel, seed),
                 labels=bones,
                 progress=tell,
                 workers=workers,
                 device=choose_device(device),
             )
-        if file is not None:
-            report.write_csv(file)
+        if csv is not None:
+            write_whole(written[csv], as_csv([row for report in reports.values() for row in report.rows]))
+        if html is not None:
+            heading = f"{study.name} study of {Path(ct).name}, seed {seed}"
+            write_whole(written[html], comparison_html(reports, heading))
+    _print(reports, json)
+    return 0
+
+
+def _print(reports: Mapping[str, CaptureReport], json: bool) -> None:
+    """The figures of one system, or those of several beside one another."""
+    if len(reports) > 1:
+        if json:
+            tests = [asdict(pair) for pair in pairs(reports)]
+            print(json_text.dumps({"systems": summaries(reports), "paired": tests}))
+        else:
+            print(comparison_text(reports))
+        return
+    (report,) = reports.values()
     summary = report.summary()
     if json:
         print(json_text.dumps(summary))
-    else:
-        width = max(len(name) for name in summary)
-        for name, value in summary.items():
-            print(f"{name:{width}}  {_shown(value)}")
-    return 0
+        return
+    width = max(len(name) for name in summary)
+    for name, value in summary.items():
+        print(f"{name:{width}}  {_shown(value)}")
 
 
 def _shown(value: object) -> str:

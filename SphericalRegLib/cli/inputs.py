@@ -6,19 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-from torch import Tensor
-
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.geometry import carm
 from SphericalRegLib.geometry.calibration_files import read_autoscoper, read_json
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.xray import XRay, read_xray
-from SphericalRegLib.initialization.given import start_poses
+from SphericalRegLib.initialization import Case, Marks
 from SphericalRegLib.initialization.landmark_files import read_landmarks
-from SphericalRegLib.initialization.landmarks import match_by_name, pose_from_landmarks
+from SphericalRegLib.networks.model import Model
 
 Preset = Literal["AP", "PA", "left lateral", "right lateral"]
 IntensityName = Literal["auto", "intensity", "inverted", "attenuation"]
@@ -79,59 +75,47 @@ def read_xrays(
     return [read_xray(files[0], None, frame, intensity=intensity, channel=channel, **options)]
 
 
-def read_starts(
-    xrays: Sequence[XRay],
+def read_case(
     volume: Volume,
+    xrays: Sequence[XRay],
     *,
-    start_pose: str | None,
-    preset: str | None,
-    angles: tuple[float, float] | None,
-    landmarks: Sequence[str] | None,
-) -> tuple[Tensor, str]:
-    """Poses (S, 4, 4) to start from, and in words where they come from.
+    start_pose: str | None = None,
+    preset: str | None = None,
+    angles: tuple[float, float] | None = None,
+    landmarks: Sequence[str] | None = None,
+    whole: Volume | None = None,
+    model: Model | None = None,
+) -> Case:
+    """What is to be registered, and what the options tell of its pose.
+
+    Args:
+        volume: the CT's attenuation, or that of chosen bones.
+        xrays: the views.
+        start_pose: file of a pose.
+        preset: name of a view.
+        angles: of the C-arm.
+        landmarks: their files.
+        whole: the whole CT, where ``volume`` is of chosen bones.
+        model: a trained one.
 
     Raises:
-        InputError: for more than one kind of start, or one that cannot be used.
+        InputError: for more than one kind of start, or files that cannot be used.
     """
-    options = {"--start-pose": start_pose, "--preset": preset, "--angles": angles, "--landmarks": landmarks}
+    options = {"--start_pose": start_pose, "--preset": preset, "--angles": angles, "--landmarks": landmarks}
     given = [name for name, value in options.items() if value is not None]
     if len(given) > 1:
         raise InputError(f"The start was given by {' and '.join(given)}: leave all but one out.")
-    pose: Tensor | None = None
-    origin = f"as given by {given[0]}" if given else _origin_without_choice(xrays[0])
-    if start_pose is not None:
-        pose = read_pose(start_pose)
-        origin = f"the pose in {start_pose}"
-    elif landmarks is not None:
-        pose, origin = _from_landmarks(landmarks, xrays)
-    elif angles is not None:
-        origin = f"C-arm angles {angles[0]:g}°, {angles[1]:g}° (--angles)"
-    elif preset is not None:
-        origin = f"{preset} (--preset)"
-    return start_poses(xrays, volume.center, pose=pose, preset=preset, angles=angles), origin
-
-
-def _origin_without_choice(xray: XRay) -> str:
-    if xray.geometry is not None and xray.geometry.primary_deg is not None:
-        return f"C-arm angles {xray.geometry.primary_deg:g}°, {xray.geometry.secondary_deg or 0:g}° from DICOM"
-    return f"nothing known: {' and '.join(list(carm.PRESETS)[:2])} were tried"
-
-
-def _from_landmarks(files: Sequence[str], xrays: Sequence[XRay]) -> tuple[Tensor, str]:
-    points, pixels = read_landmarks(files, [xray.path for xray in xrays], [xray.frame for xray in xrays])
-    matched = [match_by_name(p, q) for p, q in zip(points, pixels, strict=True)]
-    found = pose_from_landmarks(
-        [world for _, world, _ in matched],
-        [image for _, _, image in matched],
-        [xray.view for xray in xrays],
-        names=[names for names, _, _ in matched],
+    marks = None
+    if landmarks is not None:
+        marks = Marks(*read_landmarks(landmarks, [xray.path for xray in xrays], [xray.frame for xray in xrays]))
+    return Case(
+        volume,
+        xrays,
+        whole,
+        poses=None if start_pose is None else read_pose(start_pose),
+        poses_origin=f"the pose in {start_pose}",
+        preset=preset,
+        angles=angles,
+        landmarks=marks,
+        model=model,
     )
-    outliers = [
-        name
-        for (names, _, _), inlier in zip(matched, found.inliers, strict=True)
-        for name, good in zip(names, inlier.tolist(), strict=True)
-        if not good
-    ]
-    left_out = f", without {', '.join(outliers)}, which do not fit" if outliers else ""
-    count = int(torch.stack([inlier.sum() for inlier in found.inliers]).sum())
-    return found.pose, f"{count} landmarks, {found.rms_px:.2f} px rms{left_out}"

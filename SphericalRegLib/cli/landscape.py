@@ -11,30 +11,31 @@ from typing_extensions import Unpack
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.device import DeviceName, choose_device
-from SphericalRegLib.cli.inputs import IntensityName, Preset, read_starts, read_xrays
+from SphericalRegLib.cli.inputs import IntensityName, Preset, read_case, read_xrays
 from SphericalRegLib.cli.outputs import output_folder
+from SphericalRegLib.cli.system_choice import chosen_system
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.initialization import Known, starts_of
 from SphericalRegLib.landscape import (
     DISTANCES,
-    LEARNED,
     PARAMETERS,
-    SIMILARITIES,
     Axis,
     PoseCosts,
     PoseDistances,
     PoseGrid,
     Survey,
     image_costs,
-    similarities_by_name,
 )
 from SphericalRegLib.landscape.files import write_csv, write_npz
 from SphericalRegLib.landscape.picture import draw
 from SphericalRegLib.landscape.report import as_json, as_text
 from SphericalRegLib.networks.model import Model, load_model
 from SphericalRegLib.registration.levels import Levels
-from SphericalRegLib.registration.settings import bone_settings
-from SphericalRegLib.similarity import Similarity
+from SphericalRegLib.registration.look import Look
+from SphericalRegLib.registration.looks import looks_by_name, looks_of
+from SphericalRegLib.similarity import LearnedSimilarity
+from SphericalRegLib.similarity.table import LEARNED, SIMILARITIES
 from SphericalRegLib.threads import set_threads
 from SphericalRegLib.whole_file import write_whole
 
@@ -50,6 +51,7 @@ def landscape(
     extent: tuple[float, float] | None = None,
     steps: tuple[int, int] = (41, 41),
     similarity: list[str] | None = None,
+    system: str | None = None,
     size: int = 64,
     view: list[str] | None = None,
     sdd: float | None = None,
@@ -91,7 +93,9 @@ def landscape(
         steps: values of each of the two, both ends included; odd numbers have the pose itself among them.
         similarity: one or several: tone-free, gradient-ncc, local-ncc, ncc, mutual-information; learned: that of
             --model; or distances to the pose in the middle: se3, so4, so4-projected. All similarities by default.
-        size: pixels along the longer side of the X-ray.
+        system: one of "sphericalreg systems", a YAML file or a result.json: what each of its stages minimizes, at its
+            own resolution.
+        size: pixels along the longer side of the X-ray, of what --similarity names.
         view: calibration, where DICOM does not tell or for several X-rays: our JSON, or Autoscoper's text files.
         sdd: source-to-detector distance in mm, instead of DICOM's.
         sad: source-to-isocenter distance in mm, instead of DICOM's.
@@ -122,42 +126,31 @@ def landscape(
     target = choose_device(device)
     first, second = (_axis(parameters[n], None if extent is None else extent[n], steps[n]) for n in range(2))
     trained = None if model is None else load_model(model).to(target)
-    similarities, distances = _costs_by_name(similarity, trained)
+    looks, distances = _shown(similarity, system, size, bones is not None, footprint_mm, trained)
     read = [ct, *xray, *(view or []), labels, label_names, start_pose, *(landmarks or []), model]
     with output_folder(console, output, ["landscape.*"], read) as folder:
         console.say("Reading ...")
         scan = read_scan(ct, reading, labels, label_names, downsample, console)
         xrays = read_xrays(xray, view, frame, intensity, channel=channel, sdd=sdd, sad=sad, spacing=spacing)
         volume = to_volume(scan, labels=bones).to(target)
-        if trained is not None and LEARNED in similarities:
+        if trained is not None and any(isinstance(look.similarity, LearnedSimilarity) for look in looks.values()):
             trained.check_ct(volume)
-        starts, origin = read_starts(
-            xrays, volume, start_pose=start_pose, preset=preset, angles=angles, landmarks=landmarks
-        )
-        if len(starts) != 1:
+        case = read_case(
+            volume, xrays, start_pose=start_pose, preset=preset, angles=angles, landmarks=landmarks
+        )  # fmt: skip
+        starts = starts_of(Known(), case)
+        if len(starts.poses) != 1:
             raise InputError(
-                f"There are {len(starts)} poses to look around ({origin}): give one by --start_pose, --preset, "
-                "--angles or --landmarks."
+                f"There are {len(starts.poses)} poses to look around ({starts.origin}): give one by --start_pose, "
+                "--preset, --angles or --landmarks."
             )
-        console.detail(f"In the middle: {origin}. CT {tuple(volume.density.shape)}, {target}.")
+        console.detail(f"In the middle: {starts.origin}. CT {tuple(volume.density.shape)}, {target}.")
         camera = xrays[0].view
-        grid = PoseGrid(first, second, starts[0], volume.center, camera.camera_from_rig)
-        length = Levels(volume, xrays, grid.pose, None, 0.0, kernel).length
+        grid = PoseGrid(first, second, starts.poses[0], volume.center, camera.camera_from_rig)
+        length = Levels(volume, xrays, grid.pose, 0.0, kernel).length
         costs: list[PoseCosts] = []
-        if similarities:
-            costs.append(
-                image_costs(
-                    volume,
-                    xrays,
-                    grid.pose,
-                    similarities,
-                    size=size,
-                    footprint_mm=bone_settings().footprint_mm if bones and footprint_mm is None else footprint_mm,
-                    margin_mm=grid.reach_mm,
-                    kernel=kernel,
-                    adapt={LEARNED: None if trained is None else trained.volume_network},
-                )
-            )
+        if looks:
+            costs += image_costs(volume, xrays, grid.pose, looks, margin_mm=grid.reach_mm, kernel=kernel)
         if distances:
             costs.append(PoseDistances(distances, grid.pose, camera, volume.center, length))
         survey = Survey(grid, costs, length)
@@ -182,19 +175,36 @@ def _axis(parameter: str, extent: float | None, steps: int) -> Axis:
     return Axis(parameter, _EXTENTS[unit] if extent is None else extent, steps)
 
 
-def _costs_by_name(names: Sequence[str] | None, model: Model | None) -> tuple[dict[str, Similarity], tuple[str, ...]]:
-    """Similarities, and names of distances; all that there are where none is named.
+def _shown(
+    names: Sequence[str] | None,
+    system: str | None,
+    size: int,
+    bones: bool,
+    footprint_mm: float | None,
+    model: Model | None,
+) -> tuple[dict[str, Look], tuple[str, ...]]:
+    """Looks, and names of distances: those of a system's stages, those named, or all similarities that there are.
 
     Raises:
         InputError: for a name of neither, or a learned similarity without a model that has one.
     """
+    looks: dict[str, Look] = {}
+    if system is not None:
+        looks = looks_of(chosen_system(system, bones=bones, model=model is not None), model)
+        names = names or []
     if names is None:
         learns = model is not None and model.moving is not None
         names = [*SIMILARITIES, LEARNED] if learns else list(SIMILARITIES)
     chosen = list(dict.fromkeys(names))
-    distances = tuple(name for name in chosen if name in DISTANCES)
-    similarities = similarities_by_name([name for name in chosen if name not in DISTANCES], model)
-    if not chosen:
+    if not chosen and not looks:
         everything = ", ".join([*SIMILARITIES, LEARNED, *DISTANCES])
         raise InputError(f"--similarity names nothing: choose among {everything}.")
-    return similarities, distances
+    distances = tuple(name for name in chosen if name in DISTANCES)
+    for name in chosen:
+        if name not in (*SIMILARITIES, LEARNED, *DISTANCES):
+            raise InputError(
+                f"There is no similarity {name!r}: choose among {', '.join([*SIMILARITIES, LEARNED, *DISTANCES])}."
+            )
+    named = [name for name in chosen if name not in DISTANCES]
+    looks |= looks_by_name(named, size, bones=bones, footprint_mm=footprint_mm, model=model)
+    return looks, distances

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from typing_extensions import Unpack
@@ -11,30 +10,25 @@ from SphericalRegLib.cli.choices import OptimizerName, SimilarityName
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.device import DeviceName, choose_device
-from SphericalRegLib.cli.inputs import IntensityName, Preset, read_starts, read_xrays
+from SphericalRegLib.cli.inputs import IntensityName, Preset, read_case, read_xrays
 from SphericalRegLib.cli.outputs import output_folder
 from SphericalRegLib.cli.remedies import in_options
+from SphericalRegLib.cli.system_choice import chosen_system
+from SphericalRegLib.control.registration_job import Inputs, RegistrationJob
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.evaluation.cases import bone_points
-from SphericalRegLib.evaluation.description import describe_ct, describe_settings
 from SphericalRegLib.evaluation.outcome import Outcome
-from SphericalRegLib.evaluation.pose_errors import pose_errors
 from SphericalRegLib.evaluation.report import write_outputs
 from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import TONE_UNTOLD
 from SphericalRegLib.initialization.search import SearchRange
-from SphericalRegLib.networks.model import load_model
-from SphericalRegLib.registration import Registration, Settings, bone_settings, ending_with
-from SphericalRegLib.registration.learned import prepare
-from SphericalRegLib.rendering import linearize
+from SphericalRegLib.networks.model import Model, load_model
+from SphericalRegLib.registration import Conditions, System
 from SphericalRegLib.threads import set_threads
 
 ACCEPTED, REJECTED = 0, 3
 
 _FILES = ("pose.tfm", "result.json", "report.html", "drr*.png", "drr*.nrrd")
-
-_RANGE = SearchRange()
 
 
 def register(
@@ -58,7 +52,8 @@ def register(
     landmarks: list[str] | None = None,
     model: str | None = None,
     learned_stage: bool = False,
-    search: SearchRange = _RANGE,
+    system: str | None = None,
+    search: SearchRange | None = None,
     candidates: int | None = None,
     similarity: SimilarityName | None = None,
     optimizer: OptimizerName | None = None,
@@ -98,6 +93,8 @@ def register(
             the CT and then of each X-ray.
         model: a model trained for this CT (sphericalreg train): it tells where to start from the X-ray alone.
         learned_stage: align under the model's similarity first, then by intensity; for far starts.
+        system: how to register: a name that "sphericalreg systems" lists, a YAML file, or a result.json whose system is
+            to run again. Options below change parts of it.
         search: how far from the start the truth may lie.
         candidates: poses tried around each start; 1 trusts it.
         similarity: by which the last stage aligns, instead of the measured best; the verdict goes on judging as it was
@@ -114,8 +111,9 @@ def register(
     """
     console = Console(quiet, verbose)
     set_threads(threads)
-    if learned_stage and model is None:
-        raise InputError("--learned_stage aligns by a model's similarity: name one with --model, or leave it out.")
+    trained = None if model is None else load_model(model)
+    method = _system(system, bones, trained, learned_stage)
+    method = method.searching(search, candidates).comparing_within(footprint_mm).ending_with(similarity, optimizer)
     target = choose_device(device)
     read = [ct, *xray, *(view or []), labels, label_names, start_pose, *(landmarks or []), model, truth]
     with output_folder(console, output, _FILES, read) as folder:
@@ -123,81 +121,59 @@ def register(
         true_pose = None if truth is None else read_pose(truth)
         scan = read_scan(ct, reading, labels, label_names, downsample, console)
         xrays = read_xrays(xray, view, frame, intensity, channel=channel, sdd=sdd, sad=sad, spacing=spacing)
-        volume = to_volume(scan, labels=bones).to(target)
-        starts, origin = read_starts(
-            xrays, volume, start_pose=start_pose, preset=preset, angles=angles, landmarks=landmarks
+        case = read_case(
+            to_volume(scan, labels=bones).to(target),
+            xrays,
+            start_pose=start_pose,
+            preset=preset,
+            angles=angles,
+            landmarks=landmarks,
+            whole=to_volume(scan).to(target) if bones and trained is not None else None,
+            model=None if trained is None else trained.to(target),
         )
-        if bones is None and footprint_mm is None:
-            settings = Settings(range=search, kernel=kernel, seed=seed)
-        else:
-            settings = bone_settings(kernel=kernel, seed=seed)
-            if footprint_mm is not None:
-                settings = replace(settings, footprint_mm=footprint_mm)
-            if search != _RANGE:
-                settings = replace(settings, range=search)
-        if candidates is not None:
-            settings = replace(settings, candidates=candidates)
-        settings = ending_with(settings, similarity, optimizer)
-        notes = tuple(f"{Path(ct).name}: {note}" for note in scan.notes)
-        if model is not None:
-            trained = load_model(model).to(target)
-            known = any(option is not None for option in (start_pose, preset, angles, landmarks))
-            prepared = prepare(
-                trained,
-                volume,
-                xrays,
-                starts if known else None,
-                settings,
-                fallback=starts,
-                origin=origin,
-                learned_first=learned_stage,
-                whole=None if bones is None else to_volume(scan).to(target),
-            )
-            starts, settings = prepared.starts, prepared.settings
-            notes, origin = notes + prepared.notes, prepared.origin
-        else:
+        if trained is None:
             console.say("No model (--model): poses around the start are searched.")
-        console.detail(f"Start: {origin}. CT {tuple(volume.density.shape)}, {target}.")
-
-        # The first run on a machine compiles the kernels, which is no part of a registration's time.
-        console.detail("Preparing the kernels ...")
-        linearize(volume, xrays[0].view.resized(8, 8), starts[:1], samples=8, kernel=kernel)
-
-        registration = Registration(volume, xrays, starts, settings)
-        with console.bar("Registering", len(settings.stages), "stage") as bar:
-            for step in registration:
+        console.detail(f"System {method.name}. CT {tuple(case.volume.density.shape)}, {target}.")
+        notes = tuple(f"{Path(ct).name}: {note}" for note in scan.notes)
+        job = RegistrationJob(Inputs(scan, case, method, Conditions(kernel, seed), bones, true_pose, notes=notes))
+        with console.bar("Registering", len(method.stages), "stage") as bar:
+            for step in job:
                 bar.n = step.level
                 bar.set_postfix_str(f"{step.stage} px, cost {step.cost:.3f}")
-        result = registration.result()
-
-        errors = start_errors = None
-        if true_pose is not None:
-            points = bone_points(scan, bones)
-            views = [one.view for one in xrays]
-            errors = pose_errors(result.pose, true_pose, points, views, volume.center)
-            start_errors = pose_errors(starts[0], true_pose, points, views, volume.center)
-        outcome = Outcome(
-            result=result,
-            xrays=xrays,
-            starts=starts,
-            isocenter=volume.center,
-            ct=describe_ct(scan, volume, bones),
-            settings=describe_settings(settings, origin, target),
-            errors=errors,
-            start_errors=start_errors,
-            notes=notes,
-        )
+        outcome = job.outcome()
+        console.detail(f"Start: {outcome.settings['start']}.")
         console.say("Writing the report ...")
-        write_outputs(folder, outcome, volume, kernel)
+        write_outputs(folder, outcome, case.volume, kernel)
+    return _told(outcome, output, console)
+
+
+def _system(name: str | None, bones: list[int | str] | None, model: Model | None, learned_first: bool) -> System:
+    """The system that the options name.
+
+    Raises:
+        InputError: for one that needs a model, without a model.
+    """
+    method = chosen_system(name, bones=bones is not None, model=model is not None)
+    if learned_first:
+        if model is None:
+            raise InputError("--learned_stage aligns by a model's similarity: name one with --model, or leave it out.")
+        method = method.learned_first()
+    if method.needs_model and model is None:
+        raise InputError(f"The system {method.name!r} needs a trained model: name one with --model.")
+    return method
+
+
+def _told(outcome: Outcome, output: str, console: Console) -> int:
+    """The verdict on the console, and the exit code."""
+    verdict, errors = outcome.result.verdict, outcome.errors
     report = Path(output).resolve() / "report.html"
-    verdict = result.verdict
     error = "" if errors is None else f", error {errors['mtre_mm']:.2f} mm (mTRE)"
-    console.say(f"{'Accepted' if verdict.accepted else 'Rejected'} after {result.seconds:.1f} s{error}.")
+    console.say(f"{'Accepted' if verdict.accepted else 'Rejected'} after {outcome.result.seconds:.1f} s{error}.")
     for reason in verdict.reasons:
         console.say(f"  {reason}")
     for caution in outcome.cautions:
         console.say(f"  {in_options(caution)}")
-    if not verdict.accepted and any(TONE_UNTOLD in one.conversion for one in xrays):
+    if not verdict.accepted and any(TONE_UNTOLD in one.conversion for one in outcome.xrays):
         console.say("  The X-ray's file does not tell whether bone is bright or dark in it: see --intensity.")
     console.say(f"Report: {report}")
     return ACCEPTED if verdict.accepted else REJECTED

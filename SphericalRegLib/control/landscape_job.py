@@ -13,17 +13,10 @@ from torch import Tensor
 
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.xray import XRay
-from SphericalRegLib.landscape import (
-    LEARNED,
-    PARAMETERS,
-    Axis,
-    Landscape,
-    PoseGrid,
-    Survey,
-    image_costs,
-    similarities_by_name,
-)
+from SphericalRegLib.landscape import PARAMETERS, Axis, Landscape, PoseGrid, Survey, image_costs
 from SphericalRegLib.networks.model import load_model
+from SphericalRegLib.registration.looks import looks_by_name
+from SphericalRegLib.similarity.table import LEARNED
 
 
 def axis(parameter: str, extent: float, steps: int) -> Axis:
@@ -44,10 +37,10 @@ class LandscapeJob:
         xrays: the views.
         pose: (4, 4) rig_from_world, in the middle.
         first, second: the axes, from :func:`axis`.
-        similarities: names in ``landscape.SIMILARITIES``, and ``landscape.LEARNED`` with a model.
+        similarities: names in ``similarity.SIMILARITIES``, and ``similarity.LEARNED`` with a model.
         size: pixels along the X-rays' longer side; for the learned one too, though it was trained for its own.
         model: file of a trained model, or None.
-        footprint_mm: compare only what lies this close to the DRR; for single bones.
+        bones: whether ``volume`` is of chosen bones alone: then only what lies close to their DRR is compared.
         kernel: of the renderer.
 
     Raises:
@@ -65,29 +58,18 @@ class LandscapeJob:
         similarities: Sequence[str],
         size: int = 64,
         model: str | Path | None = None,
-        footprint_mm: float | None = None,
+        bones: bool = False,
         kernel: str = "auto",
     ) -> None:
         trained = None
         if LEARNED in similarities and model is not None:
             trained = load_model(model).to(volume.density.device)
             trained.check_ct(volume)
-        chosen = similarities_by_name(similarities, trained)
+        looks = looks_by_name(similarities, size, bones=bones, model=trained)
         grid = PoseGrid(first, second, pose, volume.center, xrays[0].view.camera_from_rig if xrays else pose)
-        adapt = {LEARNED: None if trained is None else trained.volume_network}
-        costs = image_costs(
-            volume,
-            xrays,
-            pose,
-            chosen,
-            size=size,
-            footprint_mm=footprint_mm,
-            margin_mm=grid.reach_mm,
-            kernel=kernel,
-            adapt=adapt,
-        )
-        length = next(iter(costs.objectives.values())).length
-        self._survey = Survey(grid, [costs], length)
+        costs = image_costs(volume, xrays, pose, looks, margin_mm=grid.reach_mm, kernel=kernel)
+        length = next(iter(costs[0].objectives.values())).length
+        self._survey = Survey(grid, costs, length)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._survey)

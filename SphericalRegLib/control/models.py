@@ -9,18 +9,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from SphericalRegLib import child_python
 from SphericalRegLib.checkpoint_header import ForeignCheckpointError, check_card, read_header
 from SphericalRegLib.errors import CheckpointError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from SphericalRegLib.geometry.volume import Volume
-    from SphericalRegLib.imaging.xray import XRay
-    from SphericalRegLib.registration.settings import Settings
 
 _KIND = "model"
 
@@ -112,65 +105,6 @@ def find_models(folders: Iterable[str | Path]) -> FoundModels:
             except CheckpointError as error:
                 problems.append(str(error))
     return FoundModels(models, problems)
-
-
-def with_model(
-    path: str | Path,
-    volume: Volume,
-    xrays: Sequence[XRay],
-    starts: Tensor,
-    known: bool,
-    settings: Settings,
-    origin: str,
-    learned_first: bool = False,
-    whole: Volume | None = None,
-) -> tuple[Tensor, Settings, str, tuple[str, ...]]:
-    """Starts (S, 4, 4), settings, where the starts come from, and notes for the user, of a run with a trained model.
-
-    Args:
-        path: of the model.
-        volume: of the CT.
-        xrays: the views.
-        starts: (S, 4, 4) rig_from_world without a model.
-        known: whether the user chose them; else they only serve where the X-ray looks like none the model knows, or
-            the model has no regressor.
-        settings: without a model.
-        origin: in words, where ``starts`` come from.
-        learned_first: whether to align under the model's similarity first.
-        whole: the whole CT, where ``volume`` is of chosen bones alone.
-
-    Raises:
-        CheckpointError: for a file that cannot be used, a model of another CT, or one without encoders where they are
-            to align first.
-    """
-    from SphericalRegLib.networks.model import load_model
-    from SphericalRegLib.registration.learned import prepare
-
-    model = load_model(path).to(volume.density.device)
-    given = starts if known else None
-    prepared = prepare(
-        model, volume, xrays, given, settings, fallback=starts, origin=origin, learned_first=learned_first, whole=whole
-    )
-    return prepared.starts, prepared.settings, prepared.origin, prepared.notes
-
-
-def with_similarity_of(path: str | Path, volume: Volume, settings: Settings, origin: str) -> tuple[Settings, str]:
-    """Settings that align under a model's similarity first, and where the starts come from, which are not the model's.
-
-    Args:
-        path: of the model.
-        volume: of the CT.
-        settings: without a model.
-        origin: in words, where the starts come from.
-
-    Raises:
-        CheckpointError: for a file that cannot be used, a model of another CT, or one without encoders.
-    """
-    from SphericalRegLib.networks.model import load_model
-    from SphericalRegLib.registration.learned import then_learned, with_learned_stage
-
-    model = load_model(path).to(volume.density.device)
-    return with_learned_stage(model, volume, settings), then_learned(origin, model)
 
 
 def training_arguments(

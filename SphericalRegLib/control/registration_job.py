@@ -1,4 +1,4 @@
-"""A registration as a job: from a CT and X-rays to an outcome with its errors and DRRs."""
+"""A registration as a job: from a case to an outcome with its errors and DRRs. Command line and panel both run it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from SphericalRegLib.evaluation.cases import bone_points
-from SphericalRegLib.evaluation.description import describe_ct, describe_settings
+from SphericalRegLib.evaluation.description import describe_ct, describe_run
 from SphericalRegLib.evaluation.outcome import Outcome
 from SphericalRegLib.evaluation.pose_errors import pose_errors
 from SphericalRegLib.evaluation.report import drr_images, only_bone
-from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.ct import CT
-from SphericalRegLib.imaging.xray import XRay
-from SphericalRegLib.registration import Registration, Settings
+from SphericalRegLib.registration import Case, Conditions, Registration, System
 from SphericalRegLib.rendering import linearize
 
 
@@ -28,24 +27,20 @@ class Inputs:
 
     Attributes:
         scan: the CT in Hounsfield units, for what the report tells of it.
-        volume: its attenuation, on the device that is to compute.
-        xrays: the views.
-        starts: (S, 4, 4) rig_from_world.
-        origin: in words, where the starts come from.
-        settings: all choices.
+        case: its attenuation on the device that is to compute, the views, and what is known of the pose.
+        system: how to register.
+        conditions: kernel and seed.
         bones: names of the segments that alone are rendered; None for the whole CT.
         truth: (4, 4) rig_from_world, or None.
         points: (N, 3) world mm at which errors are told where there is a truth; without them, points of the bones.
-        notes: what the user should know of how it is done.
+        notes: what the user should know of the inputs.
     """
 
     scan: CT
-    volume: Volume
-    xrays: Sequence[XRay]
-    starts: Tensor
-    origin: str
-    settings: Settings
-    bones: Sequence[str] | None = None
+    case: Case
+    system: System
+    conditions: Conditions = Conditions()
+    bones: Sequence[int | str] | None = None
     truth: Tensor | None = None
     points: Tensor | None = None
     notes: tuple[str, ...] = ()
@@ -73,49 +68,48 @@ class RegistrationJob:
         inputs: of the registration.
 
     Raises:
-        InputError, GeometryError: for inputs that cannot be registered.
+        InputError, CheckpointError: for a case that the system cannot register.
     """
 
     def __init__(self, inputs: Inputs) -> None:
         self._inputs = inputs
-        self._registration = Registration(inputs.volume, inputs.xrays, inputs.starts, inputs.settings)
+        case, kernel = inputs.case, inputs.conditions.kernel
+        self._registration = Registration(case, inputs.system, inputs.conditions)
         # The first run on a machine compiles the kernels, which is no part of a registration's time.
-        linearize(
-            inputs.volume,
-            inputs.xrays[0].view.resized(8, 8),
-            inputs.starts[:1],
-            samples=8,
-            kernel=inputs.settings.kernel,
-        )
+        anywhere = torch.eye(4, dtype=torch.float64)[None]
+        linearize(case.volume, case.xrays[0].view.resized(8, 8), anywhere, samples=8, kernel=kernel)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._registration)
 
-    def result(self) -> Registered:
-        """The outcome, with errors where there is a truth."""
-        inputs = self._inputs
-        result = self._registration.result()
+    def outcome(self) -> Outcome:
+        """The outcome so far, with errors where there is a truth."""
+        inputs, case, registration = self._inputs, self._inputs.case, self._registration
+        result, starts = registration.result(), registration.starts
         errors = start_errors = None
         if inputs.truth is not None:
-            points = inputs.points if inputs.points is not None else bone_points(inputs.scan, None)
-            views = [one.view for one in inputs.xrays]
-            center = inputs.volume.center
-            errors = pose_errors(result.pose, inputs.truth, points, views, center)
-            start_errors = pose_errors(inputs.starts[0], inputs.truth, points, views, center)
-        outcome = Outcome(
+            points = inputs.points if inputs.points is not None else bone_points(inputs.scan, inputs.bones)
+            views = [one.view for one in case.xrays]
+            errors = pose_errors(result.pose, inputs.truth, points, views, case.volume.center)
+            start_errors = pose_errors(starts.poses[0], inputs.truth, points, views, case.volume.center)
+        return Outcome(
             result=result,
-            xrays=inputs.xrays,
-            starts=inputs.starts,
-            isocenter=inputs.volume.center,
-            ct=describe_ct(inputs.scan, inputs.volume, inputs.bones),
-            settings=describe_settings(inputs.settings, inputs.origin, inputs.volume.density.device),
+            xrays=case.xrays,
+            starts=starts.poses,
+            isocenter=case.volume.center,
+            ct=describe_ct(inputs.scan, case.volume, inputs.bones),
+            settings=describe_run(registration, case.volume.density.device),
             errors=errors,
             start_errors=start_errors,
-            notes=inputs.notes,
+            notes=(*inputs.notes, *registration.notes),
+            system=registration.system,
         )
-        kernel = inputs.settings.kernel
+
+    def result(self) -> Registered:
+        """The outcome, with DRRs at each X-ray's own size."""
+        outcome, case, kernel = self.outcome(), self._inputs.case, self._inputs.conditions.kernel
         drrs, bones = (
-            [drr_images(volume, xray, result.pose[None], kernel)[0] for xray in inputs.xrays]
-            for volume in (inputs.volume, only_bone(inputs.volume))
+            [drr_images(volume, xray, outcome.result.pose[None], kernel)[0] for xray in case.xrays]
+            for volume in (case.volume, only_bone(case.volume))
         )
         return Registered(outcome, drrs, bones)

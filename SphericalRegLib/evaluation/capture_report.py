@@ -23,6 +23,7 @@ class CaptureRow:
 
     Attributes:
         index: of the case.
+        system: name of the one that registered it.
         occluded: whether an instrument lay in the beam.
         start_mtre_mm: of the start.
         mtre_mm, mpe_mm, mrpe_mm: mean target registration, projection and reprojection errors.
@@ -36,6 +37,7 @@ class CaptureRow:
     """
 
     index: int
+    system: str
     occluded: bool
     start_mtre_mm: float
     mtre_mm: float
@@ -101,14 +103,19 @@ class CaptureReport:
         Raises:
             InputError: where the file cannot be written.
         """
-        text = io.StringIO()
-        writer = csv.DictWriter(text, [field.name for field in fields(CaptureRow)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in self.rows)
-        write_whole(path, text.getvalue())
+        write_whole(path, as_csv(self.rows))
 
     def _column(self, name: str) -> Sequence[float]:
         return [getattr(row, name) for row in self.rows]
 
     def _median(self, name: str) -> float:
         return percentile(self._column(name), 50)
+
+
+def as_csv(rows: Sequence[CaptureRow]) -> str:
+    """One line a row, with headings."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(CaptureRow)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    return text.getvalue()

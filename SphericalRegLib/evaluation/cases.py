@@ -22,7 +22,7 @@ from SphericalRegLib.imaging.dicom_writer import write_xray_dicom
 from SphericalRegLib.imaging.labels import select_labels
 from SphericalRegLib.imaging.simulate import simulate
 from SphericalRegLib.imaging.xray import XRay, read_xray
-from SphericalRegLib.initialization.search import SearchRange
+from SphericalRegLib.initialization import Marks, SearchRange
 
 _BONE_HU = 250.0
 
@@ -120,6 +120,43 @@ def bone_points(ct: CT, labels: Sequence[int | str] | None = None, count: int = 
     chosen = np.random.default_rng(0).choice(len(found), min(count, len(found)), replace=False)
     voxels = found[chosen][:, ::-1].astype(np.float64)
     return torch.from_numpy(voxels @ ct.world_from_voxel[:3, :3].T + ct.world_from_voxel[:3, 3])
+
+
+def marked_landmarks(case: CaptureCase, points: Tensor, view: View, seed: int, count: int = 8) -> Marks:
+    """What a person would mark: some bone points far from one another that the X-ray shows, each a little off.
+
+    Args:
+        case: for its truth; the marks of a case and seed are always the same.
+        points: (N, 3) world mm, to choose from.
+        view: of the X-ray.
+        seed: of the study.
+        count: marks; fewer where the X-ray shows fewer.
+
+    Returns:
+        marks off by a standard deviation of 1 mm in each direction of the CT and 1.5 mm on the detector.
+    """
+    rng = np.random.default_rng([seed, case.index, 77])
+    pixels = view.project(points, case.truth)
+    size = torch.tensor([view.width, view.height], dtype=torch.float64)
+    margin = 0.05 * size
+    shown = ((pixels > margin) & (pixels < size - margin)).all(-1)
+    visible, where = points[shown], pixels[shown]
+    chosen: list[int] = []
+    if len(visible):
+        chosen.append(int(rng.integers(len(visible))))
+        nearest = torch.full((len(visible),), torch.inf, dtype=torch.float64)
+        while len(chosen) < min(count, len(visible)):
+            nearest = torch.minimum(nearest, (visible - visible[chosen[-1]]).norm(dim=-1))
+            chosen.append(int(nearest.argmax()))
+    off_ct, off_image = rng.normal(0, 1.0, (len(chosen), 3)), rng.normal(0, 1.5, (len(chosen), 2))
+    spacing = np.array([view.spacing[1], view.spacing[0]])
+    names = [f"L{number + 1}" for number in range(len(chosen))]
+    at = {name: (visible[one].numpy() + off).tolist() for name, one, off in zip(names, chosen, off_ct, strict=True)}
+    seen = {
+        name: (where[one].numpy() + off / spacing).tolist()
+        for name, one, off in zip(names, chosen, off_image, strict=True)
+    }
+    return Marks([at], [seen])
 
 
 def _draw(rng: np.random.Generator, extent: SearchRange) -> Tensor:

@@ -1,4 +1,4 @@
-"""What reports tell of the CT and of the settings, by name."""
+"""What reports tell of the CT and of the run, by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import torch
 
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.ct import CT
-from SphericalRegLib.registration import Settings
+from SphericalRegLib.registration import Registration
+from SphericalRegLib.similarity.table import similarity_title
 
 
 def describe_ct(ct: CT, volume: Volume, bones: Sequence[int | str] | None) -> dict[str, Any]:
@@ -23,21 +24,27 @@ def describe_ct(ct: CT, volume: Volume, bones: Sequence[int | str] | None) -> di
     }
 
 
-def describe_settings(settings: Settings, origin: str, device: torch.device) -> dict[str, Any]:
-    """The settings as the report tells them."""
-    reach = settings.range
+def describe_run(registration: Registration, device: torch.device) -> dict[str, Any]:
+    """What the report tells of where a registration started, and how it went on.
+
+    Raises:
+        InputError: of one that has not begun.
+    """
+    starts, system, conditions = registration.starts, registration.system, registration.conditions
     return {
-        "start": origin,
-        "search_rotation_deg": reach.rotation_deg,
-        "search_in_plane_mm": reach.in_plane_mm,
-        "search_depth_mm": reach.depth_mm,
-        "candidates": settings.candidates,
-        "footprint_mm": settings.footprint_mm,
+        "system": f"{system.name}: {system.title}",
+        "start": registration.origin,
+        "search_rotation_deg": starts.reach.rotation_deg,
+        "search_in_plane_mm": starts.reach.in_plane_mm,
+        "search_depth_mm": starts.reach.depth_mm,
+        "candidates": starts.candidates,
+        "footprint_mm": system.judge.look.footprint_mm,
         "stages": [
-            f"{s.name}: {s.size} px, {type(s.similarity).__name__}, {type(s.optimizer).__name__}, best {s.keep}"
-            for s in settings.stages
+            f"{stage.name}: {stage.look.size or 'as trained'} px, {similarity_title(stage.look.similarity)}, "
+            f"{type(stage.optimizer).__name__}, best {stage.keep}"
+            for stage in system.stages
         ],
-        "kernel": settings.kernel,
-        "seed": settings.seed,
+        "kernel": conditions.kernel,
+        "seed": conditions.seed,
         "device": str(device),
     }

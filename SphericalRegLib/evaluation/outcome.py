@@ -18,7 +18,9 @@ from torch import Tensor
 import SphericalRegLib
 from SphericalRegLib.geometry import carm
 from SphericalRegLib.imaging.xray import XRay
-from SphericalRegLib.registration import Result
+from SphericalRegLib.registration import Result, System
+from SphericalRegLib.registration.plain import as_plain
+from SphericalRegLib.similarity.table import similarity_meaning
 from SphericalRegLib.threads import get_threads
 
 DISCLAIMER = (
@@ -41,6 +43,7 @@ class Outcome:
         errors: of the result against the truth, by name and unit; None without a truth.
         start_errors: of the first start, likewise.
         notes: what the user should know of how it was done, such as an X-ray unlike those a model was trained on.
+        system: the method, which ``register --system result.json`` repeats; None where it is not known.
     """
 
     result: Result
@@ -53,6 +56,7 @@ class Outcome:
     start_errors: Mapping[str, float] | None = None
     versions: Mapping[str, str] = field(default_factory=lambda: versions())
     notes: tuple[str, ...] = ()
+    system: System | None = None
 
     @property
     def standard_deviations(self) -> tuple[list[float], list[float]]:
@@ -64,6 +68,7 @@ class Outcome:
     def cautions(self) -> tuple[str, ...]:
         """What the verdict cannot judge, whatever it says: of the X-rays' files, of the model, of the views' number."""
         of_files = tuple(f"{Path(one.path).name}: {note}" for one in self.xrays for note in one.notes)
+        of_files += self.result.verdict.remarks
         if self.settings.get("footprint_mm") is not None and len(self.xrays) == 1:
             return (
                 *of_files,
@@ -94,8 +99,7 @@ class Outcome:
             "seconds": result.seconds,
             "cost": result.cost,
             "verdict_cost": result.verdict_cost,
-            "cost_meaning": "share of the projected structure that the X-ray does not explain: 0 perfect, 1 none; at "
-            "the last stage, and at the coarser one on which the verdict stands",
+            "cost_meaning": self._cost_meaning(),
             "depth_sd_mm": result.depth_sd_mm,
             "rotation_sd_deg": rotation_deg,
             "translation_sd_mm": translation_mm,
@@ -114,9 +118,20 @@ class Outcome:
             "xrays": [self._view(index) for index in range(len(self.xrays))],
             "ct": dict(self.ct),
             "settings": dict(self.settings),
+            **({} if self.system is None else {"system": as_plain(self.system)}),
             "versions": dict(self.versions),
             "notice": DISCLAIMER,
         }
+
+    def _cost_meaning(self) -> str:
+        """In words, of ``cost`` and ``verdict_cost``."""
+        if self.system is None:
+            return "the last stage's, and that on which the verdict stands; small is good"
+        last = self.system.stages[-1].look if self.system.stages else self.system.judge.look
+        words = [similarity_meaning(look.similarity) for look in (last, self.system.judge.look)]
+        if words[0] == words[1]:
+            return f"{words[0]}; at the last stage, and as the verdict looks at it"
+        return f"cost: {words[0]}; verdict_cost: {words[1]}"
 
     def _view(self, index: int) -> dict[str, Any]:
         xray, weights = self.xrays[index], self.result.views[index].weights

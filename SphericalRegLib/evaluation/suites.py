@@ -35,6 +35,8 @@ SUITES: dict[str, Suite] = {
         Suite("capture", SearchRange(20, 50, 60), SearchRange(20, 40, 80)),
         Suite("blind", SearchRange(20, 50, 100), None),
         Suite("wide", SearchRange(20, 50, 60), SearchRange(45, 80, 150)),
+        # single bones, whose systems expect starts no farther off
+        Suite("bones", SearchRange(20, 50, 60), SearchRange(10, 10, 10)),
         # with a similarity that was trained on other patients
         Suite("agnostic", SearchRange(20, 50, 60), SearchRange(20, 40, 80)),
     )

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from SphericalRegLib.errors import GeometryError
+from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.carm import PRESETS, pose_from_angles
 from SphericalRegLib.geometry.view import View, is_rigid
 from SphericalRegLib.imaging.xray import XRay
+from SphericalRegLib.initialization.around import Around
+from SphericalRegLib.initialization.case import Case, Conditions
+from SphericalRegLib.initialization.contract import Making, Starts, at_once
 
 # Where neither DICOM nor the user knows it: the usual place of the isocenter, as a share of the detector's distance.
 _USUAL_SAD_SHARE = 0.7
+
+
+@dataclass(frozen=True)
+class Given(Around):
+    """The poses that the user gives."""
+
+    def start(self, case: Case, conditions: Conditions) -> Making:
+        """See :class:`~SphericalRegLib.initialization.contract.Initializer`."""
+        if case.poses is None:
+            raise InputError("There is no pose to start from: give one, or choose a system that starts in another way.")
+        poses = start_poses(case.xrays, case.volume.center, pose=case.poses)
+        return at_once(Starts(poses, self.reach, self.candidates, case.poses_origin))
 
 
 def start_poses(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -14,10 +14,16 @@ from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.onto_view import onto_view
 from SphericalRegLib.imaging.xray import XRay
+from SphericalRegLib.initialization.case import Case, Conditions
+from SphericalRegLib.initialization.contract import Initializer, Making, Starts
+from SphericalRegLib.initialization.known import Known
+from SphericalRegLib.initialization.opposite import turned_around
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.networks.model import Model
 from SphericalRegLib.similarity.learned import standardized
 
+# Of the model's poses: perspective makes those from the opposite side some three times as rough as the others.
+_LEEWAY = 4.0
 # Half widths: poses are predicted no farther out than this, whatever the network says.
 _FARTHEST = 1.5
 
@@ -35,6 +41,71 @@ class RegressedPose:
     pose: Tensor
     inside: float
     opposite: Tensor
+
+
+@dataclass(frozen=True)
+class Regressed:
+    """A model's poses, with what the user tells; where the X-ray looks like none the model knows, also the search.
+
+    A model without a regressor tells nothing: then ``otherwise`` alone starts.
+
+    Attributes:
+        reach: what regressed poses leave to be found: several times their usual error.
+        candidates: poses tried around each.
+        opposite: also start from the opposite side where the user does not tell the side.
+        otherwise: where to search when the model is in doubt.
+    """
+
+    reach: SearchRange = SearchRange(8.0, 15.0, 50.0)
+    candidates: int = 4
+    opposite: bool = True
+    otherwise: Initializer = field(default_factory=Known)
+
+    @property
+    def needs_model(self) -> bool:
+        """See :class:`~SphericalRegLib.initialization.contract.Initializer`."""
+        return True
+
+    def start(self, case: Case, conditions: Conditions) -> Making:
+        """See :class:`~SphericalRegLib.initialization.contract.Initializer`."""
+        model = case.model
+        if model is None:
+            raise CheckpointError(
+                "This system starts where a trained model says, and there is none: choose a model (--model; in the "
+                "panel under Model), or another system."
+            )
+        known = yield from self.otherwise.start(case, conditions)
+        if model.regressor is None:
+            return known
+        views = regressed_poses(model, case.volume, case.xrays)
+        poses = [one.pose for one in views]
+        if self.opposite and not case.start_is_known:
+            poses += [one.opposite for one in views]
+        stacked, origin = torch.stack(poses), f"the model {model.card.name!r}"
+        both, words = torch.cat([stacked, known.poses]), f"{origin} and {known.origin}"
+        inside = min(one.inside for one in views)
+        if inside < 0.5:
+            note = (
+                f"The X-ray looks as if taken from outside of the poses that the model {model.card.name!r} was trained "
+                f"for ({_trained_range(model)} around its nominal view; probability of being inside {inside:.2f})."
+            )
+            return replace(known, poses=both, origin=words, notes=(*known.notes, note))
+        if case.start_is_known:
+            stacked, origin = both, words
+        return Starts(stacked, self.reach, self.candidates, origin, known.notes, _LEEWAY)
+
+    def searching(self, reach: SearchRange | None = None, candidates: int | None = None) -> Regressed:
+        """See :class:`~SphericalRegLib.initialization.contract.Initializer`; the reach is that of ``otherwise``."""
+        return replace(
+            self,
+            candidates=self.candidates if candidates is None else candidates,
+            otherwise=self.otherwise.searching(reach, candidates),
+        )
+
+
+def _trained_range(model: Model) -> str:
+    truth = model.card.truth
+    return f"±{truth['rotation_deg']:g}°, ±{truth['in_plane_mm']:g} mm in plane, ±{truth['depth_mm']:g} mm in depth"
 
 
 def regressed_poses(model: Model, volume: Volume, xrays: Sequence[XRay]) -> list[RegressedPose]:
@@ -75,7 +146,7 @@ def regressed_poses(model: Model, volume: Volume, xrays: Sequence[XRay]) -> list
             RegressedPose(
                 rig_from_camera @ cameras[0],
                 float(torch.sigmoid(said.inside[0])),
-                rig_from_camera @ _from_behind(cameras[1], volume.center),
+                rig_from_camera @ turned_around(cameras[1], volume.center),
             )
         )
     return found
@@ -85,11 +156,3 @@ def _mirrored(view: View) -> View:
     """The same view, stored mirrored along its columns about the central ray."""
     flip = torch.diag(torch.tensor([-1.0, 1.0, 1.0], dtype=torch.float64))
     return replace(view, intrinsics=view.intrinsics @ flip)
-
-
-def _from_behind(camera: Tensor, isocenter: Tensor) -> Tensor:
-    """A pose (4, 4) after half a turn about the camera's y axis at the isocenter's depth: x becomes −x."""
-    depth = float(se3.transform_points(camera, isocenter[None])[0, 2])
-    turn = torch.diag(torch.tensor([-1.0, 1.0, -1.0, 1.0], dtype=torch.float64))
-    turn[2, 3] = 2 * depth
-    return turn @ camera

@@ -2,13 +2,10 @@
 
 from SphericalRegLib.landscape.costs import (
     DISTANCES,
-    LEARNED,
-    SIMILARITIES,
     ImageCosts,
     PoseCosts,
     PoseDistances,
     image_costs,
-    similarities_by_name,
 )
 from SphericalRegLib.landscape.grid import PARAMETERS, Axis, Parameter, PoseGrid
 from SphericalRegLib.landscape.statistics import Basin, Statistics, measure
@@ -16,9 +13,7 @@ from SphericalRegLib.landscape.survey import Landscape, Progress, Survey
 
 __all__ = [
     "DISTANCES",
-    "LEARNED",
     "PARAMETERS",
-    "SIMILARITIES",
     "Axis",
     "Basin",
     "ImageCosts",
@@ -32,5 +27,4 @@ __all__ = [
     "Survey",
     "image_costs",
     "measure",
-    "similarities_by_name",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,16 +14,12 @@ from SphericalRegLib.geometry import se3, so4
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.xray import XRay
-from SphericalRegLib.networks.model import Model
-from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.optimization.numerical import numerical_curvature
 from SphericalRegLib.optimization.objective import Objective
-from SphericalRegLib.registration.learned import learned_similarity
 from SphericalRegLib.registration.levels import Levels
-from SphericalRegLib.registration.settings import Stage
+from SphericalRegLib.registration.look import Look
 from SphericalRegLib.registration.verdict import condition_number
 from SphericalRegLib.rendering import render
-from SphericalRegLib.similarity import LEARNED, SIMILARITIES, Similarity
 
 #: Distances between poses by name.
 DISTANCES = ("se3", "so4", "so4-projected")
@@ -120,65 +116,41 @@ class ImageCosts:
         ]
 
 
-def similarities_by_name(names: Sequence[str], model: Model | None = None) -> dict[str, Similarity]:
-    """Similarities of :data:`SIMILARITIES`, and with a model its own, :data:`LEARNED`.
-
-    Raises:
-        InputError: for another name, or for the learned one without a model that has encoders.
-    """
-    known: dict[str, Similarity] = {name: entry.make() for name, entry in SIMILARITIES.items()}
-    trained = None if model is None else learned_similarity(model)
-    if trained is not None:
-        known[LEARNED] = trained
-    for name in names:
-        if name == LEARNED and trained is None:
-            remedy = "choose one" if model is None else f"{model.card.name!r} has no encoders, choose another"
-            raise InputError(f"The learned similarity needs a trained model: {remedy}.")
-        if name not in known:
-            raise InputError(f"There is no similarity {name!r}: choose among {', '.join([*known, *DISTANCES])}.")
-    return {name: known[name] for name in names}
-
-
 def image_costs(
     volume: Volume,
     xrays: Sequence[XRay],
     pose: Tensor,
-    similarities: Mapping[str, Similarity],
+    looks: Mapping[str, Look],
     *,
-    size: int = 64,
-    footprint_mm: float | None = None,
     margin_mm: float = 40.0,
     kernel: str = "auto",
-    adapt: Mapping[str, Callable[[Volume], Volume] | None] | None = None,
-) -> ImageCosts:
-    """The costs of a CT against X-rays, at one resolution, as a stage of a registration would compute them.
+) -> list[ImageCosts]:
+    """The costs of a CT against X-rays, exactly as the stages of a registration look at them.
 
     Args:
         volume: the CT's attenuation.
         xrays: the views, at least one.
         pose: (4, 4) rig_from_world in the middle of the landscape: it sets how coarse the CT may be.
-        similarities: by name. A trained one joins here, as a ``LearnedSimilarity``.
-        size: pixels along the longer side of the X-rays.
-        footprint_mm: compare only what lies this close to the DRR, mm at the isocenter; for single bones.
+        looks: by name; see :func:`~SphericalRegLib.registration.looks.looks_by_name`.
         margin_mm: with a footprint, how far the bone may get from its place at ``pose``.
         kernel: of the renderer.
-        adapt: by name, what the CT becomes before it is rendered: the volume network that a similarity was trained
-            with.
+
+    Returns:
+        one for each resolution, in the order of the looks; those that share theirs share the DRRs.
 
     Raises:
-        InputError: without an X-ray or a similarity, or for a size below 8.
+        InputError: without an X-ray or a look.
     """
     if not xrays:
         raise InputError("There is no X-ray to compare with.")
-    if size < 8:
-        raise InputError(f"The size is {size} pixels: give at least 8, usually 64 to 256.")
-    levels = Levels(volume, xrays, pose, footprint_mm, margin_mm, kernel)
-    return ImageCosts(
-        {
-            name: levels.objective(Stage(name, size, similarity, LevenbergMarquardt(), adapt=(adapt or {}).get(name)))
-            for name, similarity in similarities.items()
-        }
-    )
+    if not looks:
+        raise InputError("There is no similarity to compute: name at least one.")
+    levels = Levels(volume, xrays, pose, margin_mm, kernel)
+    groups: dict[object, dict[str, Objective]] = {}
+    for name, look in looks.items():
+        shown = (look.size, look.voxel, look.footprint_mm)
+        groups.setdefault(shown, {})[name] = levels.objective(look)
+    return [ImageCosts(group) for group in groups.values()]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The X-rays and the CT at one stage's resolution."""
+"""The X-rays and the CT as a look sees them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,19 @@ from SphericalRegLib.imaging.crop import cropped_around
 from SphericalRegLib.imaging.pyramid import pyramid
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.optimization.objective import FixedView, Objective
-from SphericalRegLib.registration.settings import Stage
+from SphericalRegLib.registration.look import Look
 
 # More is not more accurate: residuals against the truth are those of the X-ray.
 _SAMPLES_PER_VOXEL = 0.75
 
 
 class Levels:
-    """Makes the objective of each stage.
+    """Makes the objective of each look, once.
 
     Args:
         volume: the CT.
         xrays: the views.
         start: (4, 4) rig_from_world, for the magnification.
-        footprint_mm: see ``Settings``; where given, the X-rays are cut to what the CT can reach, so that a small bone
-            fills the pixels of every level.
         margin_mm: how far from its place at the start the CT may get, at the isocenter.
         kernel: of the renderer.
     """
@@ -37,16 +35,16 @@ class Levels:
         volume: Volume,
         xrays: Sequence[XRay],
         start: Tensor,
-        footprint_mm: float | None,
         margin_mm: float,
         kernel: str,
     ) -> None:
         self._volume = volume
-        self._xrays = (
-            list(xrays) if footprint_mm is None else [cropped_around(x, volume, start, margin_mm) for x in xrays]
-        )
-        self._footprint_mm = footprint_mm
+        self._xrays = list(xrays)
+        self._cropped: list[XRay] | None = None
+        self._start = start
+        self._margin_mm = margin_mm
         self._kernel = kernel
+        self._objectives: list[tuple[Look, Objective]] = []
         # mm at the isocenter for one mm on the detector, by view
         self._shrink = []
         # from the source to the isocenter, world directions
@@ -57,35 +55,47 @@ class Levels:
             camera = se3.transform_points(from_world, volume.center[None])
             self._shrink.append(max(0.1, float(camera[0, 2]) / xray.view.sdd))
 
-    def objective(self, stage: Stage) -> Objective:
-        """The cost function of a stage."""
+    def objective(self, look: Look) -> Objective:
+        """The cost function of a look."""
+        for known, objective in self._objectives:
+            if known == look:
+                return objective
+        objective = self._made(look)
+        self._objectives.append((look, objective))
+        return objective
+
+    def _made(self, look: Look) -> Objective:
         views, pixels = [], []
         device = self._volume.density.device
-        for xray, shrink in zip(self._xrays, self._shrink, strict=True):
+        for xray, shrink in zip(self.xrays(look), self._shrink, strict=True):
             longer = max(xray.image.shape)
-            height = max(8, round(xray.view.height * min(1.0, stage.size / longer)))
+            height = max(8, round(xray.view.height * min(1.0, look.size / longer)))
             image, mask, view = pyramid(xray.image, xray.mask, xray.view, [min(height, xray.view.height)])[0]
-            fixed = stage.similarity.fix(torch.from_numpy(image).to(device), torch.from_numpy(mask).to(device))
+            fixed = look.similarity.fix(torch.from_numpy(image).to(device), torch.from_numpy(mask).to(device))
             views.append(FixedView(view, fixed))
             pixels.append(shrink * view.spacing[0])
         pixel = min(pixels)
-        whole = self._volume if stage.adapt is None else stage.adapt(self._volume)
-        volume = self._coarsened(whole, stage.voxel * pixel)
-        radius = 0 if self._footprint_mm is None else max(1, round(self._footprint_mm / pixel))
+        whole = self._volume if look.adapt is None else look.adapt(self._volume)
+        volume = self._coarsened(whole, look.voxel * pixel)
+        radius = 0 if look.footprint_mm is None else max(1, round(look.footprint_mm / pixel))
         return Objective(
             volume,
             views,
             self._samples(volume),
             radius,
             self._kernel,
-            robust_scale=stage.robust_scale,
+            robust_scale=look.robust_scale,
             length=self.length,
         )
 
-    @property
-    def xrays(self) -> Sequence[XRay]:
-        """The X-rays, cut if so asked."""
-        return self._xrays
+    def xrays(self, look: Look) -> Sequence[XRay]:
+        """The X-rays; where only what is near the DRR counts, cut to what the CT can reach, so that a small bone fills
+        the pixels of every look."""
+        if look.footprint_mm is None:
+            return self._xrays
+        if self._cropped is None:
+            self._cropped = [cropped_around(xray, self._volume, self._start, self._margin_mm) for xray in self._xrays]
+        return self._cropped
 
     @property
     def length(self) -> float:

@@ -36,10 +36,21 @@ class Progress:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether to trust a result, and every reason not to."""
+    """Whether to trust a result, and every reason not to.
+
+    Attributes:
+        accepted: whether nothing speaks against it.
+        reasons: what does, one sentence each.
+        remarks: what could not be judged.
+    """
 
     accepted: bool
     reasons: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def refused(self, reason: str) -> Verdict:
+        """The same with one more reason not to trust the result."""
+        return Verdict(False, (*self.reasons, reason), self.remarks)
 
 
 @dataclass(frozen=True)

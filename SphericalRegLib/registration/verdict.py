@@ -9,7 +9,9 @@ from torch import Tensor
 
 from SphericalRegLib.optimization.state import pose_distance, pose_scale
 from SphericalRegLib.registration.result import Verdict
-from SphericalRegLib.registration.settings import Thresholds
+from SphericalRegLib.registration.system import Judge
+from SphericalRegLib.similarity.table import similarity_title
+from SphericalRegLib.similarity.tone_free import ToneFreeGradient
 
 
 def judge(
@@ -20,33 +22,36 @@ def judge(
     rivals: Sequence[tuple[Tensor, float]],
     movement_mm: float,
     strayed: float,
+    leeway: float,
     center: Tensor,
     length: float,
-    limits: Thresholds,
+    by: Judge,
 ) -> Verdict:
     """The verdict on a pose.
 
     Args:
         pose: (4, 4).
-        cost: at the stage that judges.
+        cost: under the judge's look.
         overlap: share of usable pixels that the CT covers.
         curvature: (6, 6) of the last stage's cost.
         rivals: (pose, cost) of other optima at the same stage, and the pose's own first.
         movement_mm: over the last iterations; 0 where the optimizer came to rest.
         strayed: how far the pose lies from the nearest start, in search ranges; 0 where nothing was searched.
+        leeway: how far it may.
         center, length: of the problem.
-        limits: when to refuse.
+        by: when to refuse, and what the cost means.
     """
-    reasons = []
+    limits = by.limits
+    reasons, remarks = list[str](), tuple[str, ...]()
     if overlap < limits.overlap:
         reasons.append(
             f"No overlap: only {100 * overlap:.0f} % of the X-ray's usable pixels lie behind the CT. Start closer."
         )
-    if not cost <= limits.cost:
-        reasons.append(
-            f"Weak similarity: {100 * cost:.0f} % of the image structure is unexplained (limit "
-            f"{100 * limits.cost:.0f} %). Wrong pose, wrong CT or wrong geometry."
-        )
+    if limits.cost is None:
+        title = similarity_title(by.look.similarity)
+        remarks = (f"Similarity was not judged: what right poses cost under {title} was not measured.",)
+    elif not cost <= limits.cost:
+        reasons.append(_weak(cost, limits.cost, by))
     if condition_number(curvature, length) > limits.condition:
         reasons.append("Ill-conditioned: the image does not fix all six parameters of the pose.")
     if rivals:
@@ -61,12 +66,21 @@ def judge(
                 break
     if movement_mm > limits.movement_mm:
         reasons.append(f"Iteration limit: the pose still moved {movement_mm:.1f} mm over the last iterations.")
-    if strayed > limits.strayed:
+    if strayed > leeway:
         reasons.append(
             f"Left the search: the pose lies {strayed:.1f} times the search range from where it started. Start closer, "
             "or search farther."
         )
-    return Verdict(not reasons, tuple(reasons))
+    return Verdict(not reasons, tuple(reasons), remarks)
+
+
+def _weak(cost: float, limit: float, by: Judge) -> str:
+    """That the images are not alike enough, in terms of what the cost means."""
+    if isinstance(by.look.similarity, ToneFreeGradient):
+        measured = f"{100 * cost:.0f} % of the image structure is unexplained (limit {100 * limit:.0f} %)"
+    else:
+        measured = f"the cost under {similarity_title(by.look.similarity)} is {cost:.2g} (limit {limit:.2g})"
+    return f"Weak similarity: {measured}. Wrong pose, wrong CT or wrong geometry."
 
 
 def condition_number(curvature: Tensor, length: float) -> float:

@@ -82,3 +82,20 @@ def similarity_entry(name: str) -> Entry:
         if name == entry.name or name in entry.former:
             return entry
     raise InputError(f"There is no similarity {name!r}: choose among {', '.join(SIMILARITIES)}.")
+
+
+def entry_of(similarity: Similarity) -> Entry | None:
+    """The entry that a similarity was made from; None for one that is in no table."""
+    return next((entry for entry in _ENTRIES if type(similarity) is entry.make), None)
+
+
+def similarity_title(similarity: Similarity) -> str:
+    """As it is shown; of one that is in no table, its class's name."""
+    entry = entry_of(similarity)
+    return type(similarity).__name__ if entry is None else entry.title
+
+
+def similarity_meaning(similarity: Similarity) -> str:
+    """What its cost means, in words."""
+    entry = entry_of(similarity)
+    return "the mean dissimilarity of learned features; 0 is perfect" if entry is None else entry.meaning

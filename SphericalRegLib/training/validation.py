@@ -18,10 +18,10 @@ from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization.regressed import regressed_poses
 from SphericalRegLib.networks.model import Model
-from SphericalRegLib.registration.learned import learned_stage
+from SphericalRegLib.registration import SYSTEMS, Case, register
 from SphericalRegLib.registration.levels import Levels
-from SphericalRegLib.registration.pipeline import register
-from SphericalRegLib.registration.settings import Settings
+from SphericalRegLib.registration.look import Look
+from SphericalRegLib.registration.trained import Trained
 from SphericalRegLib.training.plan import Plan
 
 #: Of the studies' seeds, none: validation never sees a case that is evaluated.
@@ -66,13 +66,11 @@ class Validation:
 
     def aligned_mm(self, model: Model) -> list[float]:
         """mTRE where Levenberg-Marquardt ends under the learned similarity, from the wide starts."""
-        stage = learned_stage(model)
-        assert stage is not None
-        settings = Settings(stages=(stage,), candidates=1, retries=0)
         found = []
         for case in self._cases:
             try:
-                pose = register(self.volume, [case.xray], case.start[None], settings).pose
+                start = Case(self.volume, [case.xray], poses=case.start, model=model)
+                pose = register(start, SYSTEMS["learned-similarity"]).pose
             except GeometryError:
                 # it left the beam: no better than where it began
                 pose = case.start
@@ -81,13 +79,12 @@ class Validation:
 
     def costs(self, model: Model) -> tuple[list[float], list[float]]:
         """The learned cost of each X-ray at its truth, and at its wide start; a verdict's limit lies between."""
-        stage = learned_stage(model)
-        assert stage is not None
+        look = Look(Trained(), 0).of(model)
         at_truth, at_start = [], []
         for case in self._cases:
-            levels = Levels(self.volume, [case.xray], case.truth, None, 0.0, "auto")
+            levels = Levels(self.volume, [case.xray], case.truth, 0.0, "auto")
             both = torch.stack([case.truth, case.start])
-            objective = levels.objective(stage)
+            objective = levels.objective(look)
             right, wrong = objective.linearize(objective.state(both), jacobian=False).cost.tolist()
             at_truth.append(right)
             at_start.append(wrong)

@@ -35,6 +35,7 @@ from paper_setting import (
     trained_steps,
     write,
 )
+from SphericalRegLib.registration.settings import Stage
 from torch import Tensor
 
 from SphericalRegLib.errors import InputError
@@ -47,7 +48,6 @@ from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.optimization.problem import Linearization
 from SphericalRegLib.optimization.state import pose_scale
 from SphericalRegLib.registration.levels import Levels
-from SphericalRegLib.registration.settings import Stage
 from SphericalRegLib.similarity import GradientNCC, Similarity
 from SphericalRegLib.training.encoders import EncoderSettings, EncoderTrainer
 from SphericalRegLib.training.pairs import PairSampler

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from paper_setting import Case, Study, one_thread, parser, say, study, write
+from SphericalRegLib.registration.learned import learned_similarity
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.statistics import bootstrap_interval, percentile, wilson_interval
@@ -35,7 +36,6 @@ from SphericalRegLib.landscape.picture import draw
 from SphericalRegLib.landscape.report import as_json
 from SphericalRegLib.landscape.survey import Landscape
 from SphericalRegLib.networks.model import load_model
-from SphericalRegLib.registration.learned import learned_similarity
 from SphericalRegLib.registration.levels import Levels
 
 #: As the paper's figure.

@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from paper_setting import COLORS, Case, Study, medians, new_figure, one_thread, parser, save, say, study, summary, told
+from SphericalRegLib.registration.learned import learned_stage
+from SphericalRegLib.registration.settings import Stage
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.statistics import bootstrap_interval, percentile
@@ -29,9 +31,7 @@ from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.optimization.first_order import SGD, Adam
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.optimization.problem import Optimizer
-from SphericalRegLib.registration.learned import learned_stage
 from SphericalRegLib.registration.levels import Levels
-from SphericalRegLib.registration.settings import Stage
 from SphericalRegLib.similarity import GradientNCC, ToneFreeGradient
 
 Array = NDArray[np.float64]

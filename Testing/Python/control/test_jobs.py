@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from SphericalRegLib.control.starts import starts_for
+from SphericalRegLib.registration.learned import learned_similarity
 
 from SphericalRegLib.control import Cancelled, Controller, Finished, Progressed
 from SphericalRegLib.control.geometry_fields import fields_from_dicom, nominal, view_of
@@ -21,7 +23,6 @@ from SphericalRegLib.control.methods import (
     similarity_choices,
 )
 from SphericalRegLib.control.registration_job import Inputs, RegistrationJob
-from SphericalRegLib.control.starts import starts_for
 from SphericalRegLib.errors import CheckpointError, InputError
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.imaging.ct import read_ct
@@ -33,7 +34,6 @@ from SphericalRegLib.landscape import LEARNED, image_costs
 from SphericalRegLib.networks.encoder import Encoder
 from SphericalRegLib.networks.model import Model, ModelCard
 from SphericalRegLib.networks.volume_network import volume_network
-from SphericalRegLib.registration.learned import learned_similarity
 from SphericalRegLib.rendering import render
 from SphericalRegLib.sample import sample_path
 from Testing.Python.control.doubles import Diary, HandTurned

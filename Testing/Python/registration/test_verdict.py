@@ -1,9 +1,9 @@
 """The verdict names every reason to refuse a pose."""
 
 import torch
+from SphericalRegLib.registration.settings import Thresholds
 
 from SphericalRegLib.geometry import se3
-from SphericalRegLib.registration.settings import Thresholds
 from SphericalRegLib.registration.verdict import condition_number, judge
 
 CENTER = torch.zeros(3, dtype=torch.float64)

@@ -1,0 +1,66 @@
+"""By what a pose is judged: a similarity, and how CT and X-rays are shown to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from SphericalRegLib.errors import InputError
+from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.networks.model import Model
+from SphericalRegLib.registration.trained import Trained
+from SphericalRegLib.similarity.contract import Similarity
+
+
+@dataclass(frozen=True)
+class Look:
+    """A similarity at one resolution. Stages, verdicts, second opinions and landscapes all take one.
+
+    Attributes:
+        similarity: what images are compared by.
+        size: pixels along the X-ray's longer side; never more than the X-ray has. 0, for :class:`Trained`: as many as
+            the model was trained at.
+        voxel: voxels of the CT, in pixels' size at the isocenter.
+        robust_scale: residuals beyond so many typical ones count as outliers (``Objective.robust_scale``).
+        footprint_mm: at the isocenter: pixels farther than this from the DRR do not count, so that a bone alone is
+            compared with what is near it. None: all pixels count.
+        adapt: what the CT becomes before it is rendered: a trained volume network Ψ. None: the CT itself.
+
+    Raises:
+        InputError: for a size or footprint that is none.
+    """
+
+    similarity: Similarity
+    size: int
+    voxel: float = 0.75
+    robust_scale: float = 2.5
+    footprint_mm: float | None = None
+    adapt: Callable[[Volume], Volume] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.size < 8 and not (self.size == 0 and isinstance(self.similarity, Trained)):
+            raise InputError(f"The size is {self.size} pixels: give at least 8, usually 32 to 256.")
+        if self.footprint_mm is not None and not 0 < self.footprint_mm < float("inf"):
+            raise InputError(f"footprint_mm is {self.footprint_mm}: give a length above 0.")
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether the similarity is that of a model, which is not known yet."""
+        return isinstance(self.similarity, Trained)
+
+    def of(self, model: Model | None) -> Look:
+        """The look with a model's own similarity where it stands for one; itself otherwise.
+
+        Raises:
+            CheckpointError: without a model that has the similarity.
+        """
+        if not isinstance(self.similarity, Trained):
+            return self
+        if model is None:
+            raise Trained.missing()
+        return replace(
+            self,
+            similarity=self.similarity.of(model),
+            size=self.size or model.card.encoder_pixels,
+            adapt=model.volume_network,
+        )
