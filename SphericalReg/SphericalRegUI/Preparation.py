@@ -67,7 +67,7 @@ def calibratedViews(path):
 
 def viewFields(geometry):
     """The engine's ``ViewFields`` of a geometry as typed."""
-    from SphericalRegLib.control.geometry_fields import ViewFields
+    from SphericalRegLib.app.geometry_fields import ViewFields
 
     return ViewFields(
         sdd=geometry.sdd,
@@ -135,7 +135,7 @@ class Preparation:
 
     def xrays(self, snapshot):
         """The X-rays with their views in one rig."""
-        from SphericalRegLib.control.geometry_fields import nominal, views_of
+        from SphericalRegLib.app.geometry_fields import nominal, views_of
         from SphericalRegLib.errors import InputError
         from SphericalRegLib.scene.xray import xray_from_volume
 
@@ -198,7 +198,7 @@ class Preparation:
 
     def starts(self, snapshot, volume, xrays, method=None):
         """(poses, in words where they come from)."""
-        from SphericalRegLib.control.starts import starts_for
+        from SphericalRegLib.app.starts import starts_for
 
         points, pixels = self.landmarks(snapshot)
         return starts_for(
@@ -215,9 +215,9 @@ class Preparation:
         """All that a registration job takes."""
         from dataclasses import replace
 
-        from SphericalRegLib.control.methods import LEARNED_FIRST, Advanced, settings_for
-        from SphericalRegLib.control.models import with_model, with_similarity_of
-        from SphericalRegLib.control.registration_job import Inputs
+        from SphericalRegLib.app.methods import LEARNED_FIRST, Advanced, settings_for
+        from SphericalRegLib.app.models import with_model, with_similarity_of
+        from SphericalRegLib.app.registration_job import Inputs
         from SphericalRegLib.errors import InputError
         from SphericalRegLib.imaging.volume import to_volume
 

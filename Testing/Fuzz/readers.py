@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from SphericalRegLib.app.models import find_models, read_model_file
 from SphericalRegLib.cli.info import describe
 from SphericalRegLib.cli.main import main
-from SphericalRegLib.control.models import find_models, read_model_file
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.labels import read_label_names

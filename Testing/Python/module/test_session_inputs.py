@@ -7,7 +7,7 @@ import pydicom
 import pytest
 import torch
 
-from SphericalRegLib.control import Failed, State
+from SphericalRegLib.app import Failed, State
 from SphericalRegLib.imaging.xray import read_xray
 from SphericalRegLib.sample import sample_path
 from Testing.Python.module.builders import NAME, choice, node_count, stand_with

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from SphericalRegLib.control import Failed, Finished, Progressed
+from SphericalRegLib.app import Failed, Finished, Progressed
 from SphericalRegLib.evaluation.metrics import mtre
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.imaging.xray import read_xray

@@ -3,12 +3,12 @@
 Nothing here imports torch at file scope, so that a panel can load, and say what is missing, before torch is installed.
 """
 
-from SphericalRegLib.control.controller import Controller
-from SphericalRegLib.control.events import Cancelled, Event, Failed, Finished, Progressed, StateChanged
-from SphericalRegLib.control.failure import Failure
-from SphericalRegLib.control.job import Job
-from SphericalRegLib.control.latest_wins import LatestWins
-from SphericalRegLib.control.state import BusyError, State
+from SphericalRegLib.app.controller import Controller
+from SphericalRegLib.app.events import Cancelled, Event, Failed, Finished, Progressed, StateChanged
+from SphericalRegLib.app.failure import Failure
+from SphericalRegLib.app.job import Job
+from SphericalRegLib.app.latest_wins import LatestWins
+from SphericalRegLib.app.state import BusyError, State
 
 __all__ = [
     "BusyError",

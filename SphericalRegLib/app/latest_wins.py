@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from SphericalRegLib.control.job import Scheduler
+from SphericalRegLib.app.job import Scheduler
 
 T = TypeVar("T")
 

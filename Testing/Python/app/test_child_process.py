@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from SphericalRegLib.control import Cancelled, Controller, Failed, Finished, Progressed, State
-from SphericalRegLib.control.child_process import ProcessError, ProcessJob, start_process
-from Testing.Python.control.doubles import Diary
+from SphericalRegLib.app import Cancelled, Controller, Failed, Finished, Progressed, State
+from SphericalRegLib.app.child_process import ProcessError, ProcessJob, start_process
+from Testing.Python.app.doubles import Diary
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="looks at POSIX processes")
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from SphericalRegLib.control import Cancelled, Controller, Finished, Progressed
-from SphericalRegLib.control.geometry_fields import fields_from_dicom, nominal, view_of
-from SphericalRegLib.control.landscape_job import LandscapeJob, axis, display_axis
-from SphericalRegLib.control.live_drr import LiveDRR
-from SphericalRegLib.control.methods import (
+from SphericalRegLib.app import Cancelled, Controller, Finished, Progressed
+from SphericalRegLib.app.geometry_fields import fields_from_dicom, nominal, view_of
+from SphericalRegLib.app.landscape_job import LandscapeJob, axis, display_axis
+from SphericalRegLib.app.live_drr import LiveDRR
+from SphericalRegLib.app.methods import (
     LEARNED_FIRST,
     LEVELS,
     METHODS,
@@ -20,8 +20,8 @@ from SphericalRegLib.control.methods import (
     settings_for,
     similarity_choices,
 )
-from SphericalRegLib.control.registration_job import Inputs, RegistrationJob
-from SphericalRegLib.control.starts import starts_for
+from SphericalRegLib.app.registration_job import Inputs, RegistrationJob
+from SphericalRegLib.app.starts import starts_for
 from SphericalRegLib.errors import CheckpointError, InputError
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.imaging.ct import read_ct
@@ -36,7 +36,7 @@ from SphericalRegLib.networks.volume_network import volume_network
 from SphericalRegLib.registration.learned import learned_similarity
 from SphericalRegLib.rendering import render
 from SphericalRegLib.sample import sample_path
-from Testing.Python.control.doubles import Diary, HandTurned
+from Testing.Python.app.doubles import Diary, HandTurned
 
 RANGE = {"rotation_deg": 20.0, "in_plane_mm": 40.0, "depth_mm": 80.0}
 

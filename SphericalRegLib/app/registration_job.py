@@ -67,7 +67,7 @@ class Registered:
 
 
 class RegistrationJob:
-    """See :class:`~SphericalRegLib.control.job.Job`. Steps are those of ``Registration``.
+    """See :class:`~SphericalRegLib.app.job.Job`. Steps are those of ``Registration``.
 
     Args:
         inputs: of the registration.

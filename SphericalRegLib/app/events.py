@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from SphericalRegLib.control.failure import Failure
-from SphericalRegLib.control.state import State
+from SphericalRegLib.app.failure import Failure
+from SphericalRegLib.app.state import State
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from importlib import metadata
 import pytest
 import torch
 
-from SphericalRegLib.control.methods import METHODS, settings_for
-from SphericalRegLib.control.models import (
+from SphericalRegLib.app.methods import METHODS, settings_for
+from SphericalRegLib.app.models import (
     find_models,
     read_model_file,
     training_arguments,
@@ -20,7 +20,7 @@ from SphericalRegLib.control.models import (
     with_model,
     with_similarity_of,
 )
-from SphericalRegLib.control.packages import NEEDED, already_imported, missing_packages
+from SphericalRegLib.app.packages import NEEDED, already_imported, missing_packages
 from SphericalRegLib.errors import CheckpointError
 from SphericalRegLib.geometry.carm import pose_from_angles
 from SphericalRegLib.imaging.ct import read_ct
@@ -276,7 +276,7 @@ def test_packages_that_are_imported_already_are_told(monkeypatch):
 def test_what_a_panel_needs_at_first_imports_nothing_heavy():
     """The panel loads, and says what is missing, on a Slicer without torch."""
     modules = "controller events failure job latest_wins state child_process geometry_fields methods models packages"
-    code = "import sys\n" + "".join(f"import SphericalRegLib.control.{name}\n" for name in modules.split())
+    code = "import sys\n" + "".join(f"import SphericalRegLib.app.{name}\n" for name in modules.split())
     code += "print(sorted({'torch', 'numpy', 'scipy', 'numba', 'cv2', 'SimpleITK', 'pydicom'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"

@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
-from SphericalRegLib.control import BusyError, Cancelled, Controller, Failed, Finished, State, StateChanged
+from SphericalRegLib.app import BusyError, Cancelled, Controller, Failed, Finished, State, StateChanged
 from SphericalRegLib.errors import InputError
-from Testing.Python.control.doubles import CountingJob, Diary, HandTurned
+from Testing.Python.app.doubles import CountingJob, Diary, HandTurned
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import pytest
 
-from SphericalRegLib.control import LatestWins
-from Testing.Python.control.doubles import HandTurned
+from SphericalRegLib.app import LatestWins
+from Testing.Python.app.doubles import HandTurned
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from SphericalRegLib.control.geometry_fields import ANGLES, AUTOMATIC
+from SphericalRegLib.app.geometry_fields import ANGLES, AUTOMATIC
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import carm
 from SphericalRegLib.geometry.volume import Volume

@@ -37,7 +37,7 @@ def axis(parameter: str, extent: float, steps: int) -> Axis:
 
 
 class LandscapeJob:
-    """See :class:`~SphericalRegLib.control.job.Job`. Steps are those of ``Survey``.
+    """See :class:`~SphericalRegLib.app.job.Job`. Steps are those of ``Survey``.
 
     Args:
         volume: of the CT.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 #: Presets, in the order in which a panel lists them.
 METHODS = ("automatic", "current pose", "landmarks", "search")
 
-#: The similarity of the chosen model aligns first; the last stage keeps its own. ``control.models`` puts it there.
+#: The similarity of the chosen model aligns first; the last stage keeps its own. ``app.models`` puts it there.
 LEARNED_FIRST = "learned, then default"
 
 #: Keeps what is measured best.

@@ -6,7 +6,7 @@ import pydicom
 import pytest
 import torch
 
-from SphericalRegLib.control.geometry_fields import ViewFields, fields_from_dicom, nominal, problems, view_of, views_of
+from SphericalRegLib.app.geometry_fields import ViewFields, fields_from_dicom, nominal, problems, view_of, views_of
 from SphericalRegLib.errors import GeometryError
 from SphericalRegLib.geometry.carm import pose_from_angles
 from SphericalRegLib.geometry.dicom_geometry import view_from_dicom

@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from SphericalRegLib.control.events import Cancelled, Event, Failed, Finished, Progressed, StateChanged
-from SphericalRegLib.control.failure import failure_of
-from SphericalRegLib.control.job import Engine, Job, Scheduler
-from SphericalRegLib.control.state import TRANSITIONS, BusyError, State
+from SphericalRegLib.app.events import Cancelled, Event, Failed, Finished, Progressed, StateChanged
+from SphericalRegLib.app.failure import failure_of
+from SphericalRegLib.app.job import Engine, Job, Scheduler
+from SphericalRegLib.app.state import TRANSITIONS, BusyError, State
 
 Listener = Callable[[Event], None]
 

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from SphericalRegLib.control.failure import failure_of
+from SphericalRegLib.app.failure import failure_of
 from SphericalRegLib.errors import GeometryError
 
 

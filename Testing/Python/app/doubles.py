@@ -1,6 +1,6 @@
 """A scheduler that a test turns by hand, jobs that do as they are told, and a listener that remembers."""
 
-from SphericalRegLib.control import Cancelled, Failed, Finished, Progressed, StateChanged
+from SphericalRegLib.app import Cancelled, Failed, Finished, Progressed, StateChanged
 
 
 class HandTurned:
