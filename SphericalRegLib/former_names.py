@@ -32,6 +32,12 @@ MODULES = {
     "control.registration_job": "app.registration_job",
     "control.starts": "app.starts",
     "control.state": "app.state",
+    "evaluation.description": "reporting.description",
+    "evaluation.figures": "reporting.figures",
+    "evaluation.landmark_errors": "reporting.landmark_errors",
+    "evaluation.outcome": "reporting.outcome",
+    "evaluation.report": "reporting.report",
+    "evaluation.report_style": "reporting.report_style",
 }
 
 #: {module: {name that it held: (module, name) now}}; the module must take its ``__getattr__`` from :func:`served`.

@@ -245,7 +245,7 @@ class Session:
     def writeReport(self, node, folder, device="auto"):
         """Write result.json, pose.tfm, pictures and report.html of a result; DRRs are drawn anew from its CT."""
         from SphericalRegLib.errors import InputError
-        from SphericalRegLib.evaluation.report import write_record
+        from SphericalRegLib.reporting.report import write_record
         from SphericalRegLib.scene.carm import carm_nodes
         from SphericalRegLib.scene.report import kept_record, where_registered
         from SphericalRegLib.whole_file import whole_folder

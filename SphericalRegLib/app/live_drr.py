@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from SphericalRegLib.evaluation.report import only_bone
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.rendering import render
+from SphericalRegLib.reporting.report import only_bone
 
 _SIZE = 256
 # Along each ray, for each voxel of the longest side that it may cross: more does not show.

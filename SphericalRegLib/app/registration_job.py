@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from SphericalRegLib.evaluation.cases import bone_points
-from SphericalRegLib.evaluation.description import describe_ct, describe_settings
-from SphericalRegLib.evaluation.outcome import Outcome
 from SphericalRegLib.evaluation.pose_errors import pose_errors
-from SphericalRegLib.evaluation.report import drr_images, only_bone
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.registration import Registration, Settings
 from SphericalRegLib.rendering import linearize
+from SphericalRegLib.reporting.description import describe_ct, describe_settings
+from SphericalRegLib.reporting.outcome import Outcome
+from SphericalRegLib.reporting.report import drr_images, only_bone
 
 
 @dataclass(frozen=True)

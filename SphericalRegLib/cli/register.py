@@ -16,10 +16,7 @@ from SphericalRegLib.cli.outputs import output_folder
 from SphericalRegLib.cli.remedies import in_options
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.cases import bone_points
-from SphericalRegLib.evaluation.description import describe_ct, describe_settings
-from SphericalRegLib.evaluation.outcome import Outcome
 from SphericalRegLib.evaluation.pose_errors import pose_errors
-from SphericalRegLib.evaluation.report import write_outputs
 from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import TONE_UNTOLD
@@ -28,6 +25,9 @@ from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Registration, Settings, bone_settings, ending_with
 from SphericalRegLib.registration.learned import prepare
 from SphericalRegLib.rendering import linearize
+from SphericalRegLib.reporting.description import describe_ct, describe_settings
+from SphericalRegLib.reporting.outcome import Outcome
+from SphericalRegLib.reporting.report import write_outputs
 from SphericalRegLib.threads import set_threads
 
 ACCEPTED, REJECTED = 0, 3

@@ -15,17 +15,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from SphericalRegLib.evaluation import figures
-from SphericalRegLib.evaluation.landmark_errors import MEASURES
-from SphericalRegLib.evaluation.outcome import DISCLAIMER, Outcome, as_json
 from SphericalRegLib.evaluation.pose_errors import DESCRIPTIONS
-from SphericalRegLib.evaluation.report_style import STYLE
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.attenuation import linear_attenuation
 from SphericalRegLib.imaging.picture import to_gray, write_image
 from SphericalRegLib.imaging.transform_file import write_transform
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.rendering import render
+from SphericalRegLib.reporting import figures
+from SphericalRegLib.reporting.landmark_errors import MEASURES
+from SphericalRegLib.reporting.outcome import DISCLAIMER, Outcome, as_json
+from SphericalRegLib.reporting.report_style import STYLE
 from SphericalRegLib.whole_file import write_whole
 
 Picture: TypeAlias = NDArray[np.float32]
@@ -37,7 +37,7 @@ _SMALL_SHARE = 0.4
 
 @dataclass(frozen=True)
 class Record:
-    """A registration as it was kept, by :class:`~SphericalRegLib.evaluation.outcome.Outcome` or by a scene.
+    """A registration as it was kept, by :class:`~SphericalRegLib.reporting.outcome.Outcome` or by a scene.
 
     Attributes:
         content: what ``result.json`` holds; where it has "landmarks", the report has a table of their errors.
