@@ -60,7 +60,7 @@ def calibrationPath(parameters):
 
 def calibratedViews(path):
     """The views of a calibration file."""
-    from SphericalRegLib.geometry.calibration_files import read_autoscoper, read_json
+    from SphericalRegLib.io.calibration_files import read_autoscoper, read_json
 
     return read_json(path).views if path.suffix.lower() == ".json" else [read_autoscoper(path)]
 
@@ -262,7 +262,7 @@ class Preparation:
         :param folder: where a copy goes; made if it is not there.
         :returns: (path of the file, name for a model of this CT).
         """
-        from SphericalRegLib.imaging.ct_file import write_ct
+        from SphericalRegLib.io.ct_file import write_ct
         from SphericalRegLib.scene.ct import ct_from_volume
         from SphericalRegLib.whole_file import whole_file
 

@@ -15,7 +15,7 @@ from SphericalRegLib.errors import GeometryError
 if TYPE_CHECKING:
     import pydicom
 
-    from SphericalRegLib.geometry.dicom_geometry import DicomGeometry
+    from SphericalRegLib.geometry.nominal import NominalGeometry
     from SphericalRegLib.geometry.view import View
 
 # Where nobody knows it: the usual place of the isocenter, as a share of the detector's distance.
@@ -98,7 +98,7 @@ def fields_from_dicom(dataset: pydicom.Dataset, frame: int = 0) -> tuple[ViewFie
         dataset: header; pixels are not needed.
         frame: counted from 0.
     """
-    from SphericalRegLib.geometry.dicom_geometry import as_far_as_told
+    from SphericalRegLib.io.dicom.geometry import as_far_as_told
 
     told = as_far_as_told(dataset, frame)
     if told.geometry is None:
@@ -112,7 +112,7 @@ def fields_from_dicom(dataset: pydicom.Dataset, frame: int = 0) -> tuple[ViewFie
     return fields, [*told.missing, *told.notes]
 
 
-def _fields(geometry: DicomGeometry) -> ViewFields:
+def _fields(geometry: NominalGeometry) -> ViewFields:
     view = geometry.view
     k = view.intrinsics
     row_mm, column_mm = view.spacing
@@ -141,8 +141,7 @@ def view_of(fields: ViewFields, size: tuple[int, int], name: str) -> View:
     Raises:
         GeometryError: for what is missing or wrong.
     """
-    from SphericalRegLib.geometry.dicom_geometry import mirrored_view
-    from SphericalRegLib.geometry.view import View
+    from SphericalRegLib.geometry.view import View, mirrored_view
 
     if found := problems(fields, size):
         raise GeometryError(f"The geometry of {name} is not complete. " + " ".join(found.values()))
@@ -179,13 +178,13 @@ def views_of(fields: Sequence[ViewFields], sizes: Sequence[tuple[int, int]], nam
     return [replace(view, camera_from_rig=camera @ rig) for view, camera in zip(views, cameras, strict=True)]
 
 
-def nominal(fields: ViewFields, view: View) -> DicomGeometry:
+def nominal(fields: ViewFields, view: View) -> NominalGeometry:
     """The geometry with the C-arm's angles, as if a DICOM header had told it; an unknown distance is the usual one."""
-    from SphericalRegLib.geometry.dicom_geometry import DicomGeometry
+    from SphericalRegLib.geometry.nominal import NominalGeometry
 
     known = fields.angles_known
     placed = view if view.sad is not None else replace(view, sad=_USUAL_SAD_SHARE * view.sdd)
-    return DicomGeometry(
+    return NominalGeometry(
         placed,
         fields.primary_deg if known else None,
         fields.secondary_deg if known else None,

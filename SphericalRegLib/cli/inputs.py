@@ -11,14 +11,15 @@ from torch import Tensor
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import carm
-from SphericalRegLib.geometry.calibration_files import read_autoscoper, read_json
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
-from SphericalRegLib.imaging.pose_file import read_pose
-from SphericalRegLib.imaging.xray import XRay, read_xray
+from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization.given import start_poses
-from SphericalRegLib.initialization.landmark_files import read_landmarks
 from SphericalRegLib.initialization.landmarks import match_by_name, pose_from_landmarks
+from SphericalRegLib.io.calibration_files import read_autoscoper, read_json
+from SphericalRegLib.io.landmarks.files import read_landmarks
+from SphericalRegLib.io.pose_file import read_pose
+from SphericalRegLib.io.xray import read_xray
 
 Preset = Literal["AP", "PA", "left lateral", "right lateral"]
 IntensityName = Literal["auto", "intensity", "inverted", "attenuation"]

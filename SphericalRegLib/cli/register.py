@@ -17,10 +17,10 @@ from SphericalRegLib.cli.remedies import in_options
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.cases import bone_points
 from SphericalRegLib.evaluation.pose_errors import pose_errors
-from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
-from SphericalRegLib.imaging.xray import TONE_UNTOLD
 from SphericalRegLib.initialization.search import SearchRange
+from SphericalRegLib.io.pose_file import read_pose
+from SphericalRegLib.io.xray import TONE_UNTOLD
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Registration, Settings, bone_settings, ending_with
 from SphericalRegLib.registration.learned import prepare

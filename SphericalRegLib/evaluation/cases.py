@@ -21,8 +21,9 @@ from SphericalRegLib.imaging.degrade import Degradations, random_degradations
 from SphericalRegLib.imaging.dicom_writer import write_xray_dicom
 from SphericalRegLib.imaging.labels import select_labels
 from SphericalRegLib.imaging.simulate import simulate
-from SphericalRegLib.imaging.xray import XRay, read_xray
+from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization.search import SearchRange
+from SphericalRegLib.io.xray import read_xray
 
 _BONE_HU = 250.0
 

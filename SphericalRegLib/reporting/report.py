@@ -18,9 +18,9 @@ from torch import Tensor
 from SphericalRegLib.evaluation.pose_errors import DESCRIPTIONS
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.attenuation import linear_attenuation
-from SphericalRegLib.imaging.picture import to_gray, write_image
-from SphericalRegLib.imaging.transform_file import write_transform
 from SphericalRegLib.imaging.xray import XRay
+from SphericalRegLib.io.picture import to_gray, write_image
+from SphericalRegLib.io.transform_file import write_transform
 from SphericalRegLib.rendering import render
 from SphericalRegLib.reporting import figures
 from SphericalRegLib.reporting.landmark_errors import MEASURES

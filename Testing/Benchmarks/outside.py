@@ -21,11 +21,11 @@ from SphericalRegLib.evaluation.metrics import mtre
 from SphericalRegLib.evaluation.statistics import smsr, wilson_interval
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.carm import pose_from_preset
-from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.degrade import random_degradations
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.initialization.regressed import regressed_poses
 from SphericalRegLib.initialization.search import SearchRange
+from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Settings, register
 from SphericalRegLib.registration.learned import prepare

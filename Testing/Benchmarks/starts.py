@@ -22,9 +22,9 @@ from SphericalRegLib.evaluation.cases import bone_points, capture_view, draw_cas
 from SphericalRegLib.evaluation.statistics import percentile, smsr, wilson_interval
 from SphericalRegLib.evaluation.suites import SUITES
 from SphericalRegLib.geometry.volume import Volume
-from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import XRay
+from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Settings, register
 from SphericalRegLib.registration.learned import learned_stage, prepare

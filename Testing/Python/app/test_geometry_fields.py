@@ -9,7 +9,7 @@ import torch
 from SphericalRegLib.app.geometry_fields import ViewFields, fields_from_dicom, nominal, problems, view_of, views_of
 from SphericalRegLib.errors import GeometryError
 from SphericalRegLib.geometry.carm import pose_from_angles
-from SphericalRegLib.geometry.dicom_geometry import view_from_dicom
+from SphericalRegLib.io.dicom.geometry import view_from_dicom
 from SphericalRegLib.sample import sample_path
 
 GOOD = ViewFields(sdd=1200.0, sad=800.0, row_mm=0.4, column_mm=0.5, off_center=(12.5, -30.0), angles_known=True)

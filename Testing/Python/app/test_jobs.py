@@ -24,11 +24,11 @@ from SphericalRegLib.app.registration_job import Inputs, RegistrationJob
 from SphericalRegLib.app.starts import starts_for
 from SphericalRegLib.errors import CheckpointError, InputError
 from SphericalRegLib.geometry import se3
-from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.fingerprint import fingerprint
-from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
-from SphericalRegLib.imaging.xray import read_xray
+from SphericalRegLib.io.ct import read_ct
+from SphericalRegLib.io.pose_file import read_pose
+from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.landscape import LEARNED, image_costs
 from SphericalRegLib.networks.encoder import Encoder
 from SphericalRegLib.networks.model import Model, ModelCard

@@ -23,10 +23,10 @@ from SphericalRegLib.app.models import (
 from SphericalRegLib.app.packages import NEEDED, already_imported, missing_packages
 from SphericalRegLib.errors import CheckpointError
 from SphericalRegLib.geometry.carm import pose_from_angles
-from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.fingerprint import fingerprint
 from SphericalRegLib.imaging.volume import to_volume
-from SphericalRegLib.imaging.xray import read_xray
+from SphericalRegLib.io.ct import read_ct
+from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.networks.checkpoint import save_checkpoint
 from SphericalRegLib.networks.encoder import Encoder
 from SphericalRegLib.networks.model import Model, ModelCard

@@ -10,9 +10,9 @@ import torch
 
 import SphericalRegLib
 from SphericalRegLib.app.geometry_fields import fields_from_dicom
-from SphericalRegLib.imaging.ct import read_ct
-from SphericalRegLib.imaging.pose_file import read_pose
-from SphericalRegLib.imaging.xray import read_xray
+from SphericalRegLib.io.ct import read_ct
+from SphericalRegLib.io.pose_file import read_pose
+from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.sample import sample_path
 from Testing.Python.app.doubles import Diary, HandTurned
 from Testing.Python.module.builders import NAME, choice, volume_node

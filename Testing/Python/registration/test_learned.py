@@ -14,10 +14,10 @@ from SphericalRegLib.errors import CheckpointError, InputError
 from SphericalRegLib.evaluation.cases import capture_view, draw_case, simulated_xray
 from SphericalRegLib.evaluation.suites import SUITES
 from SphericalRegLib.geometry import se3
-from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.fingerprint import fingerprint
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.initialization.search import SearchRange
+from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.networks.encoder import Encoder
 from SphericalRegLib.networks.model import Model, ModelCard, load_model
 from SphericalRegLib.networks.regressor import Prediction
