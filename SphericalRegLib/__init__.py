@@ -3,6 +3,8 @@
 import os as _os
 import sys as _sys
 
+from SphericalRegLib import former_names as _former_names
+
 __version__ = "0.1.0"
 
 # OpenMP reads its policy when it is loaded, with torch. By default its threads burn processor time while they wait,
@@ -18,3 +20,5 @@ TORCH_WAITS_PASSIVELY = _chosen or "torch" not in _sys.modules
 
 True as well where the user chose how they wait: that choice is theirs.
 """
+
+_former_names.install()

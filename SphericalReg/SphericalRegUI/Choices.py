@@ -6,7 +6,7 @@ from slicer.i18n import tr as _
 
 
 class Method(Enum):
-    """Ways to register; values are those of ``SphericalRegLib.control.methods``."""
+    """Ways to register; values are those of ``SphericalRegLib.app.methods``."""
 
     AUTOMATIC = "automatic"
     CURRENT_POSE = "current pose"
@@ -35,7 +35,7 @@ class Method(Enum):
 
 
 class Preset(Enum):
-    """Views to start from; values are those of ``SphericalRegLib.control.starts``."""
+    """Views to start from; values are those of ``SphericalRegLib.app.starts``."""
 
     AUTOMATIC = "automatic"
     AP = "AP"
@@ -73,7 +73,7 @@ class Tone(Enum):
 
 
 class Similarity(Enum):
-    """At the last stage, or the model's before it; values are those of ``SphericalRegLib.control.methods``."""
+    """At the last stage, or the model's before it; values are those of ``SphericalRegLib.app.methods``."""
 
     DEFAULT = "default"
     TONE_FREE = "tone-free"
@@ -97,7 +97,7 @@ class Similarity(Enum):
 
 
 class Optimizer(Enum):
-    """At the last stage; values are those of ``SphericalRegLib.control.methods``."""
+    """At the last stage; values are those of ``SphericalRegLib.app.methods``."""
 
     DEFAULT = "default"
     LEVENBERG_MARQUARDT = "levenberg-marquardt"
@@ -123,7 +123,7 @@ class Optimizer(Enum):
 
 
 class Levels(Enum):
-    """Resolution of the last stage; values are those of ``SphericalRegLib.control.methods``."""
+    """Resolution of the last stage; values are those of ``SphericalRegLib.app.methods``."""
 
     DEFAULT = "default"
     FAST = "fast"

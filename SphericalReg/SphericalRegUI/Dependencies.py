@@ -11,7 +11,7 @@ _TORCH = ">=2.5"
 
 def missing():
     """Names of the packages that are missing; nothing is imported."""
-    from SphericalRegLib.control.packages import missing_packages
+    from SphericalRegLib.app.packages import missing_packages
 
     return missing_packages()
 
@@ -67,7 +67,7 @@ def _ensureWithPip(requirements):
     )
     if not slicer.util.confirmOkCancelDisplay(question, REQUESTER):
         return False
-    from SphericalRegLib.control.packages import already_imported
+    from SphericalRegLib.app.packages import already_imported
 
     replaced = already_imported(missing())
     slicer.util.pip_install(requirements)

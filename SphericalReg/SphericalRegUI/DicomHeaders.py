@@ -49,6 +49,6 @@ def readHeader(volumeNode):
 
 def toneOf(dataset, frame=0):
     """What the values of a frame are as Slicer reads them, by the header."""
-    from SphericalRegLib.imaging.tone_tags import tone_as_itk_reads
+    from SphericalRegLib.io.dicom.tone_tags import tone_as_itk_reads
 
     return tone_as_itk_reads(dataset, frame)

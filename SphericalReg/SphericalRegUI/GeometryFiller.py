@@ -78,7 +78,7 @@ class GeometryFiller:
 
     def _fill(self, number, everything=False):
         """Fill from the header, and say what it does not tell; ``everything``: what the user typed too."""
-        from SphericalRegLib.control.geometry_fields import fields_from_dicom
+        from SphericalRegLib.app.geometry_fields import fields_from_dicom
 
         parameters, label = self._parameters(), getattr(self.ui, f"dicom{number}Label")
         volume, geometry = getattr(parameters, f"xray{number}Volume"), getattr(parameters, f"geometry{number}")
@@ -115,7 +115,7 @@ class GeometryFiller:
 
     def possible(self):
         """Whether headers can be read."""
-        from SphericalRegLib.control.packages import missing_packages
+        from SphericalRegLib.app.packages import missing_packages
 
         # looked for until they are there, not again with each change
         self._complete = self._complete or not missing_packages(["torch", "pydicom", "SimpleITK"])

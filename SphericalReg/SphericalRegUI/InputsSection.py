@@ -193,7 +193,7 @@ class InputsSection(VTKObservationMixin):
 
     def _updateView(self, number, calibrated):
         """The problems of one view, shown beside its fields."""
-        from SphericalRegLib.control.geometry_fields import problems
+        from SphericalRegLib.app.geometry_fields import problems
 
         parameters = self._parameters()
         volume = getattr(parameters, f"xray{number}Volume")

@@ -173,7 +173,7 @@ class LandscapeSection:
             show_landscape(parameters.currentLandscape, similarities[index])
 
     def _onEvent(self, event):
-        from SphericalRegLib.control import Finished, Progressed
+        from SphericalRegLib.app import Finished, Progressed
 
         bar = self.ui.landscapeProgressBar
         if isinstance(event, Progressed):

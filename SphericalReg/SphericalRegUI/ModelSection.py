@@ -55,7 +55,7 @@ class ModelSection:
         self._folder = self._listed = None
 
     def _listModels(self):
-        from SphericalRegLib.control.models import find_models
+        from SphericalRegLib.app.models import find_models
 
         parameters = self._parameters()
         folder = parameters.modelFolder
@@ -100,7 +100,7 @@ class ModelSection:
 
     def _examine(self, path):
         """What the chosen file says of itself, or why it cannot be used; its header alone is read."""
-        from SphericalRegLib.control.models import read_model_file
+        from SphericalRegLib.app.models import read_model_file
         from SphericalRegLib.errors import CheckpointError
 
         self._chosen, self._problem = None, ""
@@ -163,7 +163,7 @@ class ModelSection:
             return
         self._curve.clear()
         with reported(self.ui.trainingLabel):
-            from SphericalRegLib.control.models import training_arguments
+            from SphericalRegLib.app.models import training_arguments
             from SphericalRegLib.errors import InputError
 
             parameters = self._parameters()
@@ -181,7 +181,7 @@ class ModelSection:
             self._session.train(arguments)
 
     def _onTrainingEvent(self, event):
-        from SphericalRegLib.control import Cancelled, Failed, Finished, Progressed, StateChanged
+        from SphericalRegLib.app import Cancelled, Failed, Finished, Progressed, StateChanged
 
         bar, label = self.ui.trainingProgressBar, self.ui.trainingLabel
         if isinstance(event, Progressed):
@@ -203,7 +203,7 @@ class ModelSection:
                 self.update()
 
     def _showProgress(self, lines):
-        from SphericalRegLib.control.models import training_news
+        from SphericalRegLib.app.models import training_news
 
         news = training_news(lines)
         if news.done is not None:

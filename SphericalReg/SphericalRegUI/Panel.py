@@ -151,7 +151,7 @@ class Panel:
             say(label, "")
 
     def _onEvent(self, event):
-        from SphericalRegLib.control import StateChanged
+        from SphericalRegLib.app import StateChanged
 
         if not isinstance(event, StateChanged):
             return

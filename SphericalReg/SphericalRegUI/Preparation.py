@@ -60,14 +60,14 @@ def calibrationPath(parameters):
 
 def calibratedViews(path):
     """The views of a calibration file."""
-    from SphericalRegLib.geometry.calibration_files import read_autoscoper, read_json
+    from SphericalRegLib.io.calibration_files import read_autoscoper, read_json
 
     return read_json(path).views if path.suffix.lower() == ".json" else [read_autoscoper(path)]
 
 
 def viewFields(geometry):
     """The engine's ``ViewFields`` of a geometry as typed."""
-    from SphericalRegLib.control.geometry_fields import ViewFields
+    from SphericalRegLib.app.geometry_fields import ViewFields
 
     return ViewFields(
         sdd=geometry.sdd,
@@ -135,7 +135,7 @@ class Preparation:
 
     def xrays(self, snapshot):
         """The X-rays with their views in one rig."""
-        from SphericalRegLib.control.geometry_fields import nominal, views_of
+        from SphericalRegLib.app.geometry_fields import nominal, views_of
         from SphericalRegLib.errors import InputError
         from SphericalRegLib.scene.xray import xray_from_volume
 
@@ -198,7 +198,7 @@ class Preparation:
 
     def case(self, snapshot, volume, xrays, method=None, whole=None, model=None):
         """What is known of the pose, for the engine."""
-        from SphericalRegLib.control.cases import case_for
+        from SphericalRegLib.app.cases import case_for
 
         points, pixels = self.landmarks(snapshot)
         return case_for(
@@ -225,8 +225,8 @@ class Preparation:
         """All that a registration job takes."""
         from dataclasses import replace
 
-        from SphericalRegLib.control.methods import LEARNED_FIRST, Advanced, system_for
-        from SphericalRegLib.control.registration_job import Inputs
+        from SphericalRegLib.app.methods import LEARNED_FIRST, Advanced, system_for
+        from SphericalRegLib.app.registration_job import Inputs
         from SphericalRegLib.errors import InputError
         from SphericalRegLib.imaging.volume import to_volume
         from SphericalRegLib.networks.model import load_model
@@ -260,7 +260,7 @@ class Preparation:
         :param folder: where a copy goes; made if it is not there.
         :returns: (path of the file, name for a model of this CT).
         """
-        from SphericalRegLib.imaging.ct_file import write_ct
+        from SphericalRegLib.io.ct_file import write_ct
         from SphericalRegLib.scene.ct import ct_from_volume
         from SphericalRegLib.whole_file import whole_file
 

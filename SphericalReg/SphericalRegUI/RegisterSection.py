@@ -116,13 +116,13 @@ class RegisterSection(VTKObservationMixin):
                 self._session.poseMoved(parameters, caller)
 
     def _missingPackages(self):
-        from SphericalRegLib.control.packages import missing_packages
+        from SphericalRegLib.app.packages import missing_packages
 
         return missing_packages(["torch", "numba"])
 
     def _onEvent(self, event):
-        from SphericalRegLib.control import Progressed, StateChanged
-        from SphericalRegLib.control.state import State
+        from SphericalRegLib.app import Progressed, StateChanged
+        from SphericalRegLib.app.state import State
 
         label, bar = self.ui.registerStatusLabel, self.ui.registerProgressBar
         if isinstance(event, Progressed):

@@ -262,7 +262,7 @@ class ResultSection(VTKObservationMixin):
             self.update()
 
     def _onEvent(self, event):
-        from SphericalRegLib.control import Cancelled, Failed, Finished
+        from SphericalRegLib.app import Cancelled, Failed, Finished
 
         if self._parameters() is None:
             return

@@ -78,7 +78,7 @@ def _boneNames():
 
 def loadTruth(scene):
     """A transform with the sample X-ray's true pose, made where there is none yet."""
-    from SphericalRegLib.imaging.pose_file import read_pose
+    from SphericalRegLib.io.pose_file import read_pose
     from SphericalRegLib.sample import sample_path
     from SphericalRegLib.scene.poses import pose_from_transform, transform_from_pose
 

@@ -18,7 +18,7 @@ class Session:
     """
 
     def __init__(self, scene, schedule, scheduleSlowly, sliceSeconds=0.1):
-        from SphericalRegLib.control import Controller, LatestWins
+        from SphericalRegLib.app import Controller, LatestWins
 
         self.scene = scene
         self._schedule = schedule
@@ -60,7 +60,7 @@ class Session:
         snapshot = Snapshot(parameters)
 
         def engine():
-            from SphericalRegLib.control.registration_job import RegistrationJob
+            from SphericalRegLib.app.registration_job import RegistrationJob
 
             self._landmarks = self.preparation.matchedLandmarks(snapshot)
             self._inputs = self.preparation.inputs(snapshot)
@@ -71,8 +71,8 @@ class Session:
         return run
 
     def _onRegistrationEvent(self, event):
-        from SphericalRegLib.control import Cancelled, Failed, Finished, Progressed
-        from SphericalRegLib.control.failure import failure_of
+        from SphericalRegLib.app import Cancelled, Failed, Finished, Progressed
+        from SphericalRegLib.app.failure import failure_of
 
         try:
             if isinstance(event, Progressed):
@@ -200,7 +200,7 @@ class Session:
         return True
 
     def _prepareLive(self, volume, views):
-        from SphericalRegLib.control.live_drr import LiveDRR
+        from SphericalRegLib.app.live_drr import LiveDRR
 
         key = (id(volume), *(view.intrinsics.tolist() for view in views))
         if key != self._liveKey:
@@ -228,7 +228,7 @@ class Session:
         self.onDrawn(node)
 
     def _onDrawFailed(self, error):
-        from SphericalRegLib.control.failure import failure_of
+        from SphericalRegLib.app.failure import failure_of
 
         self.onMessage(failure_of(error).text)
 
@@ -236,7 +236,7 @@ class Session:
 
     def train(self, arguments):
         """Begin a training as a child process; cancelling it ends the process and its children."""
-        from SphericalRegLib.control.child_process import ProcessJob
+        from SphericalRegLib.app.child_process import ProcessJob
 
         return self.training.start(lambda: ProcessJob(arguments))
 
@@ -245,7 +245,7 @@ class Session:
     def writeReport(self, node, folder, device="auto"):
         """Write result.json, pose.tfm, pictures and report.html of a result; DRRs are drawn anew from its CT."""
         from SphericalRegLib.errors import InputError
-        from SphericalRegLib.evaluation.report import write_record
+        from SphericalRegLib.reporting.report import write_record
         from SphericalRegLib.scene.carm import carm_nodes
         from SphericalRegLib.scene.report import kept_record, where_registered
         from SphericalRegLib.whole_file import whole_folder

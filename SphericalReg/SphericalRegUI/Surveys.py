@@ -28,7 +28,7 @@ class Surveys:
     """
 
     def __init__(self, scene, schedule, preparation, sliceSeconds):
-        from SphericalRegLib.control import Controller
+        from SphericalRegLib.app import Controller
 
         self.scene = scene
         self.preparation = preparation
@@ -72,7 +72,7 @@ class Surveys:
         middle, size = parameters.currentResult or parameters.currentPose, parameters.landscapeSize
 
         def engine():
-            from SphericalRegLib.control.landscape_job import LandscapeJob, axis
+            from SphericalRegLib.app.landscape_job import LandscapeJob, axis
             from SphericalRegLib.errors import InputError
 
             if middle is None:
@@ -96,8 +96,8 @@ class Surveys:
         return run
 
     def _onEvent(self, event):
-        from SphericalRegLib.control import Finished
-        from SphericalRegLib.control.failure import failure_of
+        from SphericalRegLib.app import Finished
+        from SphericalRegLib.app.failure import failure_of
 
         if not isinstance(event, Finished):
             return
@@ -109,7 +109,7 @@ class Surveys:
             raise
 
     def _keep(self, found):
-        from SphericalRegLib.control.landscape_job import display_axis
+        from SphericalRegLib.app.landscape_job import display_axis
         from SphericalRegLib.scene.landscape import Axis, add_landscape
 
         x, y = (Axis(*display_axis(one)) for one in (found.first, found.second))

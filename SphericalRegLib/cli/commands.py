@@ -19,7 +19,7 @@ from SphericalRegLib.cli.render import render
 from SphericalRegLib.cli.simulate import simulate
 from SphericalRegLib.cli.systems import systems
 from SphericalRegLib.cli.train import train
-from SphericalRegLib.evaluation.outcome import DISCLAIMER
+from SphericalRegLib.reporting.outcome import DISCLAIMER
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "register": register,

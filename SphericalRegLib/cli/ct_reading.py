@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from SphericalRegLib.cli.console import Console
-from SphericalRegLib.imaging.ct import CT, MAX_VOXELS, read_ct
+from SphericalRegLib.imaging.ct import CT
+from SphericalRegLib.io.ct import MAX_VOXELS, read_ct
 
 # The options' names, and those of ``read_ct``.
 _KEYWORDS = {
@@ -66,7 +67,7 @@ def read_scan(
         console: to tell notes on; None tells none.
 
     Raises:
-        InputError, GeometryError: as :func:`~SphericalRegLib.imaging.ct.read_ct`.
+        InputError, GeometryError: as :func:`~SphericalRegLib.io.ct.read_ct`.
     """
     options = {_KEYWORDS[name]: value for name, value in reading.items() if name in _KEYWORDS and value is not None}
     most = reading.get("max_voxels")

@@ -12,15 +12,15 @@ import numpy as np
 from SphericalRegLib.cli.describe_xray import about_dicom_xray, about_picture, about_view
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import carm
-from SphericalRegLib.geometry.calibration_files import FORMAT, read_autoscoper, read_json
-from SphericalRegLib.imaging.ct import CT, read_ct
-from SphericalRegLib.imaging.ct_dicom import is_dicom
-from SphericalRegLib.imaging.dicom_file import damage_named, read_dataset
-from SphericalRegLib.imaging.itk_io import TIFF_SUFFIXES, read_header, read_pixels
+from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.imaging.labels import labels_present
-from SphericalRegLib.imaging.modality import described, is_scout, kind_of
-from SphericalRegLib.imaging.pose_file import read_pose
-from SphericalRegLib.imaging.transform_file import TRANSFORM_SUFFIXES
+from SphericalRegLib.io.calibration_files import FORMAT, read_autoscoper, read_json
+from SphericalRegLib.io.ct import read_ct
+from SphericalRegLib.io.dicom.file import damage_named, is_dicom, read_dataset
+from SphericalRegLib.io.dicom.modality import described, is_scout, kind_of
+from SphericalRegLib.io.images.itk_io import TIFF_SUFFIXES, read_header, read_pixels
+from SphericalRegLib.io.pose_file import read_pose
+from SphericalRegLib.io.transform_file import TRANSFORM_SUFFIXES
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.text_files import existing_file, read_json_file, read_text
 

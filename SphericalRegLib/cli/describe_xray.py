@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset
 
-from SphericalRegLib.geometry import dicom_tags
-from SphericalRegLib.geometry.dicom_geometry import DicomGeometry, PartialGeometry, as_far_as_told
+from SphericalRegLib.geometry.nominal import NominalGeometry
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.imaging.dicom_file import damage_named
 from SphericalRegLib.imaging.mask import estimate_mask
-from SphericalRegLib.imaging.modality import described
 from SphericalRegLib.imaging.tone import to_attenuation
-from SphericalRegLib.imaging.xray import SENTENCES, TONE_UNTOLD
-from SphericalRegLib.imaging.xray_dicom import read_dicom_xray
-from SphericalRegLib.imaging.xray_file import read_picture
+from SphericalRegLib.io.dicom import tags
+from SphericalRegLib.io.dicom.file import damage_named
+from SphericalRegLib.io.dicom.geometry import PartialGeometry, as_far_as_told
+from SphericalRegLib.io.dicom.modality import described
+from SphericalRegLib.io.dicom.xray import read_dicom_xray
+from SphericalRegLib.io.xray import SENTENCES, TONE_UNTOLD
+from SphericalRegLib.io.xray_file import read_picture
 
 _NO_ANGLES = "The C-arm's angles: start with --preset, --angles, --landmarks or --start-pose."
 _NO_SAD = "The source-to-isocenter distance: give --sad."
@@ -41,7 +42,7 @@ def about_dicom_xray(path: Path, header: Dataset, frame: int | None) -> dict[str
     Raises:
         InputError: for damaged files and pixels that cannot be used.
     """
-    count = dicom_tags.frame_count(header)
+    count = tags.frame_count(header)
     source = read_dicom_xray(path, 0 if frame is None and count > 1 else frame)
     with damage_named(path):
         told = as_far_as_told(source.dataset, source.frame)
@@ -94,7 +95,7 @@ def about_picture(path: Path, frame: int | None) -> dict[str, Any]:
 def _pixels(dataset: Dataset) -> str:
     signed = "signed" if int(dataset.get("PixelRepresentation") or 0) == 1 else "unsigned"
     bits = dataset.get("BitsStored") or dataset.get("BitsAllocated")
-    photometric = dicom_tags.text(dataset, "PhotometricInterpretation") or "MONOCHROME2"
+    photometric = tags.text(dataset, "PhotometricInterpretation") or "MONOCHROME2"
     return f"{bits} bits, {signed}, {photometric}, {dataset.file_meta.TransferSyntaxUID.name}"
 
 
@@ -130,7 +131,7 @@ def _about_geometry(told: PartialGeometry, rows: int, columns: int) -> dict[str,
     return facts
 
 
-def _sad_alone(geometry: DicomGeometry) -> float | None:
+def _sad_alone(geometry: NominalGeometry) -> float | None:
     """The source-to-isocenter distance where that to the detector is a stand-in, on which it must not depend."""
     depends = geometry.sources is None or "Magnification" in geometry.sources.sad
     return None if depends or geometry.view.sad is None else round(geometry.view.sad, 4)

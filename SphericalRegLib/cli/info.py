@@ -17,9 +17,9 @@ from SphericalRegLib.cli.describe_file import describe
 from SphericalRegLib.cli.device import available_devices
 from SphericalRegLib.cli.remedies import in_options
 from SphericalRegLib.errors import SphericalRegError
-from SphericalRegLib.evaluation.outcome import DISCLAIMER, versions
 from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.rendering import KERNELS
+from SphericalRegLib.reporting.outcome import DISCLAIMER, versions
 
 _DONE, _UNREADABLE = 0, 2
 # Ends of names of facts, and how the value is printed with them.

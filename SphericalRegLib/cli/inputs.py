@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.geometry.calibration_files import read_autoscoper, read_json
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
-from SphericalRegLib.imaging.pose_file import read_pose
-from SphericalRegLib.imaging.xray import XRay, read_xray
+from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization import Case, Marks
-from SphericalRegLib.initialization.landmark_files import read_landmarks
+from SphericalRegLib.io.calibration_files import read_autoscoper, read_json
+from SphericalRegLib.io.landmarks.files import read_landmarks
+from SphericalRegLib.io.pose_file import read_pose
+from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.networks.model import Model
 
 Preset = Literal["AP", "PA", "left lateral", "right lateral"]

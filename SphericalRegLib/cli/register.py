@@ -6,6 +6,7 @@ from pathlib import Path
 
 from typing_extensions import Unpack
 
+from SphericalRegLib.app.registration_job import Inputs, RegistrationJob
 from SphericalRegLib.cli.choices import OptimizerName, SimilarityName
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
@@ -14,16 +15,15 @@ from SphericalRegLib.cli.inputs import IntensityName, Preset, read_case, read_xr
 from SphericalRegLib.cli.outputs import output_folder
 from SphericalRegLib.cli.remedies import in_options
 from SphericalRegLib.cli.system_choice import chosen_system
-from SphericalRegLib.control.registration_job import Inputs, RegistrationJob
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.evaluation.outcome import Outcome
-from SphericalRegLib.evaluation.report import write_outputs
-from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
-from SphericalRegLib.imaging.xray import TONE_UNTOLD
 from SphericalRegLib.initialization.search import SearchRange
+from SphericalRegLib.io.pose_file import read_pose
+from SphericalRegLib.io.xray import TONE_UNTOLD
 from SphericalRegLib.networks.model import Model, load_model
 from SphericalRegLib.registration import Conditions, System
+from SphericalRegLib.reporting.outcome import Outcome
+from SphericalRegLib.reporting.report import write_outputs
 from SphericalRegLib.threads import set_threads
 
 ACCEPTED, REJECTED = 0, 3

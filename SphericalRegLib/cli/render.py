@@ -17,9 +17,9 @@ from SphericalRegLib.cli.outputs import output_files
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry import carm, se3
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.imaging.picture import write_image
-from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.io.picture import write_image
+from SphericalRegLib.io.pose_file import read_pose
 from SphericalRegLib.threads import set_threads
 
 

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 
 from SphericalRegLib.evaluation.capture_report import GROSS_MM, SUCCESS_MM, CaptureReport
 from SphericalRegLib.evaluation.comparison import COLUMNS, Pair, pairs, summaries
-from SphericalRegLib.evaluation.outcome import DISCLAIMER
-from SphericalRegLib.evaluation.report_style import STYLE
+from SphericalRegLib.reporting.outcome import DISCLAIMER
+from SphericalRegLib.reporting.report_style import STYLE
 
 _TITLES = {
     "smsr": f"below {SUCCESS_MM:g} mm",

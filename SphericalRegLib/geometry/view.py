@@ -152,3 +152,13 @@ def is_rigid(matrix: Tensor, tolerance: float = 1e-4) -> bool:
         and torch.linalg.det(rotation) > 0
         and (matrix[3] - last).abs().max() < tolerance
     )
+
+
+def mirrored_view(view: View) -> View:
+    """The same view with its image read as a mirror image (left and right) of what it was read as.
+
+    Nothing moves in the file: the principal point stays, the focal length along the columns changes its sign.
+    """
+    k = view.intrinsics.clone()
+    k[0, 0] = -k[0, 0]
+    return View(k, view.height, view.width, view.sdd, view.camera_from_rig, view.sad, view.name)

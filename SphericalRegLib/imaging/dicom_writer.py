@@ -12,10 +12,10 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, XRayAngiographicImageStorag
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import carm
-from SphericalRegLib.geometry.dicom_geometry import dicom_tags_from_view
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.instruments import Collimator, Margins
 from SphericalRegLib.imaging.simulate import SimulatedXRay
+from SphericalRegLib.io.dicom.geometry import dicom_tags_from_view
 from SphericalRegLib.whole_file import write_whole
 
 # Type 2: must be there, may be empty; a date would make every file differ.

@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.evaluation import figures
-from SphericalRegLib.imaging.picture import to_gray
 from SphericalRegLib.imaging.pyramid import resize_area
+from SphericalRegLib.io.picture import to_gray
+from SphericalRegLib.reporting import figures
 
 ComparisonMode = Literal["checkerboard", "edges", "difference"]
 COMPARISONS: tuple[ComparisonMode, ...] = ("checkerboard", "edges", "difference")

@@ -11,8 +11,10 @@ from vtk.util import numpy_support
 
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry import frames
-from SphericalRegLib.imaging import grid, hounsfield
-from SphericalRegLib.imaging.ct import CT, MAX_VOXELS
+from SphericalRegLib.imaging import hounsfield
+from SphericalRegLib.imaging.ct import CT
+from SphericalRegLib.io.ct import MAX_VOXELS
+from SphericalRegLib.io.images import grid
 from SphericalRegLib.scene import matrices, nodes
 from SphericalRegLib.scene.nodes import Node
 

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.evaluation.report import Record
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.xray import XRay
+from SphericalRegLib.reporting.report import Record
 from SphericalRegLib.scene import carm, detector, results, tables
 from SphericalRegLib.scene.nodes import Node
 

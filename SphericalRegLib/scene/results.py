@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.evaluation.landmark_errors import LandmarkError, landmark_errors, means
-from SphericalRegLib.evaluation.outcome import Outcome
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
+from SphericalRegLib.reporting.landmark_errors import LandmarkError, landmark_errors, means
+from SphericalRegLib.reporting.outcome import Outcome
 from SphericalRegLib.scene import carm, detector, landmarks, models, nodes, poses, tables
 from SphericalRegLib.scene.nodes import Node, Scene
 

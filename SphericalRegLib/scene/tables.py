@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import vtk
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.evaluation.landmark_errors import MEASURES, LandmarkError, means
 from SphericalRegLib.registration.result import Progress
+from SphericalRegLib.reporting.landmark_errors import MEASURES, LandmarkError, means
 from SphericalRegLib.scene import nodes
 from SphericalRegLib.scene.nodes import Node, Scene
 

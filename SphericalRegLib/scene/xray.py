@@ -6,7 +6,7 @@ import numpy as np
 from vtk.util import numpy_support
 
 from SphericalRegLib.errors import GeometryError, InputError
-from SphericalRegLib.geometry.dicom_geometry import DicomGeometry
+from SphericalRegLib.geometry.nominal import NominalGeometry
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.mask import estimate_mask
 from SphericalRegLib.imaging.tone import TONES, Tone, to_attenuation
@@ -71,7 +71,7 @@ def xray_from_volume(
     frame: int | None = None,
     usable: np.ndarray | None = None,
     start_angles: tuple[float, float] | None = None,
-    geometry: DicomGeometry | None = None,
+    geometry: NominalGeometry | None = None,
 ) -> XRay:
     """An X-ray for registration from a volume node. Where the node lies in the scene does not matter: its view tells.
 

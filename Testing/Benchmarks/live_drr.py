@@ -10,11 +10,11 @@ import json
 import statistics
 import time
 
-from SphericalRegLib.control.live_drr import LiveDRR
+from SphericalRegLib.app.live_drr import LiveDRR
 from SphericalRegLib.evaluation.cases import capture_view
 from SphericalRegLib.geometry.carm import pose_from_preset
-from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.sample import sample_path
 
 

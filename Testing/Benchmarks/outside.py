@@ -14,7 +14,6 @@ import json
 
 import numpy as np
 import torch
-from SphericalRegLib.registration.learned import prepare
 from torch import Tensor
 
 from SphericalRegLib.evaluation.cases import CaptureCase, bone_points, capture_view, simulated_xray
@@ -22,14 +21,15 @@ from SphericalRegLib.evaluation.metrics import mtre
 from SphericalRegLib.evaluation.statistics import smsr, wilson_interval
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.carm import pose_from_preset
-from SphericalRegLib.imaging.ct import read_ct
-from SphericalRegLib.imaging.degrade import random_degradations
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.initialization.regressed import regressed_poses
 from SphericalRegLib.initialization.search import SearchRange
+from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Settings, register
+from SphericalRegLib.registration.learned import prepare
 from SphericalRegLib.sample import sample_path
+from SphericalRegLib.simulation.degrade import random_degradations
 
 KINDS = ("within", "beyond", "opposite")
 

@@ -26,9 +26,10 @@ from SphericalRegLib.evaluation.cases import bone_points, capture_view, draw_cas
 from SphericalRegLib.evaluation.statistics import bootstrap_interval, percentile, wilson_interval
 from SphericalRegLib.evaluation.suites import Suite
 from SphericalRegLib.geometry.volume import Volume
-from SphericalRegLib.imaging.ct import CT, read_ct
+from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import XRay
+from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.sample import sample_path
 from SphericalRegLib.training.trainer import Schedule, Trainer, TrainingStep
 

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from SphericalRegLib.registration.learned import learned_stage, prepare
 from torch import Tensor
 
 from SphericalRegLib.errors import InputError
@@ -23,11 +22,12 @@ from SphericalRegLib.evaluation.cases import bone_points, capture_view, draw_cas
 from SphericalRegLib.evaluation.statistics import percentile, smsr, wilson_interval
 from SphericalRegLib.evaluation.suites import SUITES
 from SphericalRegLib.geometry.volume import Volume
-from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import XRay
+from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Settings, register
+from SphericalRegLib.registration.learned import learned_stage, prepare
 from SphericalRegLib.sample import sample_path
 
 Method = Callable[[Volume, XRay, Tensor], tuple[Tensor, Settings]]

@@ -18,14 +18,15 @@ from torch import Tensor
 
 from SphericalRegLib.evaluation.cases import bone_points
 from SphericalRegLib.geometry import se3
-from SphericalRegLib.geometry.calibration_files import read_autoscoper
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.crop import cropped_around
-from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.volume import to_volume
-from SphericalRegLib.imaging.xray import XRay, read_xray
+from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization.search import SearchRange
+from SphericalRegLib.io.calibration_files import read_autoscoper
+from SphericalRegLib.io.ct import read_ct
+from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.registration import Result, bone_settings, register
 
 # Middle of the radius, as pixels (column, row) that a person read off the pictures of camera 1 and 2: at the joint and

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from SphericalRegLib.app.models import find_models, read_model_file
 from SphericalRegLib.cli.info import describe
 from SphericalRegLib.cli.main import main
-from SphericalRegLib.control.models import find_models, read_model_file
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.imaging.ct import read_ct
-from SphericalRegLib.imaging.labels import read_label_names
-from SphericalRegLib.imaging.pose_file import read_pose
-from SphericalRegLib.imaging.xray import read_xray
-from SphericalRegLib.initialization.landmark_files import read_landmarks
+from SphericalRegLib.io.ct import read_ct
+from SphericalRegLib.io.labels import read_label_names
+from SphericalRegLib.io.landmarks.files import read_landmarks
+from SphericalRegLib.io.pose_file import read_pose
+from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.networks.model import load_model
 
 Reader = Callable[[Path, Path], None]

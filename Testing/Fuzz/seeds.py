@@ -11,8 +11,8 @@ import numpy as np
 import SimpleITK
 import torch
 
-from SphericalRegLib.geometry.calibration_files import write_autoscoper, write_json
 from SphericalRegLib.geometry.view import View
+from SphericalRegLib.io.calibration_files import write_autoscoper, write_json
 from SphericalRegLib.networks.encoder import Encoder
 from SphericalRegLib.networks.model import Model, ModelCard
 from SphericalRegLib.networks.regressor import PoseRegressor

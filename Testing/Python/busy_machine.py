@@ -27,10 +27,10 @@ def main() -> None:
 
 
 def _run(registrations: int) -> dict[str, object]:
-    from SphericalRegLib.imaging.ct import read_ct
     from SphericalRegLib.imaging.volume import to_volume
-    from SphericalRegLib.imaging.xray import read_xray
     from SphericalRegLib.initialization.given import start_poses
+    from SphericalRegLib.io.ct import read_ct
+    from SphericalRegLib.io.xray import read_xray
     from SphericalRegLib.registration import Settings, register
     from SphericalRegLib.rendering import linearize
     from SphericalRegLib.sample import sample_path

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from SphericalRegLib import child_python
-from SphericalRegLib.control.child_process import ProcessJob
-from SphericalRegLib.control.models import training_arguments
+from SphericalRegLib.app.child_process import ProcessJob
+from SphericalRegLib.app.models import training_arguments
 from SphericalRegLib.evaluation.workers import spread
 
 ROOT = Path(__file__).resolve().parents[2]

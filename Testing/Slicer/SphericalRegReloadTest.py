@@ -11,7 +11,7 @@ from SelfTestCase import SelfTestCase
 class SphericalRegReloadTest(SelfTestCase):
     def test_TheLibraryIsReloadedToo(self):
         widget, _parameters = self.enter()
-        before = {name: sys.modules[name] for name in ("SphericalRegUI.Panel", "SphericalRegLib.control.controller")}
+        before = {name: sys.modules[name] for name in ("SphericalRegUI.Panel", "SphericalRegLib.app.controller")}
         widget.onReload()
         widget, parameters = self.enter()
         self.assertIsNotNone(parameters)

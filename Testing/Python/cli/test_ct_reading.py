@@ -9,7 +9,7 @@ from SphericalRegLib.cli.arguments import list_options, options_of
 from SphericalRegLib.cli.commands import COMMANDS
 from SphericalRegLib.cli.ct_reading import CTReading
 from SphericalRegLib.cli.main import main
-from SphericalRegLib.imaging.ct import read_ct
+from SphericalRegLib.io.ct import read_ct
 
 READERS = [name for name, command in COMMANDS.items() if {"ct", "file"} & set(options_of(command))]
 

@@ -13,9 +13,9 @@ import SimpleITK
 import torch
 
 from SphericalRegLib.cli.main import main
-from SphericalRegLib.imaging.transform_file import write_transform
+from SphericalRegLib.io.transform_file import write_transform
 from SphericalRegLib.sample import sample_path
-from Testing.Python.imaging import builders
+from Testing.Python.io import builders
 
 
 def told(capsys: pytest.CaptureFixture[str], *files: object, code: int = 0) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 
 from SphericalRegLib.cli import landscape as command
 from SphericalRegLib.cli.main import main
-from SphericalRegLib.imaging.pose_file import read_pose
+from SphericalRegLib.io.pose_file import read_pose
 from SphericalRegLib.landscape.files import read_npz
 from SphericalRegLib.landscape.survey import Survey
 from SphericalRegLib.sample import sample_path

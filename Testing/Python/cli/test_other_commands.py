@@ -14,10 +14,10 @@ import torch
 
 from SphericalRegLib.cli.main import main
 from SphericalRegLib.geometry import carm, se3
-from SphericalRegLib.geometry.calibration_files import read_json, write_json
-from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.volume import to_volume
-from SphericalRegLib.imaging.xray import read_xray
+from SphericalRegLib.io.calibration_files import read_json, write_json
+from SphericalRegLib.io.ct import read_ct
+from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.sample import sample_path
 
 

@@ -16,9 +16,9 @@ import torch
 
 from SphericalRegLib.cli.main import main
 from SphericalRegLib.geometry import se3
-from SphericalRegLib.imaging.ct import read_ct
-from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.io.ct import read_ct
+from SphericalRegLib.io.pose_file import read_pose
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.sample import sample_path
 

@@ -13,10 +13,10 @@ import torch
 
 from SphericalRegLib.cli.main import main
 from SphericalRegLib.geometry import se3
-from SphericalRegLib.geometry.calibration_files import read_json, write_autoscoper, write_json
 from SphericalRegLib.geometry.carm import pose_from_preset
-from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.io.calibration_files import read_json, write_autoscoper, write_json
+from SphericalRegLib.io.ct import read_ct
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

@@ -9,7 +9,8 @@ import pytest
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.capture import evaluate_capture
 from SphericalRegLib.evaluation.capture_report import CaptureReport, CaptureRow
-from SphericalRegLib.imaging.ct import CT, read_ct
+from SphericalRegLib.imaging.ct import CT
+from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.sample import sample_path
 
 

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from SphericalRegLib.errors import GeometryError
 from SphericalRegLib.geometry import carm, frames, se3
-from SphericalRegLib.geometry.dicom_geometry import mirrored_view
-from SphericalRegLib.geometry.view import View
+from SphericalRegLib.geometry.view import View, mirrored_view
 
 ISOCENTER = torch.tensor([12.0, -190.0, 870.0], dtype=torch.float64)
 SAD = 700.0

@@ -8,7 +8,7 @@ from SphericalRegLib.errors import InputError
 from SphericalRegLib.imaging.attenuation import linear_attenuation
 from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.imaging.volume import body_box, to_volume
-from Testing.Python.imaging import builders
+from Testing.Python.io import builders
 
 
 def patient() -> CT:

@@ -7,12 +7,12 @@ import SimpleITK
 import torch
 
 from SphericalRegLib.errors import GeometryError, InputError
-from SphericalRegLib.geometry.dicom_geometry import view_from_dicom
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.degrade import Degradations
 from SphericalRegLib.imaging.dicom_writer import write_xray_dicom
 from SphericalRegLib.imaging.instruments import Circle, Margins
 from SphericalRegLib.imaging.simulate import SimulatedXRay
+from SphericalRegLib.io.dicom.geometry import view_from_dicom
 
 
 def picture(view: View, settings: Degradations | None = None) -> SimulatedXRay:

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from SphericalRegLib.geometry.volume import Volume
-from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.fingerprint import fingerprint
 from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.sample import sample_path
 
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import carm, se3
-from SphericalRegLib.geometry.dicom_geometry import mirrored_view
-from SphericalRegLib.geometry.view import View, is_rigid
+from SphericalRegLib.geometry.view import View, is_rigid, mirrored_view
 from SphericalRegLib.initialization.landmarks import match_by_name, pose_from_landmarks
 from SphericalRegLib.initialization.reprojection import jacobian, observe, refine, residuals
 

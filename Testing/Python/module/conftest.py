@@ -9,12 +9,12 @@ import pytest
 import torch
 
 import SphericalRegLib
-from SphericalRegLib.control.geometry_fields import fields_from_dicom
-from SphericalRegLib.imaging.ct import read_ct
-from SphericalRegLib.imaging.pose_file import read_pose
-from SphericalRegLib.imaging.xray import read_xray
+from SphericalRegLib.app.geometry_fields import fields_from_dicom
+from SphericalRegLib.io.ct import read_ct
+from SphericalRegLib.io.pose_file import read_pose
+from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.sample import sample_path
-from Testing.Python.control.doubles import Diary, HandTurned
+from Testing.Python.app.doubles import Diary, HandTurned
 from Testing.Python.module.builders import NAME, choice, volume_node
 from Testing.Python.module.parameters import stand_in
 from Testing.Python.skips import NEEDS_SCENE

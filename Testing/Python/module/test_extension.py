@@ -122,7 +122,7 @@ def test_requirements_are_those_of_the_project_without_torch():
 
 
 def test_the_panel_asks_for_every_package_that_the_project_needs():
-    from SphericalRegLib.control.packages import NEEDED
+    from SphericalRegLib.app.packages import NEEDED
 
     text = (MODULE / "Resources" / "requirements.txt").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]

@@ -7,8 +7,8 @@ import pydicom
 import pytest
 import torch
 
-from SphericalRegLib.control import Failed, State
-from SphericalRegLib.imaging.xray import read_xray
+from SphericalRegLib.app import Failed, State
+from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.sample import sample_path
 from Testing.Python.module.builders import NAME, choice, node_count, stand_with
 
@@ -83,7 +83,7 @@ class TestConverting:
         from SphericalRegUI.Preparation import Snapshot
 
         from SphericalRegLib.errors import InputError
-        from SphericalRegLib.geometry.calibration_files import write_json
+        from SphericalRegLib.io.calibration_files import write_json
 
         view = read_xray(sample_path(f"{NAME}_ap.dcm")).view
         path = tmp_path / "views.json"
@@ -112,7 +112,7 @@ class TestTrainingFile:
         assert session.preparation.trainingFile(node, tmp_path)[0] == tmp_path / "CT_for_training.nrrd"
 
     def test_of_a_ct_that_was_moved_is_a_copy_where_the_scene_shows_it(self, session, parameters, tmp_path):
-        from SphericalRegLib.imaging.ct import read_ct
+        from SphericalRegLib.io.ct import read_ct
         from SphericalRegLib.scene.ct import ct_from_volume
         from SphericalRegLib.scene.poses import transform_from_pose
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from SphericalRegLib.control import Cancelled, Failed, Finished, Progressed, State
+from SphericalRegLib.app import Cancelled, Failed, Finished, Progressed, State
 from Testing.Python.module.builders import node_count
 
 

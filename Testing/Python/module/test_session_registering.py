@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from SphericalRegLib.control import Failed, Finished, Progressed
+from SphericalRegLib.app import Failed, Finished, Progressed
 from SphericalRegLib.evaluation.metrics import mtre
 from SphericalRegLib.geometry import se3
-from SphericalRegLib.imaging.xray import read_xray
+from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.sample import sample_path
 from Testing.Python.module.builders import (
     NAME,

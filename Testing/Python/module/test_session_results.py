@@ -8,7 +8,7 @@ import pytest
 import SimpleITK
 import torch
 
-from SphericalRegLib.control import Failed, State
+from SphericalRegLib.app import Failed, State
 from SphericalRegLib.sample import sample_path
 from Testing.Python.module.builders import NAME, bones_of, node_count, scene_center
 

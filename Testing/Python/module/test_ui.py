@@ -246,12 +246,12 @@ class TestChoices:
     """Values in Choices.py are the engine's names."""
 
     def test_methods(self):
-        from SphericalRegLib.control.methods import METHODS
+        from SphericalRegLib.app.methods import METHODS
 
         assert tuple(choices_of("Method").values()) == METHODS
 
     def test_advanced_choices(self):
-        from SphericalRegLib.control.methods import LEVELS, optimizer_choices, similarity_choices
+        from SphericalRegLib.app.methods import LEVELS, optimizer_choices, similarity_choices
 
         assert tuple(choices_of("Similarity").values()) == similarity_choices()
         assert tuple(choices_of("Optimizer").values()) == optimizer_choices()
@@ -280,7 +280,7 @@ class TestChoices:
         assert {entry.title for entry in SIMILARITIES.values()} <= offered
 
     def test_presets(self):
-        from SphericalRegLib.control.geometry_fields import ANGLES, AUTOMATIC
+        from SphericalRegLib.app.geometry_fields import ANGLES, AUTOMATIC
         from SphericalRegLib.geometry.carm import PRESETS
 
         assert set(choices_of("Preset").values()) == {AUTOMATIC, ANGLES, *PRESETS}
@@ -296,7 +296,7 @@ class TestChoices:
         assert tuple(choices_of("PoseParameter").values()) == tuple(PARAMETERS)
 
     def test_a_landscapes_axes_are_called_what_the_panel_calls_the_parameters(self):
-        from SphericalRegLib.control.landscape_job import axis, display_axis
+        from SphericalRegLib.app.landscape_job import axis, display_axis
 
         text = (MODULE / "SphericalRegUI" / "Choices.py").read_text(encoding="utf-8")
         labels = dict(re.findall(r'PoseParameter\.(\w+): _\("([^"]+)"\)', text))

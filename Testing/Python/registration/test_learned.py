@@ -8,24 +8,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from SphericalRegLib.registration.learned import learned_stage, prepare, with_learned_stage
-from SphericalRegLib.registration.settings import bone_settings
 from torch import nn
 
 from SphericalRegLib.errors import CheckpointError, InputError
 from SphericalRegLib.evaluation.cases import capture_view, draw_case, simulated_xray
 from SphericalRegLib.evaluation.suites import SUITES
 from SphericalRegLib.geometry import se3
-from SphericalRegLib.imaging.ct import read_ct
 from SphericalRegLib.imaging.fingerprint import fingerprint
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.initialization.search import SearchRange
+from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.networks.encoder import Encoder
 from SphericalRegLib.networks.model import Model, ModelCard, load_model
 from SphericalRegLib.networks.regressor import Prediction
 from SphericalRegLib.networks.volume_network import volume_network
 from SphericalRegLib.registration import Registration, Settings, register
+from SphericalRegLib.registration.learned import learned_stage, prepare, with_learned_stage
 from SphericalRegLib.registration.levels import Levels
+from SphericalRegLib.registration.settings import bone_settings
 from SphericalRegLib.sample import sample_path
 
 TRUTH = {"rotation_deg": 20.0, "in_plane_mm": 50.0, "depth_mm": 100.0}

@@ -19,18 +19,20 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from SphericalRegLib.evaluation.outcome import Outcome
-from SphericalRegLib.evaluation.report import drr_images, only_bone
 from SphericalRegLib.geometry import carm as angles
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
-from SphericalRegLib.imaging.ct import CT, read_ct
-from SphericalRegLib.imaging.pose_file import read_pose
+from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.imaging.volume import to_volume
-from SphericalRegLib.imaging.xray import XRay, read_xray
+from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization.given import start_poses
+from SphericalRegLib.io.ct import read_ct
+from SphericalRegLib.io.pose_file import read_pose
+from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.registration import Registration, Settings
+from SphericalRegLib.reporting.outcome import Outcome
+from SphericalRegLib.reporting.report import drr_images, only_bone
 from SphericalRegLib.sample import sample_path
 from SphericalRegLib.scene import camera, carm, landscape, overlay, rendering, results
 from Testing.Python.scene.builders import add_volume

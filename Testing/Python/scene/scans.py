@@ -11,8 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from SphericalRegLib.evaluation.outcome import Outcome
-from SphericalRegLib.evaluation.report import drr_images
 from SphericalRegLib.geometry import carm, se3
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
@@ -21,6 +19,8 @@ from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.registration import Registration, Settings, Stage
+from SphericalRegLib.reporting.outcome import Outcome
+from SphericalRegLib.reporting.report import drr_images
 from SphericalRegLib.similarity import GradientNCC, ToneFreeGradient
 
 LANDMARKS = {"head": (3.0, 14.0, 9.0), "shaft": (20.0, 6.0, 16.0), "tip": (11.0, 20.0, 3.0), "rim": (26.0, 24.0, 12.0)}

@@ -10,7 +10,7 @@ import pydicom
 import pytest
 import SimpleITK
 
-from SphericalRegLib.initialization.landmark_files import read_landmarks
+from SphericalRegLib.io.landmarks.files import read_landmarks
 from SphericalRegLib.sample import sample_path
 from SphericalRegLib.scene.landmarks import markups_from_landmarks, markups_on_image
 from Testing.Python.scene.builders import vtk_matrix

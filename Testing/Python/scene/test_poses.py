@@ -12,7 +12,7 @@ import torch
 
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry import se3
-from SphericalRegLib.imaging.transform_file import write_transform
+from SphericalRegLib.io.transform_file import write_transform
 from SphericalRegLib.scene import matrices
 from SphericalRegLib.scene.poses import Maps, pose_from_transform, set_pose, transform_from_pose
 from Testing.Python.scene.builders import add_bent_transform, add_linear_transform, add_volume

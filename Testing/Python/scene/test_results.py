@@ -13,8 +13,8 @@ import torch
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation import metrics
-from SphericalRegLib.evaluation.landmark_errors import landmark_errors, means
 from SphericalRegLib.geometry import se3
+from SphericalRegLib.reporting.landmark_errors import landmark_errors, means
 from SphericalRegLib.scene import carm, poses, results, tables
 from SphericalRegLib.scene.landmarks import landmarks_from_markups, pixels_from_markups
 from Testing.Python.scene import scans

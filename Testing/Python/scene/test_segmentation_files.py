@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from SphericalRegLib.imaging.labels import read_labels
+from SphericalRegLib.io.labels import read_labels
 from Testing.Python.scene.builders import add_volume
 from Testing.Python.scene.test_ct import segmented
 

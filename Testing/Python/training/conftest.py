@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from SphericalRegLib.imaging.ct import CT, read_ct
+from SphericalRegLib.imaging.ct import CT
+from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.sample import sample_path
 
 

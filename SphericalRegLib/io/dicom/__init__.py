@@ -1,0 +1,1 @@
+"""DICOM headers and pixels: an X-ray, its projection geometry, its tone."""

@@ -1,0 +1,1 @@
+"""A CT as a DICOM series: slices found, chosen, stacked and decoded."""

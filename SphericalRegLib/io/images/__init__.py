@@ -1,0 +1,1 @@
+"""Image files by ITK: what their headers say is checked before ITK believes it."""

@@ -1,0 +1,1 @@
+"""One registration, reported: its outcome as data, its figures, its errors at landmarks, and its page."""
