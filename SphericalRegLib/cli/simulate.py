@@ -19,11 +19,11 @@ from SphericalRegLib.geometry import carm, se3
 from SphericalRegLib.geometry.calibration_files import write_json
 from SphericalRegLib.geometry.dicom_geometry import mirrored_view
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.imaging import simulate as simulator
-from SphericalRegLib.imaging.degrade import Degradations, random_degradations
-from SphericalRegLib.imaging.dicom_writer import write_xray_dicom
 from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.simulation import simulate as simulator
+from SphericalRegLib.simulation.degrade import Degradations, random_degradations
+from SphericalRegLib.simulation.dicom_writer import write_xray_dicom
 from SphericalRegLib.threads import set_threads
 
 _GOOD_SYSTEM = Degradations()

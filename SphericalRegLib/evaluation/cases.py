@@ -17,12 +17,12 @@ from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.carm import pose_from_preset
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.ct import CT
-from SphericalRegLib.imaging.degrade import Degradations, random_degradations
-from SphericalRegLib.imaging.dicom_writer import write_xray_dicom
 from SphericalRegLib.imaging.labels import select_labels
-from SphericalRegLib.imaging.simulate import simulate
 from SphericalRegLib.imaging.xray import XRay, read_xray
 from SphericalRegLib.initialization.search import SearchRange
+from SphericalRegLib.simulation.degrade import Degradations, random_degradations
+from SphericalRegLib.simulation.dicom_writer import write_xray_dicom
+from SphericalRegLib.simulation.simulate import simulate
 
 _BONE_HU = 250.0
 

@@ -22,7 +22,6 @@ from SphericalRegLib.evaluation.statistics import smsr, wilson_interval
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.carm import pose_from_preset
 from SphericalRegLib.imaging.ct import read_ct
-from SphericalRegLib.imaging.degrade import random_degradations
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.initialization.regressed import regressed_poses
 from SphericalRegLib.initialization.search import SearchRange
@@ -30,6 +29,7 @@ from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Settings, register
 from SphericalRegLib.registration.learned import prepare
 from SphericalRegLib.sample import sample_path
+from SphericalRegLib.simulation.degrade import random_degradations
 
 KINDS = ("within", "beyond", "opposite")
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.imaging.instruments import Circle, Collimator, Instrument, Margins, Rectangle, Wire
+from SphericalRegLib.simulation.instruments import Circle, Collimator, Instrument, Margins, Rectangle, Wire
 
 
 @dataclass(frozen=True)

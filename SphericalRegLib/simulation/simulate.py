@@ -14,11 +14,11 @@ from scipy.ndimage import gaussian_filter
 
 from SphericalRegLib.compilation import compiled
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.imaging import instruments
-from SphericalRegLib.imaging.degrade import Degradations
-from SphericalRegLib.imaging.siddon import FloatArray, line_integrals
-from SphericalRegLib.imaging.spectrum import Spectrum, tube_spectrum
-from SphericalRegLib.imaging.tissue import TissueModel
+from SphericalRegLib.simulation import instruments
+from SphericalRegLib.simulation.degrade import Degradations
+from SphericalRegLib.simulation.siddon import FloatArray, line_integrals
+from SphericalRegLib.simulation.spectrum import Spectrum, tube_spectrum
+from SphericalRegLib.simulation.tissue import TissueModel
 from SphericalRegLib.threads import share_out
 
 # Less is not worth handing to another thread: a thousand rays take some milliseconds.

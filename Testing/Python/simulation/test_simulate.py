@@ -7,10 +7,10 @@ import pytest
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.imaging.degrade import Degradations, noise_free, random_degradations
-from SphericalRegLib.imaging.instruments import Circle, Ellipse, Margins, Rectangle, Wire, aperture, transmission
-from SphericalRegLib.imaging.simulate import develop, expose, scatter, simulate, to_attenuation, transmit
-from SphericalRegLib.imaging.spectrum import MATERIALS, Spectrum, mass_attenuation, monochromatic, tube_spectrum
+from SphericalRegLib.simulation.degrade import Degradations, noise_free, random_degradations
+from SphericalRegLib.simulation.instruments import Circle, Ellipse, Margins, Rectangle, Wire, aperture, transmission
+from SphericalRegLib.simulation.simulate import develop, expose, scatter, simulate, to_attenuation, transmit
+from SphericalRegLib.simulation.spectrum import MATERIALS, Spectrum, mass_attenuation, monochromatic, tube_spectrum
 
 VIEW = View.from_spacing(48, 64, 1000.0, (2.0, 2.0), sad=700.0)
 

@@ -14,8 +14,8 @@ from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import carm
 from SphericalRegLib.geometry.dicom_geometry import dicom_tags_from_view
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.imaging.instruments import Collimator, Margins
-from SphericalRegLib.imaging.simulate import SimulatedXRay
+from SphericalRegLib.simulation.instruments import Collimator, Margins
+from SphericalRegLib.simulation.simulate import SimulatedXRay
 from SphericalRegLib.whole_file import write_whole
 
 # Type 2: must be there, may be empty; a date would make every file differ.
@@ -45,7 +45,7 @@ def write_xray_dicom(
 
     Args:
         path: of the file to write; its folder must exist.
-        xray: what :func:`~SphericalRegLib.imaging.simulate.simulate` returned.
+        xray: what :func:`~SphericalRegLib.simulation.simulate.simulate` returned.
         view: the geometry it was simulated with.
         primary_deg, secondary_deg: what the C-arm would report, in degrees (both or neither). A real C-arm knows its
             nominal angles, not the pose of the patient: give those of the truth only if the file may tell it.
