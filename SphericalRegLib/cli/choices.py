@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Literal
 
 from SphericalRegLib.optimization.table import OPTIMIZERS
 from SphericalRegLib.similarity.table import SIMILARITIES
+from SphericalRegLib.simulation.levels import LEVELS
 
 if TYPE_CHECKING:
     SimilarityName = str
     OptimizerName = str
+    LevelName = str
 else:
     SimilarityName = Literal[tuple(SIMILARITIES)]
     OptimizerName = Literal[tuple(OPTIMIZERS)]
+    LevelName = Literal[tuple(LEVELS)]

@@ -182,7 +182,8 @@ class Ranges:
             curve=self._curve(rng, logarithmic),
             clip_air=float(rng.uniform(*self.clip_air)),
             clip_dense=float(rng.uniform(*self.clip_dense)),
-            of_patient=bool(rng.random() < 0.5),
+            # a window over air and body alike shows nothing of a body's intensities
+            of_patient=not logarithmic or bool(rng.random() < 0.5),
             bone_bright=bool(rng.random() < 0.5),
             sharpening=float(rng.uniform(*self.sharpening)) if rng.random() < 0.5 else 0.0,
             sharpening_mm=float(rng.uniform(1, 8)),
@@ -222,7 +223,7 @@ CLINICAL = Ranges(
     open_share=0.4,
     closing=0.12,
     turned_deg=15,
-    leakage=(0, 0.005),
+    leakage=(0, 0.001),
     table=0.7,
     shift_mm=(1, 8),
     ramp_mm=25,
@@ -231,8 +232,8 @@ CLINICAL = Ranges(
 )
 
 HARSH = Ranges(
-    quanta=(150, 3e3),
-    level=(0.03, 0.6),
+    quanta=(300, 5e3),
+    level=(0.05, 0.6),
     electronic_noise=(5, 25),
     scatter_ratio=(0.5, 1.2),
     glare=(0.05, 0.2),
@@ -248,7 +249,7 @@ HARSH = Ranges(
     open_share=0.2,
     closing=0.2,
     turned_deg=45,
-    leakage=(0, 0.02),
+    leakage=(0, 0.004),
     table=0.85,
     shift_mm=(5, 14),
     ramp_mm=40,

@@ -11,7 +11,7 @@ FloatArray = NDArray[np.float64]
 GAS_HU = -950.0
 _GAS_BELOW, _AIR_BELOW, _TISSUE_HU = -500.0, -300.0, 30.0
 # Pockets stay away from bone and skin by this much, and out of slices that are to more than this share lung.
-_FROM_BONE_MM, _FROM_SKIN_MM, _LUNG_SHARE = 10.0, 25.0, 0.06
+_FROM_BONE_MM, _FROM_SKIN_MM, _LUNG_SHARE = 10.0, 25.0, 0.12
 # Of a ball's surface, mm: bowel wall and what moves during an exposure.
 _EDGE_MM = 2.0
 
@@ -41,7 +41,8 @@ def add_gas(
     """
     values = hu.copy()
     coarse = hu[:: factors[0], :: factors[1], :: factors[2]]
-    body = ndimage.binary_fill_holes(_largest(coarse > _AIR_BELOW))
+    # slice by slice: a pocket or lung that the CT's end cuts open is no hole of the whole
+    body = np.stack([ndimage.binary_fill_holes(part) for part in _largest(coarse > _AIR_BELOW)])
     air = body & (coarse < _GAS_BELOW)
     area = body.sum(axis=(1, 2))
     abdominal = air.sum(axis=(1, 2)) < _LUNG_SHARE * np.maximum(area, 1)
