@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Literal
 from SphericalRegLib.evaluation.suites import SUITES
 from SphericalRegLib.optimization.table import OPTIMIZERS
 from SphericalRegLib.similarity.table import SIMILARITIES
+from SphericalRegLib.simulation.levels import LEVELS
 
 if TYPE_CHECKING:
     SimilarityName = str
     OptimizerName = str
     SuiteName = str
+    LevelName = str
 else:
     SimilarityName = Literal[tuple(SIMILARITIES)]
     OptimizerName = Literal[tuple(OPTIMIZERS)]
     SuiteName = Literal[tuple(SUITES)]
+    LevelName = Literal[tuple(LEVELS)]

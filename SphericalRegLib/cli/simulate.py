@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
+from SphericalRegLib.cli.choices import LevelName
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.inputs import Preset
@@ -17,12 +18,13 @@ from SphericalRegLib.cli.render import one_view
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import carm, se3
 from SphericalRegLib.geometry.view import View, mirrored_view
-from SphericalRegLib.imaging import simulate as simulator
-from SphericalRegLib.imaging.degrade import Degradations, random_degradations
-from SphericalRegLib.imaging.dicom_writer import write_xray_dicom
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.io.calibration_files import write_json
 from SphericalRegLib.io.pose_file import read_pose
+from SphericalRegLib.simulation import simulate as simulator
+from SphericalRegLib.simulation.degrade import Degradations
+from SphericalRegLib.simulation.dicom_writer import write_xray_dicom
+from SphericalRegLib.simulation.levels import level_named
 from SphericalRegLib.threads import set_threads
 
 _GOOD_SYSTEM = Degradations()
@@ -43,6 +45,7 @@ def simulate(
     sdd: float = 1200.0,
     sad: float = 800.0,
     downsample: int = 1,
+    level: LevelName | None = None,
     random: bool = False,
     instruments: bool = False,
     system: Degradations = _GOOD_SYSTEM,
@@ -74,8 +77,11 @@ def simulate(
         sdd: source-to-detector distance, mm.
         sad: source-to-isocenter distance, mm.
         downsample: average the CT over that many voxels along each axis first.
-        random: draw all that is wrong with the X-ray system at random, from the seed, instead of ``system``.
-        instruments: put opaque instruments into the beam; with ``random`` only.
+        level: draw all that is wrong with X-ray system and patient at random, from the seed, instead of ``system``:
+            "mild" is a good system, "clinical" what leaves an operating room on most days (scatter, display curves,
+            table, moved soft tissue), "harsh" the worst that would still be used.
+        random: the same as level mild.
+        instruments: put opaque instruments into the beam; with ``level`` or ``random`` only.
         system: the X-ray system: spectrum, scatter, noise, blur, tone, bits, collimation.
         seed: of noise, and of what is drawn at random.
         threads: of the processor to compute with; by default one for each processor.
@@ -86,8 +92,11 @@ def simulate(
     set_threads(threads)
     if pose is not None and (any(rotation_deg) or any(translation_mm)):
         raise InputError("The true pose was given by --pose and as an offset: leave one of them out.")
-    if instruments and not random:
-        raise InputError("--instruments are drawn at random: add --random.")
+    if random and level is not None:
+        raise InputError(f"--random is --level mild, and --level {level} was given: leave --random out.")
+    drawn = "mild" if random else level
+    if instruments and drawn is None:
+        raise InputError("--instruments are drawn at random: add --level mild, clinical or harsh.")
     if seed < 0:
         raise InputError(f"seed is {seed}: give 0 or more.")
     with output_files(console, [output, truth], [ct, pose, view]) as (image_file, truth_file):
@@ -111,7 +120,9 @@ def simulate(
             )
             twist = np.concatenate([np.deg2rad(rotation_deg), translation_mm])
             true_pose = se3.about(torch.from_numpy(twist), nominal, isocenter)
-        degradations = random_degradations(np.random.default_rng(seed), camera, instruments) if random else system
+        degradations = system
+        if drawn is not None:
+            degradations = level_named(drawn).draw(np.random.default_rng(seed), camera, scan, instruments)
         console.say("Simulating ...")
         camera_pose = camera.camera_from_world(true_pose)
         console.detail(f"{degradations}")

@@ -18,9 +18,9 @@ from SphericalRegLib.errors import CheckpointError, InputError
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.imaging.fingerprint import fingerprint
-from SphericalRegLib.imaging.randomize import STEPS, STRONGER
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.networks.model import Model, ModelCard
+from SphericalRegLib.simulation.randomize import STEPS, STRONGER
 from SphericalRegLib.training.encoders import EncoderTrainer
 from SphericalRegLib.training.folder import TrainingFolder
 from SphericalRegLib.training.pairs import PairSampler

@@ -11,10 +11,10 @@ from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
-from SphericalRegLib.imaging.randomize import STEPS, STRONGER, randomize
-from SphericalRegLib.imaging.randomize_strong import beam_masks
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.rendering import render
+from SphericalRegLib.simulation.randomize import STEPS, STRONGER, randomize
+from SphericalRegLib.simulation.randomize_strong import beam_masks
 
 # Half widths of the declared range: where poses "outside" of it are drawn.
 _OUTSIDE = (1.3, 2.0)

@@ -11,13 +11,13 @@ import statistics
 import time
 
 import torch
+from SphericalRegLib.registration.settings import Stage, default_stages
 
 from SphericalRegLib.evaluation.cases import capture_view, draw_case, simulated_xray
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.networks.encoder import Encoder
 from SphericalRegLib.registration.levels import Levels
-from SphericalRegLib.registration.settings import Stage, default_stages
 from SphericalRegLib.sample import sample_path
 from SphericalRegLib.similarity.learned import LearnedSimilarity
 from SphericalRegLib.similarity.manifolds import MANIFOLDS

@@ -14,6 +14,7 @@ import json
 
 import numpy as np
 import torch
+from SphericalRegLib.registration.learned import prepare
 from torch import Tensor
 
 from SphericalRegLib.evaluation.cases import CaptureCase, bone_points, capture_view, simulated_xray
@@ -27,7 +28,6 @@ from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Settings, register
-from SphericalRegLib.registration.learned import prepare
 from SphericalRegLib.sample import sample_path
 from SphericalRegLib.simulation.degrade import random_degradations
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
+from SphericalRegLib.registration.learned import learned_stage, prepare
 from torch import Tensor
 
 from SphericalRegLib.errors import InputError
@@ -27,7 +28,6 @@ from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Settings, register
-from SphericalRegLib.registration.learned import learned_stage, prepare
 from SphericalRegLib.sample import sample_path
 
 Method = Callable[[Volume, XRay, Tensor], tuple[Tensor, Settings]]

@@ -18,11 +18,11 @@ from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.carm import pose_from_preset
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.crop import cropped_around
-from SphericalRegLib.imaging.degrade import random_degradations
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.registration import bone_settings, register
 from SphericalRegLib.sample import sample_path
+from SphericalRegLib.simulation.degrade import random_degradations
 
 BOTH = (255, 70, 20)
 

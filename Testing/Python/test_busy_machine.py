@@ -91,7 +91,7 @@ import torch
 
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
-from SphericalRegLib.imaging.simulate import simulate
+from SphericalRegLib.simulation.simulate import simulate
 from SphericalRegLib.rendering import linearize
 from SphericalRegLib.threads import set_threads
 

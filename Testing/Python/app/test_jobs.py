@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from Testing.Python.app.doubles import Diary, HandTurned
+from SphericalRegLib.app.starts import starts_for
+from SphericalRegLib.registration.learned import learned_similarity
 
 from SphericalRegLib.app import Cancelled, Controller, Finished, Progressed
 from SphericalRegLib.app.geometry_fields import fields_from_dicom, nominal, view_of
@@ -22,7 +23,6 @@ from SphericalRegLib.app.methods import (
     similarity_choices,
 )
 from SphericalRegLib.app.registration_job import Inputs, RegistrationJob
-from SphericalRegLib.app.starts import starts_for
 from SphericalRegLib.errors import CheckpointError, InputError
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.imaging.fingerprint import fingerprint
@@ -34,9 +34,9 @@ from SphericalRegLib.landscape import LEARNED, image_costs
 from SphericalRegLib.networks.encoder import Encoder
 from SphericalRegLib.networks.model import Model, ModelCard
 from SphericalRegLib.networks.volume_network import volume_network
-from SphericalRegLib.registration.learned import learned_similarity
 from SphericalRegLib.rendering import render
 from SphericalRegLib.sample import sample_path
+from Testing.Python.app.doubles import Diary, HandTurned
 
 RANGE = {"rotation_deg": 20.0, "in_plane_mm": 40.0, "depth_mm": 80.0}
 

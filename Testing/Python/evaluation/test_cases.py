@@ -13,10 +13,10 @@ from SphericalRegLib.evaluation.cases import bone_points, capture_view, draw_cas
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.carm import pose_from_preset
 from SphericalRegLib.imaging.ct import CT
-from SphericalRegLib.imaging.instruments import Margins
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.sample import sample_path
+from SphericalRegLib.simulation.instruments import Margins
 
 CENTER = torch.tensor([4.0, 160.0, 260.0], dtype=torch.float64)
 VIEW = capture_view()

@@ -6,10 +6,10 @@ from scipy import ndimage
 
 from SphericalRegLib.evaluation.cases import capture_view, draw_case, simulated_xray
 from SphericalRegLib.imaging.ct import CT
-from SphericalRegLib.imaging.instruments import Circle, Margins
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.sample import sample_path
+from SphericalRegLib.simulation.instruments import Circle, Margins
 
 
 def true_field(collimator: Margins | Circle | None, size: int) -> np.ndarray:

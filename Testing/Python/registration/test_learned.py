@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from SphericalRegLib.registration.learned import learned_stage, prepare, with_learned_stage
+from SphericalRegLib.registration.settings import bone_settings
 from torch import nn
 
 from SphericalRegLib.errors import CheckpointError, InputError
@@ -23,9 +25,7 @@ from SphericalRegLib.networks.model import Model, ModelCard, load_model
 from SphericalRegLib.networks.regressor import Prediction
 from SphericalRegLib.networks.volume_network import volume_network
 from SphericalRegLib.registration import Registration, Settings, register
-from SphericalRegLib.registration.learned import learned_stage, prepare, with_learned_stage
 from SphericalRegLib.registration.levels import Levels
-from SphericalRegLib.registration.settings import bone_settings
 from SphericalRegLib.sample import sample_path
 
 TRUTH = {"rotation_deg": 20.0, "in_plane_mm": 50.0, "depth_mm": 100.0}

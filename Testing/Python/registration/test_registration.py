@@ -12,15 +12,15 @@ from SphericalRegLib.evaluation.metrics import mtre
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.carm import pose_from_angles
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.imaging.degrade import Degradations
 from SphericalRegLib.imaging.mask import estimate_mask
-from SphericalRegLib.imaging.simulate import simulate, to_attenuation
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.registration import Registration, Settings, bone_settings, register
 from SphericalRegLib.sample import sample_path
+from SphericalRegLib.simulation.degrade import Degradations
+from SphericalRegLib.simulation.simulate import simulate, to_attenuation
 
 
 @pytest.fixture(scope="module")

@@ -224,10 +224,10 @@ def test_header_only_dicom_is_an_error(tmp_path):
 
 
 def test_simulated_xrays_come_back(tmp_path):
-    from SphericalRegLib.imaging.degrade import Degradations
-    from SphericalRegLib.imaging.dicom_writer import write_xray_dicom
-    from SphericalRegLib.imaging.instruments import Margins
-    from SphericalRegLib.imaging.simulate import SimulatedXRay
+    from SphericalRegLib.simulation.degrade import Degradations
+    from SphericalRegLib.simulation.dicom_writer import write_xray_dicom
+    from SphericalRegLib.simulation.instruments import Margins
+    from SphericalRegLib.simulation.simulate import SimulatedXRay
 
     view = View.from_spacing(40, 30, 1020.0, (0.7, 0.7), sad=645.0)
     settings_ = Degradations(collimation=Margins(0.1, 0.1, 0.1, 0.2))

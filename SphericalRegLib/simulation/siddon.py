@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from SphericalRegLib.compilation import compiled, inlined
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry.view import View, is_rigid
-from SphericalRegLib.imaging.tissue import TissueModel
+from SphericalRegLib.simulation.tissue import TissueModel
 from SphericalRegLib.threads import share_out
 
 FloatArray = NDArray[np.float64]

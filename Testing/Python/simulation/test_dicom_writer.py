@@ -8,11 +8,11 @@ import torch
 
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.imaging.degrade import Degradations
-from SphericalRegLib.imaging.dicom_writer import write_xray_dicom
-from SphericalRegLib.imaging.instruments import Circle, Margins
-from SphericalRegLib.imaging.simulate import SimulatedXRay
 from SphericalRegLib.io.dicom.geometry import view_from_dicom
+from SphericalRegLib.simulation.degrade import Degradations
+from SphericalRegLib.simulation.dicom_writer import write_xray_dicom
+from SphericalRegLib.simulation.instruments import Circle, Margins
+from SphericalRegLib.simulation.simulate import SimulatedXRay
 
 
 def picture(view: View, settings: Degradations | None = None) -> SimulatedXRay:

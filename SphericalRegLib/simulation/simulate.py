@@ -1,7 +1,8 @@
 """X-rays simulated from a CT, independently of the registration's renderer, with the truth known.
 
-The chain follows the beam: tube spectrum, exact line integrals through water, bone and metal, instruments and
-collimator, scatter, focal spot, quantum noise, detector blur, electronic noise, gain, logarithm, tone curve, bits.
+The chain follows the beam: patient and table as they lie, tube spectrum, exact line integrals through water, bone and
+metal, instruments and collimator, scatter, focal spot, heel effect, quantum noise, detector blur, glare, electronic
+noise, flat field, gain, logarithm, tone curve, bits.
 """
 
 from __future__ import annotations
@@ -14,18 +15,28 @@ from scipy.ndimage import gaussian_filter
 
 from SphericalRegLib.compilation import compiled
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.imaging import instruments
-from SphericalRegLib.imaging.degrade import Degradations
-from SphericalRegLib.imaging.siddon import FloatArray, line_integrals
-from SphericalRegLib.imaging.spectrum import Spectrum, tube_spectrum
-from SphericalRegLib.imaging.tissue import TissueModel
+from SphericalRegLib.simulation import instruments
+from SphericalRegLib.simulation.anatomy.finer import finer
+from SphericalRegLib.simulation.anatomy.soft_tissue import moved
+from SphericalRegLib.simulation.anatomy.table import slab_integrals
+from SphericalRegLib.simulation.degrade import Degradations
+from SphericalRegLib.simulation.siddon import FloatArray, checked_hu, line_integrals
+from SphericalRegLib.simulation.spectrum import Spectrum, tube_spectrum
+from SphericalRegLib.simulation.system.beam import flat_field, incident
+from SphericalRegLib.simulation.system.display import displayed
+from SphericalRegLib.simulation.system.exposure import behind
+from SphericalRegLib.simulation.system.scatter import scattered, shadowed
+from SphericalRegLib.simulation.system.transfer import focal_spot, gaussian, lorentzian, transferred
+from SphericalRegLib.simulation.tissue import TissueModel
 from SphericalRegLib.threads import share_out
 
 # Less is not worth handing to another thread: a thousand rays take some milliseconds.
 _NUMBERS_A_PART = 4 * 1000
 
-SHADOW_ATTENUATION = 0.5
-"""Attenuation above which a pixel counts as behind the patient: about 2 cm of water."""
+# Where the patient is taken to be between source and detector if no isocenter tells it.
+_USUAL_DEPTH = 0.7
+# A blur is followed so far, mm: beyond it nothing is left of an MTF, or little of a glare.
+_SHARP_REACH_MM, _FAR_REACH_MM = 20.0, 200.0
 
 
 @dataclass(frozen=True)
@@ -33,12 +44,13 @@ class SimulatedXRay:
     """An X-ray as a detector delivers it, and what only a simulator knows about it.
 
     Attributes:
-        intensity: (H, W) uint16 stored values, bright = air (MONOCHROME2).
+        intensity: (H, W) uint16 stored values, bright = air unless a display turned them over.
         bits: stored bits; full scale is 2**bits - 1.
         log_output: whether the values are a log intensity already.
         valid: (H, W) bool, inside the collimated field.
         occluded: (H, W) bool, behind an instrument.
-        primary: (H, W, 3) mean g/cm² of water, cortical bone and metal over each pixel, free of all degradations.
+        primary: (H, W, 3) mean g/cm² of water, cortical bone and metal over each pixel, of patient and table, free of
+            all degradations.
         degradations: what was simulated.
     """
 
@@ -78,16 +90,26 @@ def simulate(
         GeometryError: if the grid or the pose is impossible, the source inside the CT or the CT outside the beam.
     """
     settings = degradations or Degradations()
+    if settings.soft_tissue is not None:
+        hu = moved(checked_hu(hu), world_from_voxel, settings.soft_tissue)
+    if settings.voxel_mm is not None:
+        hu, world_from_voxel = finer(checked_hu(hu), world_from_voxel, settings.voxel_mm)
     integrals = line_integrals(hu, world_from_voxel, view, pose, tissue, subpixels)
+    if settings.slabs:
+        integrals[..., 0] += slab_integrals(settings.slabs, view, pose, subpixels)
     primary, quanta = transmit(integrals, tube_spectrum(settings.kvp), subpixels)
     opened = instruments.aperture(settings.collimation, view.height, view.width)
+    valid = opened > 0.5
     passed = instruments.transmission(settings.instruments, view.height, view.width)
-    signal = expose(primary, quanta, opened, passed, view, settings, np.random.default_rng(seed))
+    signal = expose(
+        primary, quanta, _leaking(opened, view, settings), passed, view, settings, np.random.default_rng(seed)
+    )
+    shadow = shadowed(primary, opened)
     return SimulatedXRay(
-        intensity=develop(signal, opened > 0.5, settings),
+        intensity=_lettered(develop(signal, valid, settings, shadow, view.spacing), settings),
         bits=settings.bits,
         log_output=settings.log_output,
-        valid=opened > 0.5,
+        valid=valid,
         occluded=passed < 0.99,
         primary=_pixel_means(integrals[..., :3], subpixels),
         degradations=settings,
@@ -101,7 +123,10 @@ def to_attenuation(xray: SimulatedXRay) -> NDArray[np.float32]:
     """
     full = 2**xray.bits - 1
     fraction = np.maximum(xray.intensity, 1).astype(np.float32) / full
-    return 1 - fraction if xray.log_output else -np.log(fraction)
+    display = xray.degradations.display
+    if display is not None and display.bone_bright:
+        return fraction
+    return 1 - fraction if xray.log_output or display is not None else -np.log(fraction)
 
 
 def transmit(integrals: FloatArray, spectrum: Spectrum, subpixels: int = 1) -> tuple[FloatArray, FloatArray]:
@@ -143,7 +168,7 @@ def scatter(primary: FloatArray, opened: FloatArray, fraction: float, sigma_px: 
     # air transmits 1 but for rounding, and beyond the collimator nothing would hide a negative scatter of it
     source = opened * np.maximum(-primary * np.log(np.maximum(primary, 1e-30)), 0)
     spread = gaussian_filter(source, sigma_px, mode="constant")
-    shadow = (primary < np.exp(-SHADOW_ATTENUATION)) & (opened > 0.5)
+    shadow = shadowed(primary, opened)
     if fraction == 0 or not shadow.any():
         return np.zeros_like(primary)
     return fraction * spread / np.median(spread[shadow] / primary[shadow])
@@ -167,31 +192,91 @@ def expose(
         settings: the X-ray system.
         rng: the source of noise.
     """
-    sigma = (settings.scatter_sigma_mm / view.spacing[0], settings.scatter_sigma_mm / view.spacing[1])
     # instruments may lie anywhere along the beam: scatter is taken to arise before them and to fill in behind them
-    scattered = scatter(primary, opened, settings.scatter_fraction, sigma)
-    signal = gaussian_filter(primary * opened * passed, settings.focal_spot_sigma_px) + scattered
+    if settings.scatter is not None:
+        haze = scattered(primary, opened, view.spacing, settings.scatter)
+    else:
+        sigma = (settings.scatter_sigma_mm / view.spacing[0], settings.scatter_sigma_mm / view.spacing[1])
+        haze = scatter(primary, opened, settings.scatter_fraction, sigma)
+    signal = gaussian_filter(primary * opened * passed, settings.focal_spot_sigma_px)
+    if settings.focal_spot_mm > 0:
+        penumbra = focal_spot(settings.focal_spot_mm, view.sdd, view.sad or _USUAL_DEPTH * view.sdd)
+        # a sinc rings below zero beside an opaque edge
+        signal = np.maximum(transferred(signal, view.spacing, penumbra, _SHARP_REACH_MM, "edge"), 0)
+    signal = signal + haze
+    light = None if settings.beam is None else incident(view, settings.beam)
+    if light is not None:
+        signal = signal * light
     # mean energy of the quanta: a hardened beam has fewer of them for the same signal
     per_quantum = np.divide(quanta, primary, out=np.ones_like(primary), where=primary > 0)
-    expected = settings.photons * signal / per_quantum
-    noisy = rng.poisson(expected) * per_quantum / settings.photons
+    photons = settings.photons
+    if settings.exposure is not None:
+        per_pixel = settings.exposure.quanta_per_mm2 * view.spacing[0] * view.spacing[1]
+        photons = per_pixel / behind(signal / per_quantum, shadowed(primary, opened))
+    expected = photons * signal / per_quantum
+    noisy = rng.poisson(expected) * per_quantum / photons
     blurred = gaussian_filter(noisy, settings.blur_sigma_px)
-    return blurred + rng.normal(0.0, 1.0, blurred.shape) * (settings.electronic_noise / settings.photons)
+    if settings.mtf_half is not None:
+        blurred = transferred(blurred, view.spacing, lorentzian(settings.mtf_half), _SHARP_REACH_MM, "edge")
+    if settings.glare is not None:
+        blurred = transferred(blurred, view.spacing, settings.glare, _FAR_REACH_MM)
+    delivered = blurred + rng.normal(0.0, 1.0, blurred.shape) * (settings.electronic_noise / photons)
+    if light is not None and settings.beam is not None:
+        delivered = delivered / flat_field(light, view, settings.beam)
+    return delivered
 
 
-def develop(signal: FloatArray, valid: NDArray[np.bool_], settings: Degradations) -> NDArray[np.uint16]:
+def develop(
+    signal: FloatArray,
+    valid: NDArray[np.bool_],
+    settings: Degradations,
+    shadow: NDArray[np.bool_] | None = None,
+    spacing: tuple[float, float] = (1.0, 1.0),
+) -> NDArray[np.uint16]:
     """(H, W) stored values of a detector signal: gain, saturation, logarithm, tone curve and quantization.
 
-    Log output is windowed to the image, as systems do for display: full scale is air, a tenth above zero is the
+    Without a display's settings, log output is windowed to the image: full scale is air, a tenth above zero is the
     attenuation that all but 0.5 % of the field stay below.
+
+    Args:
+        signal: (H, W), 1 = unattenuated beam.
+        valid: (H, W), within the collimated field.
+        settings: the X-ray system.
+        shadow: (H, W), behind the patient; as ``valid`` by default.
+        spacing: (row, column) mm of pixel centers, for a display that sharpens.
     """
-    normalized = np.clip(settings.gain * signal, 0, 1)
+    shadow = valid if shadow is None else shadow
+    gain = settings.gain
+    if settings.exposure is not None:
+        gain = settings.exposure.level / max(behind(signal, shadow), 1e-12)
+    if settings.display is not None:
+        regions = (valid, shadow if shadow.any() else valid)
+        return displayed(gain * signal, regions, spacing, settings.log_output, settings.bits, settings.display)
+    normalized = np.clip(gain * signal, 0, 1)
     if settings.log_output:
         attenuation = -np.log(np.maximum(normalized, 0.5 / (2**16 - 1)))
         upper = max(float(np.percentile(attenuation[valid], 99.5)), 1e-6) / 0.9
         normalized = np.clip(1 - attenuation / upper, 0, 1)
     full = 2**settings.bits - 1
     return np.round(normalized**settings.gamma * full).astype(np.uint16)
+
+
+def _leaking(opened: FloatArray, view: View, settings: Degradations) -> FloatArray:
+    """(H, W) what passes the collimator: with the penumbra of its blades, and through them."""
+    if settings.collimation is None:
+        return opened
+    if settings.collimator_edge_mm > 0:
+        edge = settings.collimator_edge_mm
+        opened = np.clip(transferred(opened, view.spacing, gaussian(edge), 4 * edge, "edge"), 0, 1)
+    return settings.collimator_leakage + (1 - settings.collimator_leakage) * opened
+
+
+def _lettered(stored: NDArray[np.uint16], settings: Degradations) -> NDArray[np.uint16]:
+    """With white text burnt in."""
+    if not settings.lettering:
+        return stored
+    shown = instruments.transmission(settings.lettering, *stored.shape)
+    return np.round(stored * shown + (2**settings.bits - 1) * (1 - shown)).astype(np.uint16)
 
 
 def _pixel_means(rays: FloatArray, subpixels: int) -> FloatArray:

@@ -7,10 +7,10 @@ import pytest
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.imaging.degrade import Degradations, noise_free, random_degradations
-from SphericalRegLib.imaging.instruments import Circle, Ellipse, Margins, Rectangle, Wire, aperture, transmission
-from SphericalRegLib.imaging.simulate import develop, expose, scatter, simulate, to_attenuation, transmit
-from SphericalRegLib.imaging.spectrum import MATERIALS, Spectrum, mass_attenuation, monochromatic, tube_spectrum
+from SphericalRegLib.simulation.degrade import Degradations, noise_free, random_degradations
+from SphericalRegLib.simulation.instruments import Circle, Ellipse, Margins, Rectangle, Wire, aperture, transmission
+from SphericalRegLib.simulation.simulate import develop, expose, scatter, simulate, to_attenuation, transmit
+from SphericalRegLib.simulation.spectrum import MATERIALS, Spectrum, mass_attenuation, monochromatic, tube_spectrum
 
 VIEW = View.from_spacing(48, 64, 1000.0, (2.0, 2.0), sad=700.0)
 
@@ -236,3 +236,13 @@ def test_random_degradations_are_reproducible_possible_and_use_the_whole_range(s
 def test_a_spectrum_is_what_it_is_given():
     spectrum = Spectrum(np.array([40.0, 80.0]), np.array([0.5, 0.5]))
     assert spectrum.signal().tolist() == pytest.approx([1 / 3, 2 / 3])
+
+
+def test_two_energies_add_up_as_by_hand():
+    """10 g/cm² of water and 1 of bone, 3 quanta of 40 keV for each of 80: NIST's numbers, Beer-Lambert by energy."""
+    spectrum = Spectrum(np.array([40.0, 80.0]), np.array([0.75, 0.25]))
+    signal, _ = transmit(np.array([[[10.0, 1.0, 0.0]]]), spectrum)
+    # energy-integrating: 0.75 · 40 keV against 0.25 · 80 keV is 0.6 to 0.4
+    at_40 = np.exp(-(10 * 0.2683 + 1 * 0.6655))
+    at_80 = np.exp(-(10 * 0.1837 + 1 * 0.2229))
+    assert signal[0, 0] == pytest.approx(0.6 * at_40 + 0.4 * at_80, rel=1e-12)

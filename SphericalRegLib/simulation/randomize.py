@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.imaging.randomize_strong import exposure, instruments
-from SphericalRegLib.imaging.randomize_strong import uniform as _uniform
+from SphericalRegLib.simulation.randomize_strong import exposure, instruments
+from SphericalRegLib.simulation.randomize_strong import uniform as _uniform
 
 Step = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -120,5 +120,5 @@ STEPS: dict[str, Step] = {
     "erasing": erasing,
 }
 
-#: Of the simulator, see :mod:`~SphericalRegLib.imaging.randomize_strong`.
+#: Of the simulator, see :mod:`~SphericalRegLib.simulation.randomize_strong`.
 STRONGER: dict[str, Step] = {"exposure": exposure, "instruments": instruments}

@@ -9,9 +9,9 @@ from scipy.spatial.transform import Rotation
 
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.imaging.siddon import PATH_LENGTH, line_integrals
-from SphericalRegLib.imaging.spectrum import mass_attenuation
-from SphericalRegLib.imaging.tissue import TissueModel
+from SphericalRegLib.simulation.siddon import PATH_LENGTH, line_integrals
+from SphericalRegLib.simulation.spectrum import mass_attenuation
+from SphericalRegLib.simulation.tissue import TissueModel
 
 WATER, BONE, METAL = 0, 1, 2
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from SphericalRegLib.imaging.randomize import STRONGER, randomize
-from SphericalRegLib.imaging.randomize_strong import beam_masks, exposure, instruments
+from SphericalRegLib.simulation.randomize import STRONGER, randomize
+from SphericalRegLib.simulation.randomize_strong import beam_masks, exposure, instruments
 
 
 def seeded(seed: int = 0) -> torch.Generator:

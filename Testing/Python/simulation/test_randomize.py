@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.imaging.randomize import STEPS, randomize
+from SphericalRegLib.simulation.randomize import STEPS, randomize
 
 
 def pictures(count: int = 64, height: int = 20, width: int = 30) -> torch.Tensor:

@@ -13,9 +13,9 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, XRayAngiographicImageStorag
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import carm
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.imaging.instruments import Collimator, Margins
-from SphericalRegLib.imaging.simulate import SimulatedXRay
 from SphericalRegLib.io.dicom.geometry import dicom_tags_from_view
+from SphericalRegLib.simulation.instruments import Collimator, Margins, Polygon
+from SphericalRegLib.simulation.simulate import SimulatedXRay
 from SphericalRegLib.whole_file import write_whole
 
 # Type 2: must be there, may be empty; a date would make every file differ.
@@ -45,7 +45,7 @@ def write_xray_dicom(
 
     Args:
         path: of the file to write; its folder must exist.
-        xray: what :func:`~SphericalRegLib.imaging.simulate.simulate` returned.
+        xray: what :func:`~SphericalRegLib.simulation.simulate.simulate` returned.
         view: the geometry it was simulated with.
         primary_deg, secondary_deg: what the C-arm would report, in degrees (both or neither). A real C-arm knows its
             nominal angles, not the pose of the patient: give those of the truth only if the file may tell it.
@@ -102,8 +102,13 @@ def _dataset(xray: SimulatedXRay, view: View, primary_deg: float | None, seconda
     dataset.PhotometricInterpretation = "MONOCHROME2"
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, xray.bits, xray.bits - 1
     dataset.PixelRepresentation = 0
-    dataset.PixelIntensityRelationship = "LOG" if xray.log_output else "LIN"
-    dataset.PixelIntensityRelationshipSign = 1  # lower values where less of the beam arrives
+    display = xray.degradations.display
+    if display is None:
+        dataset.PixelIntensityRelationship = "LOG" if xray.log_output else "LIN"
+    else:
+        dataset.PixelIntensityRelationship = "DISP"
+    # 1: lower values where less of the beam arrives
+    dataset.PixelIntensityRelationshipSign = -1 if display is not None and display.bone_bright else 1
     dataset.LossyImageCompression = "00"
     low, high = (float(p) for p in np.percentile(xray.intensity[xray.valid], [0.5, 99.5]))
     dataset.WindowCenter, dataset.WindowWidth = f"{(low + high) / 2:.8g}", f"{max(high - low, 1.0):.8g}"
@@ -120,9 +125,14 @@ def _describe_collimator(dataset: FileDataset, collimation: Collimator, view: Vi
         dataset.CollimatorRightVerticalEdge = round((1 - collimation.right) * view.width) + 1
         dataset.CollimatorUpperHorizontalEdge = round(collimation.top * view.height)
         dataset.CollimatorLowerHorizontalEdge = round((1 - collimation.bottom) * view.height) + 1
+    elif isinstance(collimation, Polygon):
+        dataset.CollimatorShape = "POLYGONAL"
+        corners = [(round(v * view.height + 0.5), round(u * view.width + 0.5)) for u, v in collimation.corners]
+        dataset.VerticesOfThePolygonalCollimator = [number for corner in corners for number in corner]
     else:
         dataset.CollimatorShape = "CIRCULAR"
-        dataset.CenterOfCircularCollimator = [round((view.height + 1) / 2), round((view.width + 1) / 2)]
+        u, v = collimation.center
+        dataset.CenterOfCircularCollimator = [round(v * view.height + 0.5), round(u * view.width + 0.5)]
         dataset.RadiusOfCircularCollimator = round(collimation.diameter * min(view.height, view.width) / 2)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.imaging.spectrum import BONE_DENSITY, mass_attenuation
+from SphericalRegLib.simulation.spectrum import BONE_DENSITY, mass_attenuation
 
 
 @dataclass(frozen=True)

@@ -61,13 +61,22 @@ class Margins:
 
 @dataclass(frozen=True)
 class Circle:
-    """A round field, as of an image intensifier: its diameter as a fraction of the image's shorter side, centered."""
+    """A round field, as of an image intensifier: its diameter as a fraction of the image's shorter side, and its center
+    as fractions of width and height (u, v)."""
 
     diameter: float
+    center: Point = (0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class Polygon:
+    """A convex field between straight blades: its corners as fractions of width and height (u, v), in order."""
+
+    corners: tuple[Point, ...]
 
 
 Instrument: TypeAlias = Wire | Rectangle | Ellipse
-Collimator: TypeAlias = Margins | Circle
+Collimator: TypeAlias = Margins | Circle | Polygon
 
 
 def transmission(instruments: tuple[Instrument, ...], height: int, width: int) -> FloatArray:
@@ -90,14 +99,17 @@ def aperture(collimation: Collimator | None, height: int, width: int) -> FloatAr
     """(height, width) fraction of each pixel that the collimator leaves open.
 
     Raises:
-        InputError: if it leaves nothing open.
+        InputError: if it leaves nothing open, or for corners that are not those of a convex polygon.
     """
     if collimation is None:
         return np.ones((height, width))
     v, u = np.mgrid[:height, :width].astype(np.float64)
     if isinstance(collimation, Circle):
         radius = collimation.diameter * min(height, width) / 2
-        opened = _coverage(np.hypot(u - (width - 1) / 2, v - (height - 1) / 2) - radius)
+        middle = (collimation.center[0] * width - 0.5, collimation.center[1] * height - 0.5)
+        opened = _coverage(np.hypot(u - middle[0], v - middle[1]) - radius)
+    elif isinstance(collimation, Polygon):
+        opened = _coverage(_outside_blades(collimation, height, width, u, v))
     else:
         # pixel edges, since pixel centers are at integers
         left, right = collimation.left * width - 0.5, (1 - collimation.right) * width - 0.5
@@ -133,6 +145,19 @@ def _signed_distance(instrument: Instrument, u: FloatArray, v: FloatArray) -> Fl
     level = np.hypot(x / half_x, y / half_y)
     slope = np.hypot(x / half_x**2, y / half_y**2) / np.maximum(level, 1e-12)
     return (level - 1) / np.maximum(slope, 1 / max(half_x, half_y))
+
+
+def _outside_blades(field: Polygon, height: int, width: int, u: FloatArray, v: FloatArray) -> FloatArray:
+    """Pixels that each (u, v) lies outside of the blade that hides it most, negative within the field."""
+    corners = np.array(field.corners, np.float64) * (width, height) - 0.5
+    edges = np.roll(corners, -1, axis=0) - corners if len(corners) >= 3 else np.zeros((0, 2))
+    turns = edges[:, 0] * np.roll(edges[:, 1], -1) - edges[:, 1] * np.roll(edges[:, 0], -1)
+    if not len(edges) or not ((turns > 0).all() or (turns < 0).all()):
+        raise InputError(f"A polygonal field needs three or more corners, in order around a convex shape: {field}.")
+    outward = np.sign(turns[0]) * np.stack([edges[:, 1], -edges[:, 0]], axis=1)
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    sides = [n[0] * (u - p[0]) + n[1] * (v - p[1]) for n, p in zip(outward, corners, strict=True)]
+    return np.maximum.reduce(sides)
 
 
 def _segment_distance(u: FloatArray, v: FloatArray, start: Point, end: Point) -> FloatArray:

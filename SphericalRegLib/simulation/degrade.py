@@ -8,7 +8,14 @@ import numpy as np
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.imaging.instruments import Circle, Collimator, Instrument, Margins, Rectangle, Wire
+from SphericalRegLib.simulation.anatomy.soft_tissue import SoftTissue
+from SphericalRegLib.simulation.anatomy.table import Slab
+from SphericalRegLib.simulation.instruments import Circle, Collimator, Instrument, Margins, Rectangle, Wire
+from SphericalRegLib.simulation.system.beam import Beam
+from SphericalRegLib.simulation.system.display import Display
+from SphericalRegLib.simulation.system.exposure import Exposure
+from SphericalRegLib.simulation.system.scatter import Scatter
+from SphericalRegLib.simulation.system.transfer import Glare
 
 
 @dataclass(frozen=True)
@@ -22,14 +29,27 @@ class Degradations:
         electronic_noise: standard deviation, in quanta per pixel.
         focal_spot_sigma_px: blur by the focal spot, pixels (standard deviation), before the quantum noise.
         blur_sigma_px: blur in the detector, pixels (standard deviation), after the quantum noise.
-        scatter_fraction: scatter-to-primary ratio behind the patient (its median there).
-        scatter_sigma_mm: how far scatter spreads on the detector, mm (standard deviation).
+        scatter_fraction: scatter-to-primary ratio behind the patient (its median there), with one width of spread.
+        scatter_sigma_mm: how far that spreads on the detector, mm (standard deviation).
         gain: signal with nothing in the beam, as a fraction of the detector's full scale; above 1 air saturates.
         gamma: exponent of the tone curve on the normalized output (bright = air).
         log_output: whether the detector delivers log intensity, windowed to the image, instead of intensity.
         bits: stored bits, 8 to 16.
         collimation: what limits the beam, in fractions of the image, or None.
         instruments: opaque things between patient and detector.
+        scatter: kernels that follow the patient's thickness, instead of the two numbers above.
+        exposure: automatic exposure control, instead of ``photons`` and ``gain``.
+        glare: veiling glare of the detector.
+        beam: heel effect, vignette and flat field; without it the beam is even.
+        focal_spot_mm: size of the focal spot, whose penumbra depends on the view; added to ``focal_spot_sigma_px``.
+        mtf_half: cycles/mm at which the detector's MTF is one half (Lorentzian); added to ``blur_sigma_px``.
+        display: a workstation's window, curve and polarity, instead of ``gamma``.
+        collimator_edge_mm: penumbra of the collimator, standard deviation on the detector.
+        collimator_leakage: fraction of the beam that passes the collimator's blades.
+        lettering: strokes that are burnt into the finished picture.
+        slabs: table and cushions, where they are in the world.
+        soft_tissue: how the patient differs from the CT.
+        voxel_mm: supersample the CT to voxels of this size, sharpened; None takes it as it is.
     """
 
     kvp: float = 80.0
@@ -45,16 +65,34 @@ class Degradations:
     bits: int = 16
     collimation: Collimator | None = None
     instruments: tuple[Instrument, ...] = ()
+    scatter: Scatter | None = None
+    exposure: Exposure | None = None
+    glare: Glare | None = None
+    beam: Beam | None = None
+    focal_spot_mm: float = 0.0
+    mtf_half: float | None = None
+    display: Display | None = None
+    collimator_edge_mm: float = 0.0
+    collimator_leakage: float = 0.0
+    lettering: tuple[Wire, ...] = ()
+    slabs: tuple[Slab, ...] = ()
+    soft_tissue: SoftTissue | None = None
+    voxel_mm: float | None = None
 
     def __post_init__(self) -> None:
         positive = ("photons", "gain", "gamma", "scatter_sigma_mm")
-        at_least_zero = ("electronic_noise", "focal_spot_sigma_px", "blur_sigma_px", "scatter_fraction")
+        at_least_zero = (
+            *("electronic_noise", "focal_spot_sigma_px", "blur_sigma_px", "scatter_fraction"),
+            *("focal_spot_mm", "collimator_edge_mm"),
+        )
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name in positive and not 0 < value < float("inf"):
                 raise InputError(f"{field.name} is {value}: give a value above 0.")
             if field.name in at_least_zero and not 0 <= value < float("inf"):
                 raise InputError(f"{field.name} is {value}: give 0 or more.")
+        if not 0 <= self.collimator_leakage < 0.5:
+            raise InputError(f"collimator_leakage is {self.collimator_leakage}: give a fraction, 0 to 0.5.")
         if not 8 <= self.bits <= 16:
             raise InputError(f"bits is {self.bits}: detectors deliver 8 to 16.")
 
@@ -95,7 +133,7 @@ def random_degradations(rng: np.random.Generator, view: View, occluder: bool) ->
         log_output=log_output,
         bits=12 if log_output else 16,
         collimation=_random_collimation(rng),
-        instruments=_random_instruments(rng, view) if occluder else (),
+        instruments=random_instruments(rng, view) if occluder else (),
     )
 
 
@@ -109,7 +147,8 @@ def _random_collimation(rng: np.random.Generator) -> Collimator | None:
     return Circle(diameter=float(rng.uniform(0.95, 1.1)))
 
 
-def _random_instruments(rng: np.random.Generator, view: View) -> tuple[Instrument, ...]:
+def random_instruments(rng: np.random.Generator, view: View) -> tuple[Instrument, ...]:
+    """A rectangle, and one to three wires or screws, anywhere in the image."""
     size = np.array([view.width, view.height], np.float64)
     middle = (rng.uniform(0.2, 0.8, 2) * size).tolist()
     extent = (rng.uniform(0.06, 0.2, 2) * size).tolist()

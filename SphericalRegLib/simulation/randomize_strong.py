@@ -1,6 +1,6 @@
 """Stronger domain randomization than the paper's: what the simulator does to X-rays, in a form cheap enough to train.
 
-Images are brightness between 0 and 1, bright = dense, as in :mod:`~SphericalRegLib.imaging.randomize`.
+Images are brightness between 0 and 1, bright = dense, as in :mod:`~SphericalRegLib.simulation.randomize`.
 """
 
 from __future__ import annotations
