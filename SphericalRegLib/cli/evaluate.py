@@ -20,10 +20,10 @@ from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.capture import compare_systems
 from SphericalRegLib.evaluation.capture_report import CaptureReport, CaptureRow, as_csv
 from SphericalRegLib.evaluation.comparison import pairs, summaries
-from SphericalRegLib.evaluation.comparison_report import comparison_html, comparison_text
 from SphericalRegLib.evaluation.suites import suite_named
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Conditions
+from SphericalRegLib.reporting.comparison import comparison_html, comparison_text
 from SphericalRegLib.threads import set_threads
 from SphericalRegLib.whole_file import write_whole
 
