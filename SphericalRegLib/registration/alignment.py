@@ -66,7 +66,7 @@ class Alignment:
         self._system = system
         self._conditions = conditions
         self._opinion = opinion
-        check_beam(volume, self._xrays, starts.poses, conditions.kernel)
+        check_beam(volume, self._xrays, starts.poses)
         extent = starts.reach.in_plane_mm if starts.candidates > 1 else 0.25 * starts.reach.in_plane_mm
         self._levels = Levels(volume, self._xrays, starts.poses[0], extent, conditions.kernel)
         self._history: list[Progress] = []
