@@ -39,34 +39,34 @@ def fraction(image: SimulatedXRay) -> np.ndarray:
     return image.intensity / (2**image.bits - 1)
 
 
-CLEAN = fraction(xray())
+clean_image = fraction(xray())
 
 
 def test_scatter_fills_in_behind_the_body() -> None:
     hazy = fraction(xray(gain=0.5, scatter=Scatter(0.5))) * 2
-    behind = CLEAN < np.exp(-0.5)
-    assert np.median((hazy - CLEAN)[behind] / CLEAN[behind]) == pytest.approx(0.5, abs=0.01)
+    behind = clean_image < np.exp(-0.5)
+    assert np.median((hazy - clean_image)[behind] / clean_image[behind]) == pytest.approx(0.5, abs=0.01)
 
 
 def test_glare_takes_from_air_and_gives_to_the_dark() -> None:
     hazy = fraction(xray(glare=Glare(0.05, 30.0)))
-    dark = CLEAN < np.percentile(CLEAN, 10)
-    assert (hazy > CLEAN)[dark].all()
-    assert (hazy < CLEAN)[CLEAN > 0.99].all()
-    assert hazy.sum() < CLEAN.sum()
+    dark = clean_image < np.percentile(clean_image, 10)
+    assert (hazy > clean_image)[dark].all()
+    assert (hazy < clean_image)[clean_image > 0.99].all()
+    assert hazy.sum() < clean_image.sum()
 
 
 def test_a_raw_heel_effect_scales_the_picture_and_a_flat_field_undoes_it() -> None:
     raw = fraction(xray(beam=Beam(anode_depth=0.02, corrected=0.0)))
-    assert raw[24, 2] / CLEAN[24, 2] > 1.05 * raw[24, -3] / CLEAN[24, -3]
-    np.testing.assert_allclose(fraction(xray(beam=Beam(anode_depth=0.02))), CLEAN, atol=2e-4)
+    assert raw[24, 2] / clean_image[24, 2] > 1.05 * raw[24, -3] / clean_image[24, -3]
+    np.testing.assert_allclose(fraction(xray(beam=Beam(anode_depth=0.02))), clean_image, atol=2e-4)
 
 
 def test_blades_have_a_penumbra_and_leak() -> None:
     field = Margins(0.25, 0.0, 0.25, 0.0)
     sharp, soft = (xray(collimation=field, collimator_edge_mm=mm, collimator_leakage=0.01) for mm in (0.0, 6.0))
     np.testing.assert_array_equal(sharp.valid, soft.valid)
-    row = fraction(soft)[2] / CLEAN[2]
+    row = fraction(soft)[2] / clean_image[2]
     assert row[:8] == pytest.approx(0.01, abs=0.002)
     assert row[30] == pytest.approx(1, abs=1e-3)
     assert 0.2 < row[15] < 0.5 < row[16] < 0.8
@@ -75,8 +75,8 @@ def test_blades_have_a_penumbra_and_leak() -> None:
 def test_a_focal_spot_and_an_mtf_blur_edges_only() -> None:
     for changes in ({"focal_spot_mm": 20.0}, {"mtf_half": 0.05}):
         blurred = fraction(xray(**changes))
-        assert np.abs(np.diff(blurred[24])).max() < 0.9 * np.abs(np.diff(CLEAN[24])).max()
-        assert blurred.mean() == pytest.approx(CLEAN.mean(), rel=0.03)
+        assert np.abs(np.diff(blurred[24])).max() < 0.9 * np.abs(np.diff(clean_image[24])).max()
+        assert blurred.mean() == pytest.approx(clean_image.mean(), rel=0.03)
 
 
 def test_a_table_attenuates_and_is_part_of_the_truth() -> None:
