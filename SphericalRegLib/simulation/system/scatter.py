@@ -9,7 +9,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.simulation.system.transfer import FloatArray, padded_for, frequencies, gaussian
+from SphericalRegLib.simulation.system.transfer import FloatArray, frequencies, gaussian, padded_for
 
 SHADOW_ATTENUATION = 0.5
 """Attenuation above which a pixel counts as behind the patient: about 2 cm of water."""
