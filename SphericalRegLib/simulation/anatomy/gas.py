@@ -12,7 +12,9 @@ GAS_HU = -950.0
 _GAS_BELOW, _AIR_BELOW, _TISSUE_HU = -500.0, -300.0, 30.0
 # Pockets stay away from bone and skin by this much, and out of slices that are to more than this share lung.
 _FROM_BONE_MM, _FROM_SKIN_MM, _LUNG_SHARE = 10.0, 25.0, 0.12
-# Of a ball's surface, mm: bowel wall and what moves during an exposure.
+# Half axes of a pocket's parts, over their mean radius.
+_SHORTEST, _LONGEST = 0.6, 1.4
+# Of a pocket's surface, mm: bowel wall and what moves during an exposure.
 _EDGE_MM = 2.0
 
 
@@ -27,8 +29,8 @@ def add_gas(
 ) -> NDArray[np.float32]:
     """(K, J, I) the CT with other bowel gas than it had.
 
-    A pocket is a chain of three to eight balls of 6 to 18 mm radius. Gas is put into slices without lung only, deep
-    within the body and away from bone; where there is no such place nothing is put.
+    A pocket is a chain of four to ten ellipsoids of 5 to 16 mm, which bulges as bowel between its folds does. Gas is
+    put into slices without lung only, deep within the body and away from bone; where there is no such place nothing is.
 
     Args:
         hu: (K, J, I).
@@ -57,14 +59,15 @@ def add_gas(
     if len(places):
         for _ in range(count):
             at = places[rng.integers(len(places))] * factors * spacing
-            for _ in range(rng.integers(3, 9)):
-                radius = rng.uniform(6, 18)
+            for _ in range(rng.integers(4, 11)):
+                radius = rng.uniform(5, 16)
                 cell = tuple(np.clip(np.round(at / spacing / factors).astype(int), 0, np.array(coarse.shape) - 1))
-                # a ball ends before bone
-                radius = min(radius, float(bone_mm[cell]) - 2 * _EDGE_MM)
+                # its longest half axis ends before bone
+                radius = min(radius, (float(bone_mm[cell]) - 2 * _EDGE_MM) / _LONGEST)
+                axes = np.linalg.qr(rng.standard_normal((3, 3)))[0] / rng.uniform(_SHORTEST, _LONGEST, (3, 1))
                 if place[cell] and radius > 3:
-                    _ball(values, spacing, at, radius)
-                at = at + rng.normal(0, 0.6 * max(radius, 8), 3)
+                    _ellipsoid(values, spacing, at, radius, axes)
+                at = at + rng.normal(0, 0.55 * max(radius, 8), 3)
     return values
 
 
@@ -101,14 +104,19 @@ def _fill(
     part[inner & (part < -150)] = _TISSUE_HU
 
 
-def _ball(values: NDArray[np.float32], spacing: FloatArray, at: FloatArray, radius: float) -> None:
-    """Gas in a ball about ``at`` (mm from the first voxel's center, along k, j, i), within the array."""
-    low = np.maximum(np.floor((at - radius - _EDGE_MM) / spacing), 0).astype(int)
-    high = np.minimum(np.ceil((at + radius + _EDGE_MM) / spacing) + 1, values.shape).astype(int)
+def _ellipsoid(
+    values: NDArray[np.float32], spacing: FloatArray, at: FloatArray, radius: float, axes: FloatArray
+) -> None:
+    """Gas about ``at`` (mm from the first voxel's center, along k, j, i) where |axes · offset| < radius, within the
+    array."""
+    reach = _LONGEST * radius + _EDGE_MM
+    low = np.maximum(np.floor((at - reach) / spacing), 0).astype(int)
+    high = np.minimum(np.ceil((at + reach) / spacing) + 1, values.shape).astype(int)
     if (low >= high).any():
         return
-    axes = [np.arange(a, b) * mm - x for a, b, mm, x in zip(low, high, spacing, at, strict=True)]
-    distance = np.sqrt(sum(g**2 for g in np.meshgrid(*axes, indexing="ij", sparse=True)))
+    offsets = [np.arange(a, b) * mm - x for a, b, mm, x in zip(low, high, spacing, at, strict=True)]
+    z, y, x = np.meshgrid(*offsets, indexing="ij", sparse=True)
+    distance = np.sqrt(sum((row[0] * z + row[1] * y + row[2] * x) ** 2 for row in axes))
     share = np.clip((radius - distance) / _EDGE_MM + 0.5, 0, 1).astype(np.float32)
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     part = values[box]

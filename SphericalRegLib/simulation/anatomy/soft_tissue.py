@@ -25,6 +25,8 @@ BONE_HU = 200.0
 # The warp is smooth: it is computed on cells of about this size.
 _CELL_MM = 6.0
 _NUMBERS_A_PART = 100_000
+# Steps of larger voxels are smoothed by this many voxels.
+_COARSE_MM, _STEP_SIGMA = 2.0, 0.9
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def moved(hu: NDArray[np.floating], world_from_voxel: FloatArray, settings: Soft
     factors = np.maximum(1, np.round(_CELL_MM / spacing)).astype(np.int64)
     distance = bone_distance(values, spacing, factors)
     if settings.shift_mm > 0:
+        values = _without_steps(values, spacing, factors, distance > settings.margin_mm)
         field = displacement(distance, spacing * factors, settings, rng)
         # along voxel axes k, j, i: the field is drawn alike along all axes, so its axes need not be the world's
         values = _warped(values, field / spacing[:, None, None, None], factors)
@@ -139,6 +142,21 @@ def blocks(values: NDArray[np.floating], factors: NDArray[np.int64], reduce: np.
     parts = padded.reshape(k, factors[0], j, factors[1], i, factors[2])
     reduced = parts.max(axis=(1, 3, 5)) if reduce is np.max else parts.sum(axis=(1, 3, 5))
     return np.asarray(reduced, np.float64)
+
+
+def _without_steps(
+    hu: NDArray[np.float32], spacing: FloatArray, factors: NDArray[np.int64], free: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Coarse CTs hold skin and gas in steps of a voxel, which project as a comb that no X-ray shows: smoothed away from
+    bone."""
+    sigma = np.where(spacing > _COARSE_MM, _STEP_SIGMA, 0.0)
+    if not sigma.any() or not free.any():
+        return hu
+    voxels = free
+    for axis, factor in enumerate(factors):
+        voxels = np.repeat(voxels, factor, axis=axis)
+    voxels = voxels[: hu.shape[0], : hu.shape[1], : hu.shape[2]]
+    return np.where(voxels, ndimage.gaussian_filter(hu, sigma, truncate=3), hu)
 
 
 def _warped(hu: NDArray[np.float32], field: FloatArray, factors: NDArray[np.int64]) -> NDArray[np.float32]:

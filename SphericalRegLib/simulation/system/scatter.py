@@ -9,7 +9,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.simulation.system.transfer import FloatArray, _padded, frequencies, gaussian
+from SphericalRegLib.simulation.system.transfer import FloatArray, frequencies, gaussian, padded_for
 
 SHADOW_ATTENUATION = 0.5
 """Attenuation above which a pixel counts as behind the patient: about 2 cm of water."""
@@ -82,7 +82,7 @@ def superposed(primary: FloatArray, opened: FloatArray, spacing: tuple[float, fl
     reach = 3 * settings.thick_mm * settings.tail_factor
     total: NDArray[np.complex128] | None = None
     for weight, sigma in zip(_weights(thickness), _widths(settings), strict=True):
-        padded, inside = _padded(source * weight, spacing, min(reach, 300.0), "nothing")
+        padded, inside = padded_for(source * weight, spacing, min(reach, 300.0), "nothing")
         f = frequencies(padded.shape, spacing)
         kernel = (1 - settings.tail) * gaussian(sigma)(*f) + settings.tail * gaussian(settings.tail_factor * sigma)(*f)
         part = scipy.fft.rfft2(padded) * kernel

@@ -37,7 +37,7 @@ def transferred(
         pad_mm: how far the blur reaches; the image is continued that far so that it does not wrap around.
         beyond: what lies beyond the image: nothing, or what lies at its edge.
     """
-    padded, inside = _padded(image, spacing, pad_mm, beyond)
+    padded, inside = padded_for(image, spacing, pad_mm, beyond)
     spectrum = scipy.fft.rfft2(padded)
     spectrum *= transfer(*frequencies(padded.shape, spacing))
     return np.asarray(scipy.fft.irfft2(spectrum, padded.shape)[inside])
@@ -103,7 +103,7 @@ class Glare:
         return 1 - self.share + self.share * spread
 
 
-def _padded(
+def padded_for(
     image: FloatArray, spacing: tuple[float, float], pad_mm: float, beyond: Literal["nothing", "edge"]
 ) -> tuple[FloatArray, tuple[slice, slice]]:
     """The image with at least ``pad_mm`` around it, of a size that transforms fast, and where it lies in that."""

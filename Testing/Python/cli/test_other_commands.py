@@ -131,10 +131,27 @@ def test_a_simulated_xray_at_a_given_pose_tells_the_angles_of_that_pose(case: An
     assert float(header.PositionerSecondaryAngle) == pytest.approx(7.0, abs=1e-3)
 
 
+@pytest.mark.parametrize("level", ["mild", "clinical", "harsh"])
+def test_a_level_draws_the_same_xray_for_a_seed(case: Any, level: str, tmp_path: Path) -> None:
+    for name, seed in (("a", "5"), ("b", "5"), ("c", "6")):
+        files = ["--output", str(tmp_path / f"{name}.dcm"), "--truth", str(tmp_path / f"{name}.json")]
+        size = ["--size", "48", "48", "--spacing", "8", "8", "--quiet"]
+        assert main(["simulate", "--ct", case.ct, *files, *size, "--level", level, "--seed", seed]) == 0
+    first, again, other = (pydicom.dcmread(tmp_path / f"{name}.dcm").PixelData for name in "abc")
+    assert first == again
+    assert first != other
+
+
 @pytest.mark.parametrize(
     ("command", "options", "words"),
     [
         ("simulate", ["--output", "x.dcm", "--truth", "t.json", "--seed", "-1"], "seed is -1"),
+        (
+            "simulate",
+            ["--output", "x.dcm", "--truth", "t.json", "--random", "true", "--level", "harsh"],
+            "--random is --level mild",
+        ),
+        ("simulate", ["--output", "x.dcm", "--truth", "t.json", "--instruments", "true"], "add --level"),
         ("evaluate", ["--cases", "1", "--seed", "-1"], "seed is -1"),
         ("evaluate", ["--cases", "1", "--candidates", "0"], "candidates is 0"),
         ("evaluate", ["--cases", "100", "--csv", "/proc/x.csv"], "/proc"),
