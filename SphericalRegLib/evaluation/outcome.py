@@ -21,9 +21,7 @@ from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.registration import Result
 from SphericalRegLib.threads import get_threads
 
-DISCLAIMER = (
-    "Research software, not a medical device: neither cleared nor intended for diagnosis, planning or treatment."
-)
+DISCLAIMER = SphericalRegLib.DISCLAIMER
 _LIBRARIES = ("torch", "numpy", "scipy", "SimpleITK", "pydicom", "numba", "opencv-python-headless", "matplotlib")
 
 
