@@ -7,6 +7,10 @@ from SphericalRegLib import former_names as _former_names
 
 __version__ = "0.1.0"
 
+DISCLAIMER = (
+    "Research software, not a medical device: neither cleared nor intended for diagnosis, planning or treatment."
+)
+
 # OpenMP reads its policy when it is loaded, with torch. By default its threads burn processor time while they wait,
 # which makes everything collapse beside other programs: see threads.py. GNU's runtime (Linux) reads the first name,
 # Intel's and LLVM's (Windows, macOS) the second as well. A user's own choice is left alone, child processes inherit it.

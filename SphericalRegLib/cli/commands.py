@@ -1,37 +1,21 @@
-"""The commands and their options; importing this loads torch and all else."""
+"""From a command line to a command. Of the commands, only the one that is run is imported."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from jsonargparse import auto_cli
 
-from SphericalRegLib import __version__
-from SphericalRegLib.cli.arguments import flags, join_values, list_options, raise_flags, text_options, with_underscores
-from SphericalRegLib.cli.config_files import check_configs
-from SphericalRegLib.cli.demo import demo
-from SphericalRegLib.cli.evaluate import evaluate
-from SphericalRegLib.cli.info import info
-from SphericalRegLib.cli.landscape import landscape
-from SphericalRegLib.cli.register import register
-from SphericalRegLib.cli.render import render
-from SphericalRegLib.cli.simulate import simulate
-from SphericalRegLib.cli.systems import systems
-from SphericalRegLib.cli.train import train
-from SphericalRegLib.reporting.outcome import DISCLAIMER
-
-COMMANDS: dict[str, Callable[..., int]] = {
-    "register": register,
-    "simulate": simulate,
-    "render": render,
-    "evaluate": evaluate,
-    "landscape": landscape,
-    "train": train,
-    "systems": systems,
-    "info": info,
-    "demo": demo,
-}
+from SphericalRegLib import DISCLAIMER, __version__
+from SphericalRegLib.cli.arguments import arguments_of, check_files, fill_positionals, read_command_line
+from SphericalRegLib.cli.calibrated_start import start_of_calibration
+from SphericalRegLib.cli.command_table import COMMANDS, function_of
+from SphericalRegLib.cli.config_files import read_configs
+from SphericalRegLib.cli.console import Console
+from SphericalRegLib.cli.options import command_options
+from SphericalRegLib.cli.parser import CommandParser, usage
+from SphericalRegLib.cli.usage_errors import unknown_command
+from SphericalRegLib.errors import InputError
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -41,22 +25,59 @@ def run(arguments: Sequence[str]) -> int:
         arguments: after the program's name.
 
     Raises:
-        SystemExit: for ``--help``, and with code 2 for arguments that do not exist or lack a value.
-        SphericalRegError: for input that cannot be used.
+        SystemExit: for ``--help``, ``--version`` and ``--print_config``.
+        SphericalRegError: for options and input that cannot be used.
     """
-    arguments = list(arguments)
-    if arguments and arguments[0] in COMMANDS:
-        command, *options = arguments
-        options = raise_flags(with_underscores(options), flags(COMMANDS[command]))
-        arguments = [command, *join_values(options, list_options(COMMANDS[command]), text_options(COMMANDS[command]))]
-    check_configs(arguments)
-    components: dict[str, Any] = dict(COMMANDS)
+    command, *typed = arguments or [""]
+    if command in ("-h", "--help", "help") or command == "--version":
+        print(f"sphericalreg {__version__}" if command == "--version" else overview())
+        raise SystemExit(0)
+    if command not in COMMANDS:
+        raise _no_command(command)
+    function = function_of(command)
+    options = command_options(function)
+    line = read_command_line(command, typed, options)
+    configured = read_configs(line.configs)
+    fill_positionals(command, line, options, configured)
+    check_files(command, line)
+    start, sentence = start_of_calibration(command, line.values, configured)
+    line.values |= start
+    if sentence:
+        Console(quiet=line.values.get("quiet", ["false"])[0].lower() == "true").say(sentence)
     code = auto_cli(
-        components,
-        args=arguments,
+        function,
+        args=arguments_of(line, options),
         as_positional=False,
-        prog="sphericalreg",
-        description=f"2D/3D registration of a CT to X-rays. {DISCLAIMER}",
-        version=__version__,
+        parser_class=CommandParser,
+        prog=f"sphericalreg {command}",
+        usage=usage(command, options),
+        command=command,
+        function=function,
+        options=options,
+        line=line,
     )
     return int(code)
+
+
+def overview() -> str:
+    """What ``sphericalreg --help`` says."""
+    width = max(map(len, COMMANDS))
+    return "\n".join(
+        [
+            "usage: sphericalreg COMMAND [FILES] [OPTIONS]",
+            "",
+            f"2D/3D registration of a CT to X-rays. {DISCLAIMER}",
+            "",
+            *(f"  {name:{width}}  {command.summary}" for name, command in COMMANDS.items()),
+            "",
+            "sphericalreg COMMAND --help lists a command's options; sphericalreg --version tells the version.",
+        ]
+    )
+
+
+def _no_command(written: str) -> InputError:
+    if not written:
+        return InputError(f"The command is missing: give one of {', '.join(COMMANDS)}, or --help.")
+    if written.startswith("-"):
+        return InputError(f"The command comes first, then its options ({written}): sphericalreg register --help.")
+    return unknown_command(written, COMMANDS)

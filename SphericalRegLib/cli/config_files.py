@@ -27,18 +27,32 @@ _NUMERAL = re.compile(r"[-+]?[0-9.][0-9a-fA-FxXoO_:.eE+-]*")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|nan)", re.IGNORECASE)
 
 
-def check_configs(arguments: Sequence[str]) -> None:
-    """Check the files that ``--config`` names, and from now on all YAML that options hold or name.
+def read_configs(configs: Sequence[str]) -> dict[str, Any]:
+    """Check what ``--config`` names, and from now on all YAML that options hold or name.
+
+    Args:
+        configs: files, or YAML in place of a file.
+
+    Returns:
+        {option: value} as the parser will understand it, later ones over earlier ones.
 
     Raises:
-        InputError: for files that :func:`check_yaml` refuses, or that are too large or no text.
+        InputError: for files that are not there, that :func:`check_yaml` refuses, or that are too large or no text, and
+            for what is no list of options with their values.
     """
     _guard_loader()
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        name, equals, value = argument.partition("=")
-        path = value if equals else following
-        if name == "--config" and os.path.isfile(path):
-            check_yaml(read_text(path, _MAX_BYTES), path)
+    content: dict[str, Any] = {}
+    for config in configs:
+        inline = any(mark in config for mark in ("{", ": ", "\n"))
+        if not inline and not os.path.exists(config):
+            raise InputError(f"There is no file {config} (--config): check the path.")
+        text, name = (config, "--config") if inline else (read_text(config, _MAX_BYTES), config)
+        check_yaml(text, name)
+        options = yaml.load(text, Loader=_LOADER)
+        if not isinstance(options, dict):
+            raise InputError(f"{name} holds no options: write one a line, as in 'ct: pelvis.nii.gz'.")
+        content |= options
+    return content
 
 
 def check_yaml(text: str, name: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from SphericalRegLib.cli.device import DeviceName
+from typing_extensions import Unpack
+
 from SphericalRegLib.cli.register import register
+from SphericalRegLib.cli.running import Computing
 from SphericalRegLib.sample import sample_path
 
 SAMPLE = "pelvis_lumbar_3mm"
@@ -11,10 +13,7 @@ SAMPLE = "pelvis_lumbar_3mm"
 
 def demo(
     output: str = "demo-output",
-    device: DeviceName = "auto",
-    threads: int | None = None,
-    quiet: bool = False,
-    verbose: bool = False,
+    **options: Unpack[Computing],
 ) -> int:
     """Register the sample CT to the sample X-ray, from no pose at all: the shipped model tells where to start.
 
@@ -22,10 +21,6 @@ def demo(
 
     Args:
         output: folder for result.json, report.html and the rest.
-        device: what computes.
-        threads: of the processor to compute with; by default one for each processor.
-        quiet: no messages.
-        verbose: more messages, and tracebacks.
     """
     return register(
         ct=str(sample_path(f"{SAMPLE}.nii.gz")),
@@ -35,8 +30,5 @@ def demo(
         truth=str(sample_path(f"{SAMPLE}_ap_truth.json")),
         model=str(sample_path(f"{SAMPLE}_model.safetensors")),
         output=output,
-        device=device,
-        threads=threads,
-        quiet=quiet,
-        verbose=verbose,
+        **options,
     )

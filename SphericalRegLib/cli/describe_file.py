@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import SimpleITK
 
+from SphericalRegLib.cli.describe_stack import guess, of_volume
 from SphericalRegLib.cli.describe_xray import about_dicom_xray, about_picture, about_view
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import carm
@@ -19,6 +21,7 @@ from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.io.dicom.file import damage_named, is_dicom, read_dataset
 from SphericalRegLib.io.dicom.modality import described, is_scout, kind_of
 from SphericalRegLib.io.images.itk_io import TIFF_SUFFIXES, read_header, read_pixels
+from SphericalRegLib.io.picture_size import check_picture_size
 from SphericalRegLib.io.pose_file import read_pose
 from SphericalRegLib.io.transform_file import TRANSFORM_SUFFIXES
 from SphericalRegLib.networks.model import load_model
@@ -28,6 +31,9 @@ _MIB = 2**20
 _SURFACES = (".stl", ".ply", ".obj", ".vtk", ".vtp", ".off")
 _LANDMARK_SUFFIXES = (".mrk.json", ".fcsv", ".csv")
 _MOST_LABELS = 1000
+# Of labeled voxels, the least part whose next one has the same label.
+_SHARED = 0.4
+_KINDS = {"CT": "CT", "X-ray": "frames of an X-ray", "unknown": "a CT or frames of an X-ray"}
 
 
 def describe(path: Path, read: Callable[[Path], CT] = read_ct, frame: int | None = None) -> dict[str, Any]:
@@ -69,10 +75,11 @@ def _about_dicom(path: Path, read: Callable[[Path], CT], frame: int | None) -> d
     with damage_named(path):
         kind, words = kind_of(header), described(header)
         scout = is_scout(header)
+    why = {"kind_from": "as its DICOM header says"}
     if kind == "CT":
-        return {**_about_ct(read(path)), "modality": words}
+        return {**_about_ct(read(path)), **why, "modality": words}
     if kind == "X-ray":
-        return about_dicom_xray(path, header, frame)
+        return {**about_dicom_xray(path, header, frame), **why}
     if scout:
         return _not_read(words, "A scout is no slice of the CT, nor taken with a cone beam: name the CT's folder.")
     return _not_read(words, "It is not read: a registration takes a CT, and X-rays (XA, RF, CR, DX, RTIMAGE).")
@@ -96,36 +103,77 @@ def _about_ct(ct: CT) -> dict[str, Any]:
 
 
 def _about_image(path: Path, read: Callable[[Path], CT], frame: int | None) -> dict[str, Any]:
-    """NRRD, NIfTI, MHA, PNG, TIFF: a picture, a CT, or a label map."""
+    """NRRD, NIfTI, MHA, PNG, TIFF: a picture, a CT, frames of an X-ray, or a label map."""
     header = read_header(path)
     size = header.GetSize()
     pages = int(np.prod(size[2:]))
     if pages == 1:
         return about_picture(path, frame)
-    if path.suffix.lower() in TIFF_SUFFIXES:
-        return {
-            "kind": "TIFF of several pages: a CT or frames of an X-ray, which the file does not tell",
-            "rows_and_columns": [int(size[1]), int(size[0])],
-            "pages": pages,
-            "missing": "As a CT: its voxel size, --ct_spacing, its axes, --ct_axes, and where the values are not "
-            "Hounsfield units --ct_rescale. As an X-ray: which page, --frame, and its geometry, --view, or --sdd and "
-            "--spacing.",
-        }
     try:
-        return _about_ct(read(path))
-    except InputError:
-        values = read_pixels(header)
-        numbers = np.unique(values)
-        whole = values.ndim == 3 and numbers[0] == 0 and 2 <= len(numbers) <= _MOST_LABELS
-        if not whole or (numbers != np.round(numbers)).any():
-            raise
-    return {
-        "kind": "label map",
-        "voxels_ijk": [int(n) for n in size],
-        "spacing_ijk_mm": [round(float(s), 4) for s in header.GetSpacing()],
-        "labels": [int(n) for n in numbers[1:]],
-        "missing": "The CT that it belongs to: give both, --ct and --labels.",
+        ct = read(path)
+    except InputError as error:
+        # one that cannot be read as a CT may be something else
+        check_picture_size(size[1], size[0], path, pages)
+        return _about_stack(path, header, frame, error)
+    low, high = float(ct.hu.min()), float(ct.hu.max())
+    return {**_about_ct(ct), "kind_from": f"as {of_volume(pages, tuple(ct.spacing), low, high)}"}
+
+
+def _about_stack(
+    path: Path, header: SimpleITK.ImageFileReader, frame: int | None, unread: InputError
+) -> dict[str, Any]:
+    """Several pictures in one file that cannot be read as a CT, with the error that says why."""
+    values = read_pixels(header)
+    spacing = tuple(round(float(s), 4) for s in header.GetSpacing())
+    is_tiff = path.suffix.lower() in TIFF_SUFFIXES
+    if not is_tiff and (labels := _labels_in(values)):
+        return {
+            "kind": "label map",
+            "voxels_ijk": [int(n) for n in header.GetSize()],
+            "spacing_ijk_mm": list(spacing),
+            "labels": labels,
+            "missing": "The CT that it belongs to: give both, --ct and --labels.",
+        }
+    if values.ndim != 3 or not np.isfinite(values).all():  # color, more than three dimensions, or damaged
+        raise unread
+    taken = guess(values, () if is_tiff else spacing)
+    if taken.kind != "CT" and frame is not None:
+        return {**about_picture(path, frame), "kind_from": f"as --frame is given, and {taken.reason}"}
+    as_xray = "which frame, --frame, and its geometry, --view, or --sdd and --spacing."
+    as_ct = (
+        "its voxel size, --ct_spacing, its axes, --ct_axes, and where the values are not Hounsfield units --ct_rescale."
+    )
+    missing = {
+        "CT": f"As the CT that it seems to be: {as_ct}" if is_tiff else "",
+        "X-ray": f"As the X-ray that it seems to be: {as_xray}",
+        "unknown": f"As a CT: {as_ct} As an X-ray: {as_xray}",
+    }[taken.kind]
+    facts = {
+        "kind": _KINDS[taken.kind],
+        "kind_from": f"as {taken.reason}",
+        "rows_and_columns": list(values.shape[1:]),
+        "pages": len(values),
+        "lowest_and_highest_value": [float(values.min()), float(values.max())],
+        "missing": missing,
     }
+    if is_tiff or taken.kind == "X-ray":
+        return facts
+    return {**facts, "error": f"As a CT it is not read. {unread}"}
+
+
+def _labels_in(values: np.ndarray) -> list[int]:
+    """Labels above 0 of what can be a label map, otherwise none.
+
+    That is few whole numbers from 0 in three dimensions, which their neighbors in a row mostly share: an image has
+    noise.
+    """
+    numbers = np.unique(values)
+    whole = values.ndim == 3 and numbers[0] == 0 and 2 <= len(numbers) <= _MOST_LABELS
+    if not whole or (numbers != np.round(numbers)).any():
+        return []
+    labeled = values[..., :-1] > 0
+    shared = (values[..., 1:] == values[..., :-1])[labeled]
+    return [] if shared.size and shared.mean() < _SHARED else [int(n) for n in numbers[1:]]
 
 
 def _about_json(path: Path) -> dict[str, Any]:

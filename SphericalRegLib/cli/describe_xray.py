@@ -20,6 +20,8 @@ from SphericalRegLib.io.dicom.xray import read_dicom_xray
 from SphericalRegLib.io.xray import SENTENCES, TONE_UNTOLD
 from SphericalRegLib.io.xray_file import read_picture
 
+# Air in a CT.
+_AIR_HU = -900.0
 _NO_ANGLES = "The C-arm's angles: start with --preset, --angles, --landmarks or --start-pose."
 _NO_SAD = "The source-to-isocenter distance: give --sad."
 
@@ -74,6 +76,11 @@ def about_picture(path: Path, frame: int | None) -> dict[str, Any]:
     values, page = read_picture(path, frame, None)
     notes = []
     usable: float | None = None
+    low, high = float(values.min()), float(values.max())
+    if low <= _AIR_HU and (values == np.round(values)).all():
+        notes.append(
+            f"Its values, {low:g} to {high:g}, look like Hounsfield units: for a slice of a CT name the whole CT."
+        )
     if len(np.unique(values)) <= 2:
         notes.append("The picture holds two values only: is it a drawn mask? Name the X-ray itself.")
     else:
@@ -81,9 +88,10 @@ def about_picture(path: Path, frame: int | None) -> dict[str, Any]:
         usable = round(float(estimate_mask(image, np.ones(values.shape, bool)).mean()), 4)
     return {
         "kind": "X-ray",
+        "kind_from": "as it holds pictures" if page else "as it holds a picture",
         "rows_and_columns": list(values.shape),
         "frame": page,
-        "lowest_and_highest_value": [float(values.min()), float(values.max())],
+        "lowest_and_highest_value": [low, high],
         "values": f"{SENTENCES['attenuation']} ({TONE_UNTOLD}: see --intensity)",
         "usable_fraction": usable,
         "notes": notes,

@@ -10,6 +10,7 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 from importlib import metadata
+from itertools import takewhile
 
 from SphericalRegLib import __version__
 from SphericalRegLib.errors import is_memory_shortage
@@ -77,7 +78,9 @@ def _keep(error: Exception, arguments: Sequence[str]) -> str:
 def _without_values(arguments: Sequence[str]) -> list[str]:
     """The command and the names of its options."""
     command = [argument for argument in arguments[:1] if argument.isalpha()]
-    return command + [argument.partition("=")[0] for argument in arguments if argument.startswith("--")]
+    # behind -- stand files
+    options = takewhile(lambda argument: argument != "--", arguments)
+    return command + [option.partition("=")[0] for option in options if option.startswith("--")]
 
 
 def _versions() -> list[str]:

@@ -11,11 +11,11 @@ from typing import Any
 
 from typing_extensions import Unpack
 
-from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.describe_file import describe
 from SphericalRegLib.cli.device import available_devices
 from SphericalRegLib.cli.remedies import in_options
+from SphericalRegLib.cli.running import Running, begin
 from SphericalRegLib.errors import SphericalRegError
 from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.rendering import KERNELS
@@ -26,15 +26,17 @@ _DONE, _UNREADABLE = 0, 2
 _UNITS = {"_mm": " mm", "_deg": "°", "_px": " px", "_hu": " HU", "_mib": " MiB"}
 
 
+class InfoOptions(CTReading, Running, total=False):
+    """How CTs are read, and how the command runs."""
+
+
 def info(
     file: list[str] | None = None,
     labels: str | None = None,
     label_names: str | None = None,
     frame: int | None = None,
     json: bool = False,
-    quiet: bool = False,
-    verbose: bool = False,
-    **reading: Unpack[CTReading],
+    **options: Unpack[InfoOptions],
 ) -> int:
     """Tell what CTs, X-rays and other files hold and what is missing from them; without a file, about this machine.
 
@@ -46,11 +48,9 @@ def info(
         label_names: JSON file with the labels' names.
         frame: of a multi-frame X-ray, counted from 0.
         json: print JSON.
-        quiet: nothing but the facts.
-        verbose: more messages, and tracebacks.
     """
-    console = Console(quiet, verbose)
-    read = partial(read_scan, reading=reading, labels=labels, label_names=label_names)
+    console = begin(options)
+    read = partial(read_scan, reading=options, labels=labels, label_names=label_names)
     facts = {name: _facts(name, read, frame) for name in file} if file else {"machine": machine()}
     if json:
         print(json_text.dumps(_with_options(facts), allow_nan=False))

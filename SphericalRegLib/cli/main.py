@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments after the program's name; the process's own by default.
 
     Raises:
-        SystemExit: for ``--help``, and with code 2 for arguments that do not exist or lack a value.
+        SystemExit: for ``--help``, ``--version`` and ``--print_config``.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     with StopSignals() as signals:

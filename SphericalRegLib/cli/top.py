@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from SphericalRegLib.cli import outputs
+from SphericalRegLib.cli.command_table import load
 from SphericalRegLib.cli.faults import report, tell
 from SphericalRegLib.cli.library_warnings import kept_back
 from SphericalRegLib.cli.remedies import in_options
@@ -28,14 +29,15 @@ def run(arguments: Sequence[str], signals: StopSignals) -> int:
         signals: that are caught, and so far end the process at once.
 
     Raises:
-        SystemExit: for ``--help``, and with code 2 for arguments that do not exist or lack a value.
+        SystemExit: for ``--help``, ``--version`` and ``--print_config``.
     """
-    verbose = bool({"--verbose", "--verbose=true"} & set(arguments))
+    verbose = bool({"-v", "--verbose", "--verbose=true"} & set(arguments))
     outputs.forget_written()
     try:
         with kept_back(verbose):
             from SphericalRegLib.cli import commands
 
+            load(arguments)
             signals.end_at_once(False)
             code = commands.run(arguments)
         # a full disk or a closed pipe behind the standard output is told here, not at the interpreter's end

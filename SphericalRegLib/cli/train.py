@@ -19,12 +19,12 @@ from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.inputs import Preset
 from SphericalRegLib.cli.outputs import output_files
+from SphericalRegLib.cli.running import Computing, begin
 from SphericalRegLib.cli.signals import INTERRUPTED, Stopped
 from SphericalRegLib.cli.stopping import StopRequest
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.initialization.search import SearchRange
-from SphericalRegLib.networks.model import load_model
-from SphericalRegLib.threads import set_threads
+from SphericalRegLib.networks.model import Model, load_model
 from SphericalRegLib.training.curves import save_curves
 from SphericalRegLib.training.encoders import EncoderSettings
 from SphericalRegLib.training.plan import Plan
@@ -32,6 +32,10 @@ from SphericalRegLib.training.run import TrainingRun
 from SphericalRegLib.training.validation import median
 
 _PLAN = Plan()
+
+
+class TrainOptions(CTReading, Computing, total=False):
+    """How CTs are read, and how the command runs."""
 
 
 def train(
@@ -60,14 +64,10 @@ def train(
     held_out: int = 24,
     every: int = 500,
     seed: int = 0,
-    device: DeviceName = "auto",
     mixed: bool = False,
     until_input_ends: bool = False,
     json: bool = False,
-    threads: int | None = None,
-    quiet: bool = False,
-    verbose: bool = False,
-    **reading: Unpack[CTReading],
+    **options: Unpack[TrainOptions],
 ) -> int:
     """Train a model for one CT: a pose regressor and a learned similarity; or, for several CTs, the similarity alone.
 
@@ -100,65 +100,36 @@ def train(
         held_out: X-rays from the simulator, to validate on.
         every: steps between checkpoints.
         seed: of weights and images.
-        device: what computes.
         mixed: half precision on CUDA.
         until_input_ends: stop as if by Ctrl-C when standard input ends; for programs that start a training.
         json: print progress and, last, the figures as lines of JSON.
-        threads: of the processor to compute with; by default one for each processor.
-        quiet: no messages.
-        verbose: more messages, and tracebacks.
     """
     # messages go to stderr, JSON to stdout
-    console = Console(quiet, verbose)
-    set_threads(threads)
-    if not output.endswith(".safetensors"):
-        raise InputError(f"The output {output} must end with .safetensors, which is what a model is.")
-    place = Path(folder if folder is not None else f"{output}.training")
-    if Path(output).resolve().parent == place.resolve():
-        raise InputError(f"{output} lies in the training's own folder: name a place outside of {place}.")
+    console = begin(options)
+    place = _place(output, folder)
     with output_files(console, [output], [*ct, start]):
         # sees that the model can be written, before hours are spent on it
         pass
     if every < 1 or held_out < 0:
         raise InputError(f"every={every} must be 1 or more, held_out={held_out} 0 or more.")
     plan = _plan(regressor_steps, regressor_batch, encoder_steps, encoder_batch, learning_rate, seed)
-    plan = replace(
-        plan,
-        sdd=sdd,
-        sad=sad,
-        detector_mm=detector_mm,
-        pixels=pixels,
-        encoder_pixels=encoder_pixels,
-        preset=preset,
-        truth=poses,
-        reach=reach,
-        randomization=randomization,
-        backbone=backbone,
-        backbone_width=backbone_width,
-        encoder=encoder,
-        mixed=mixed,
-    )
-    target, leader = _device(device)
+    plan = replace(plan, sdd=sdd, sad=sad, detector_mm=detector_mm, preset=preset, truth=poses, reach=reach)
+    plan = replace(plan, pixels=pixels, encoder_pixels=encoder_pixels, randomization=randomization, mixed=mixed)
+    plan = replace(plan, backbone=backbone, backbone_width=backbone_width, encoder=encoder)
+    device, leader = _device(options.get("device", "auto"))
     with _told_what_is_kept(place):
         console.say("Reading ...")
-        scans = [read_scan(path, reading, downsample=downsample, console=console) for path in ct]
-        begin = None if start is None else load_model(start)
+        scans = [read_scan(path, options, downsample=downsample, console=console) for path in ct]
+        beginning = None if start is None else load_model(start)
         console.say("Preparing held-out X-rays ...")
         run = TrainingRun(
-            scans,
-            plan,
-            place,
-            device=target,
-            start=begin,
-            held_out=held_out if leader else 0,
-            every=every,
-            name=Path(output).stem,
-            writes=leader,
-        )
+            scans, plan, place, device=device, start=beginning, held_out=held_out if leader else 0, every=every,
+            name=Path(output).stem, writes=leader,
+        )  # fmt: skip
         if not run.folder.is_locked:
             console.say(f"The file system of {place} has no locks: see that no second training uses it.")
         stop = StopRequest(until_input_ends)
-        if not _follow(run, console, json and leader, target, stop, place):
+        if not _follow(run, console, json and leader, device, stop, place):
             return stop.code
         if not leader:
             return 0
@@ -167,17 +138,36 @@ def train(
         Path(output).parent.mkdir(parents=True, exist_ok=True)
         model.save(output)
         _draw(place, console)
-    told = {"model": output, "bytes": Path(output).stat().st_size, "seconds": model.card.history["seconds"]}
-    for name, values in model.card.history.get("validation", {}).items():
-        told[name] = median(values) if isinstance(values, list) else values
-    if json:
-        print(json_text.dumps(told))
-    else:
-        seconds = ", ".join(f"{phase} {_minutes(value)}" for phase, value in told.pop("seconds").items())
-        console.say(f"{told.pop('model')}: {told.pop('bytes') / 1e6:.1f} MB, trained for {seconds}.")
-        for key, value in told.items():
-            console.say(f"{key}: {value:.3g}" if isinstance(value, float) else f"{key}: {value}")
+    _tell(model, output, console, json)
     return 0
+
+
+def _place(output: str, folder: str | None) -> Path:
+    """The training's own folder.
+
+    Raises:
+        InputError: for an output that is no model's, or within that folder.
+    """
+    if not output.endswith(".safetensors"):
+        raise InputError(f"The output {output} must end with .safetensors, which is what a model is.")
+    place = Path(folder if folder is not None else f"{output}.training")
+    if Path(output).resolve().parent == place.resolve():
+        raise InputError(f"{output} lies in the training's own folder: name a place outside of {place}.")
+    return place
+
+
+def _tell(model: Model, output: str, console: Console, as_json: bool) -> None:
+    """The model's figures: as a line of JSON on the standard output, or as messages."""
+    figures = {"model": output, "bytes": Path(output).stat().st_size, "seconds": model.card.history["seconds"]}
+    for name, values in model.card.history.get("validation", {}).items():
+        figures[name] = median(values) if isinstance(values, list) else values
+    if as_json:
+        print(json_text.dumps(figures))
+        return
+    seconds = ", ".join(f"{phase} {_minutes(value)}" for phase, value in figures.pop("seconds").items())
+    console.say(f"{figures.pop('model')}: {figures.pop('bytes') / 1e6:.1f} MB, trained for {seconds}.")
+    for key, value in figures.items():
+        console.say(f"{key}: {value:.3g}" if isinstance(value, float) else f"{key}: {value}")
 
 
 @contextlib.contextmanager

@@ -23,9 +23,7 @@ from SphericalRegLib.registration.plain import as_plain
 from SphericalRegLib.similarity.table import similarity_meaning
 from SphericalRegLib.threads import get_threads
 
-DISCLAIMER = (
-    "Research software, not a medical device: neither cleared nor intended for diagnosis, planning or treatment."
-)
+DISCLAIMER = SphericalRegLib.DISCLAIMER
 _LIBRARIES = ("torch", "numpy", "scipy", "SimpleITK", "pydicom", "numba", "opencv-python-headless", "matplotlib")
 
 

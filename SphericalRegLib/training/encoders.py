@@ -40,7 +40,9 @@ class EncoderSettings:
         unrolled: Levenberg-Marquardt steps that each pair takes; the loss is the mean over them.
         shared: whether DRR and X-ray have one encoder. It learns several times as fast as two
             (Testing/Benchmarks/paper_ablation.py).
-        channels, width, blocks: of each encoder.
+        channels: of each encoder's features.
+        width: of each encoder's transformer.
+        blocks: of each encoder's transformer.
         length: mm that count as one radian.
         volume_network: Ψ, trained along with them: equivariant, plain, or none.
     """

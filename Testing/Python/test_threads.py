@@ -117,6 +117,8 @@ def test_impossible_numbers_of_threads_are_refused(count):
 )
 def test_every_command_that_computes_has_the_option(arguments, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for name in ("a.nii", "b.dcm"):
+        (tmp_path / name).touch()
     assert main([*arguments, "--threads", "0"]) == 2
     assert "--threads 0" in capsys.readouterr().err
 

@@ -25,6 +25,6 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     files = Case(str(sample_path("pelvis_lumbar_3mm.nii.gz")), str(folder / "xray.dcm"), str(folder / "truth.json"))
     place = ["--size", "128", "128", "--spacing", "3.2", "3.2", "--quiet"]
     offset = ["--rotation-deg", "4", "-3", "2", "--translation-mm", "10", "-8", "20"]
-    assert main(["simulate", "--ct", files.ct, "--output", files.xray, "--truth", files.truth, *place, *offset]) == 0
+    assert main(["simulate", files.ct, "-o", files.xray, "--truth", files.truth, *place, *offset]) == 0
     assert {file.name for file in Path(files.xray).parent.iterdir()} == {"xray.dcm", "truth.json"}
     return files

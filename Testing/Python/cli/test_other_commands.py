@@ -73,7 +73,7 @@ def test_a_drr_of_nothing_is_an_error_and_no_file(
 
 
 def test_info_tells_what_a_ct_is(case: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["info", "--file", case.ct, "--json"]) == 0
+    assert main(["info", case.ct, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)[case.ct]
     assert facts["kind"] == "CT"
     assert facts["voxels_ijk"] == [122, 101, 112]
@@ -85,7 +85,7 @@ def test_info_tells_an_xrays_geometry_and_what_is_missing(
 ) -> None:
     picture = tmp_path / "plain.nrrd"
     SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.eye(64, dtype=np.float32)), str(picture))
-    assert main(["info", "--file", case.xray, str(picture), "--json"]) == 0
+    assert main(["info", case.xray, str(picture), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts[case.xray]["source_to_detector_mm"] == 1200
     assert facts[case.xray]["missing"] == "nothing"
@@ -172,3 +172,18 @@ def test_impossible_values_are_named_before_any_work(
     assert main([command, "--ct", case.ct, *options, "--quiet"]) == 2
     assert words in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_truth_of_a_simulation_lies_beside_the_xray_unless_it_is_told_where(case: Any, tmp_path: Path) -> None:
+    size = ["--size", "32,32", "--spacing", "12.8,12.8", "-q", "--downsample", "4"]
+    assert main(["simulate", case.ct, "-o", str(tmp_path / "x.dcm"), *size]) == 0
+    assert {file.name for file in tmp_path.iterdir()} == {"x.dcm", "x_truth.json"}
+    assert read_json(tmp_path / "x_truth.json").pose is not None
+
+
+def test_numbers_that_a_calibration_tells_are_refused_beside_it(
+    case: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = ["-o", str(tmp_path / "x.png")]
+    assert main(["render", case.ct, "--view", case.truth, "--size", "32", "32", *output]) == 2
+    assert "--size is told by the calibration" in capsys.readouterr().err

@@ -84,11 +84,11 @@ def test_every_command_refuses_before_it_reads(command, tmp_path, capsys):
     both.write_text("an input")
     options = {
         "render": ["--output", both, "--ct", both],
-        "simulate": ["--output", tmp_path / "x.dcm", "--truth", both, "--ct", "ct.nii", "--pose", both],
+        "simulate": ["--output", tmp_path / "x.dcm", "--truth", both, "--ct", __file__, "--pose", both],
         "evaluate": ["--csv", both, "--ct", both],
-        "register": ["--output", tmp_path, "--ct", "ct.nii", "--xray", "x.dcm", "--start_pose", both],
-        "landscape": ["--output", tmp_path, "--ct", "ct.nii", "--xray", both],
-        "train": ["--output", both, "--ct", "ct.nii", "--start", both],
+        "register": ["--output", tmp_path, "--ct", __file__, "--xray", __file__, "--start_pose", both],
+        "landscape": ["--output", tmp_path, "--ct", __file__, "--xray", both],
+        "train": ["--output", both, "--ct", __file__, "--start", both],
     }[command]
     assert main([command, *map(str, options)]) == 2
     assert "overwrite" in capsys.readouterr().err
@@ -99,7 +99,7 @@ def test_a_model_is_not_written_over_its_own_checkpoints(tmp_path, capsys):
     arguments = [
         "train",
         "--ct",
-        "ct.nii",
+        __file__,
         "--folder",
         str(tmp_path),
         "--output",

@@ -98,7 +98,7 @@ def test_a_yaml_file_can_hold_the_options(case: Any, tmp_path: Path, capsys: pyt
 BAD = {
     "no such CT": (["--ct", "nowhere.nii.gz"], r"nowhere\.nii\.gz"),
     "no such X-ray": (["--xray", "nowhere.dcm"], r"nowhere\.dcm"),
-    "two X-rays without calibration": (["--xray", "a.dcm", "b.dcm"], r"2 X-rays.*--view"),
+    "two X-rays without calibration": (["--xray", "XRAY", "XRAY"], r"2 X-rays.*--view"),
     "two starts": (["--preset", "AP", "--angles", "0", "0"], r"--preset and --angles"),
     "no pose in the start file": (["--start-pose", "LABEL_NAMES"], r"holds no pose"),
     "bones without labels": (["--bones", "sacrum"], r"label map"),
@@ -115,7 +115,8 @@ def test_bad_input_gives_exit_code_2_a_message_and_no_files(
     change: str, case: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options, message = BAD[change]
-    options = [option.replace("LABEL_NAMES", str(sample_path("pelvis_lumbar_3mm_labels.json"))) for option in options]
+    files = {"LABEL_NAMES": str(sample_path("pelvis_lumbar_3mm_labels.json")), "XRAY": case.xray}
+    options = [files.get(option, option) for option in options]
     if change.startswith("a device") and torch.backends.mps.is_available():
         pytest.skip("this machine has it")
     given = {"--ct": case.ct, "--xray": case.xray, "--output": str(tmp_path / "out")}
@@ -132,7 +133,7 @@ def test_an_output_that_cannot_be_written_is_told_before_any_work(
 ) -> None:
     (tmp_path / "file").write_text("mine")
     for output in (tmp_path / "file", tmp_path / "file" / "below"):
-        assert main(["register", "--ct", "unread", "--xray", case.xray, "--output", str(output)]) == 2
+        assert main(["register", case.ct, case.xray, "-o", str(output)]) == 2
         assert str(output) in capsys.readouterr().err
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -140,12 +141,6 @@ def test_an_output_that_cannot_be_written_is_told_before_any_work(
 def test_verbose_shows_where_an_error_comes_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["register", "--ct", "x", "--xray", "y", "--output", str(tmp_path / "out"), "--verbose"])
     assert "Traceback" in capsys.readouterr().err
-
-
-def test_unknown_options_exit_with_2(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(["register", "--cd", "x"])
-    assert stop.value.code == 2
 
 
 def test_an_earlier_result_survives_a_failed_run(registered: Path, tmp_path: Path, case: Any) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from SphericalRegLib.cli.arguments import options_of
 from SphericalRegLib.cli.main import main
+from SphericalRegLib.cli.options import options_of
 from SphericalRegLib.cli.register import register
 from SphericalRegLib.cli.remedies import in_options
 

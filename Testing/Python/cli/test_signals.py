@@ -54,10 +54,12 @@ def ended(process):
     return process.returncode, said[1]
 
 
-@pytest.mark.parametrize("number", list(CODES))
-def test_during_imports_a_signal_ends_the_command_quietly(number, tmp_path):
-    # in the place of the first library that is imported
-    (tmp_path / "jsonargparse.py").write_text("import time\nprint('ready', flush=True)\ntime.sleep(600)\n")
+@pytest.mark.parametrize(
+    ("number", "library"), [*((number, "jsonargparse") for number in CODES), (signal.SIGINT, "pydicom")]
+)
+def test_during_imports_a_signal_ends_the_command_quietly(number, library, tmp_path):
+    # in the place of the first library that is imported, or of one that only the command needs
+    (tmp_path / f"{library}.py").write_text("import time\nprint('ready', flush=True)\ntime.sleep(600)\n")
     process = started("-m", "SphericalRegLib.cli.main", "info", path=[tmp_path])
     process.send_signal(number)
     assert ended(process) == (CODES[number], "sphericalreg: stopped; nothing was written.\n")
@@ -73,7 +75,7 @@ def reads(*_, **__):
 
 if __name__ == "__main__":
     ct_reading.read_ct = reads
-    sys.exit(main.main(["render", "--ct", "ct.nii", "--output", sys.argv[1]]))
+    sys.exit(main.main(["render", sys.executable, "-o", sys.argv[1]]))
 """
 
 
@@ -202,7 +204,7 @@ def reads(*_, **__):
 
 if __name__ == "__main__":
     ct_reading.read_ct = reads
-    sys.exit(main.main(["train", "--ct", "ct.nii", "--output", sys.argv[1]]))
+    sys.exit(main.main(["train", sys.executable, "-o", sys.argv[1]]))
 """
 
 

@@ -29,7 +29,8 @@ def failing(monkeypatch, tmp_path):
             raise error
 
         monkeypatch.setattr(commands, "run", command)
-        return main(["info", "--file=/home/Jane_Doe.nii", "--labels", "Jane_Doe_labels.nii", *arguments])
+        files = ["/home/Jane_Doe.nii", "--labels", "Jane_Doe_labels.nii", *arguments, "--", "--Jane_Doe"]
+        return main(["info", *files])
 
     return run
 
@@ -45,14 +46,15 @@ def test_a_fault_is_one_line_and_a_traceback_in_a_private_file(failing, capsys):
     file = Path(found.group(1))
     text = file.read_text()
     assert "Traceback" in text
-    assert "sphericalreg info --file --labels\n" in text
+    assert "sphericalreg info --labels\n" in text
     assert "Jane" not in text
     if os.name == "posix":
         assert file.stat().st_mode & 0o077 == 0
 
 
-def test_verbose_prints_it_as_well(failing, capsys):
-    assert failing(ZeroDivisionError("by zero"), "--verbose") == 1
+@pytest.mark.parametrize("option", ["--verbose", "-v"])
+def test_verbose_prints_it_as_well(option, failing, capsys):
+    assert failing(ZeroDivisionError("by zero"), option) == 1
     assert "Traceback" in capsys.readouterr().err
 
 

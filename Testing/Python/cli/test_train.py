@@ -69,7 +69,7 @@ def test_its_model_registers_an_x_ray_without_a_pose_and_another_ct_is_refused(t
         (["--output=m.safetensors", "--learning_rate=0"], "learning_rate is 0"),
         (["--output=m.safetensors", "--regressor_steps=0", "--encoder_steps=0"], "nothing to train"),
         (["--output=m.safetensors", "--backbone=vgg"], "no backbone 'vgg'"),
-        (["--output=m.safetensors", "--start=none.safetensors"], "There is no checkpoint none.safetensors"),
+        (["--output=m.safetensors", "--start=none.safetensors"], "There is no file none.safetensors (--start)"),
     ],
 )
 def test_options_that_cannot_be_are_refused_by_name(options, message, tmp_path, monkeypatch, capsys):

@@ -8,7 +8,7 @@ import pytest
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.imaging.xray import read_xray
+from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.simulation.anatomy.table import Slab
 from SphericalRegLib.simulation.degrade import Degradations, noise_free
 from SphericalRegLib.simulation.dicom_writer import write_xray_dicom

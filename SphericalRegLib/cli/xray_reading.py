@@ -1,0 +1,57 @@
+"""How X-rays are read: options that commands with X-rays have, documented once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from SphericalRegLib.cli.inputs import IntensityName, read_xrays
+from SphericalRegLib.imaging.xray import XRay
+
+
+class XRayReading(TypedDict, total=False):
+    """How X-rays are read.
+
+    Args:
+        view: calibration, where DICOM does not tell or for several X-rays: our JSON, or Autoscoper's text files. A pose
+            in it is where the registration starts, unless another start is given.
+        sdd: source-to-detector distance in mm, instead of DICOM's.
+        sad: source-to-isocenter distance in mm, instead of DICOM's.
+        spacing: distance of pixel centers on the detector in mm, rows then columns, instead of DICOM's.
+        frame: of a multi-frame X-ray, counted from 0.
+        channel: of a color picture, counted from 0.
+        intensity: what the X-ray's values are: "intensity" (raw), "inverted" (bone dark), "attenuation" (bone bright);
+            "auto", the default, goes by DICOM's tags.
+    """
+
+    view: list[str] | None
+    sdd: float | None
+    sad: float | None
+    spacing: tuple[float, float] | None
+    frame: int | None
+    channel: int | None
+    intensity: IntensityName
+
+
+def read_images(files: Sequence[str], reading: Mapping[str, Any]) -> list[XRay]:
+    """The X-rays with their views, as the options say.
+
+    Args:
+        files: one X-ray or several.
+        reading: options of :class:`XRayReading`; other keys count for nothing.
+
+    Raises:
+        InputError, GeometryError: as :func:`~SphericalRegLib.cli.inputs.read_xrays`.
+    """
+    return read_xrays(
+        files,
+        reading.get("view"),
+        reading.get("frame"),
+        reading.get("intensity", "auto"),
+        channel=reading.get("channel"),
+        sdd=reading.get("sdd"),
+        sad=reading.get("sad"),
+        spacing=reading.get("spacing"),
+    )
