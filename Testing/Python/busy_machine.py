@@ -27,22 +27,23 @@ def main() -> None:
 
 
 def _run(registrations: int) -> dict[str, object]:
+    import torch
+
     from SphericalRegLib.imaging.ct import read_ct
     from SphericalRegLib.imaging.volume import to_volume
     from SphericalRegLib.imaging.xray import read_xray
-    from SphericalRegLib.initialization.given import start_poses
-    from SphericalRegLib.registration import Settings, register
+    from SphericalRegLib.registration import SYSTEMS, Case, register
     from SphericalRegLib.rendering import linearize
     from SphericalRegLib.sample import sample_path
 
     volume = to_volume(read_ct(sample_path("pelvis_lumbar_3mm.nii.gz")))
     xray = read_xray(sample_path("pelvis_lumbar_3mm_ap.dcm"))
-    start = start_poses([xray], volume.center, preset="ap")
-    linearize(volume, xray.view.resized(8, 8), start, samples=8)
+    case = Case(volume, [xray], preset="ap")
+    linearize(volume, xray.view.resized(8, 8), torch.eye(4, dtype=torch.float64)[None], samples=8)
     seconds = []
     for _ in range(registrations):
         before = time.process_time()
-        result = register(volume, [xray], start, Settings())
+        result = register(case, SYSTEMS["intensity"])
         seconds.append(time.process_time() - before)
     bits = result.pose.numpy().tobytes() + b"".join(view.drr.numpy().tobytes() for view in result.views)
     return {"seconds": seconds, "bits": hashlib.sha256(bits).hexdigest(), "cost": result.cost}

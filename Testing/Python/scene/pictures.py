@@ -29,8 +29,7 @@ from SphericalRegLib.imaging.ct import CT, read_ct
 from SphericalRegLib.imaging.pose_file import read_pose
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import XRay, read_xray
-from SphericalRegLib.initialization.given import start_poses
-from SphericalRegLib.registration import Registration, Settings
+from SphericalRegLib.registration import SYSTEMS, Case, Registration
 from SphericalRegLib.sample import sample_path
 from SphericalRegLib.scene import camera, carm, landscape, overlay, rendering, results
 from Testing.Python.scene.builders import add_volume
@@ -106,16 +105,15 @@ def heights(folder: Path, volume: Volume, truth: Tensor, xray: XRay) -> None:
 
 def registered(scene: Any, scan: CT, volume: Volume, truth: Tensor, xrays: list[XRay]) -> Any:
     """The result node of a registration with the library's own settings, beside the CT, with landmarks."""
-    starts = start_poses(xrays, volume.center)
+    case, system = Case(volume, xrays), SYSTEMS["intensity"]
     if len(xrays) > 1:  # the picture matters here, not the search
         twist = torch.tensor([0.05, -0.04, 0.03, 5.0, 4.0, 8.0], dtype=torch.float64)
-        starts = se3.about(twist, truth, volume.center)[None]
-    registration = Registration(
-        volume, xrays, starts, Settings() if len(xrays) == 1 else Settings(candidates=1, retries=0)
-    )
+        case, system = replace(case, poses=se3.about(twist, truth, volume.center)), SYSTEMS["one-start"]
+    registration = Registration(case, system)
     for _ in registration:
         pass
-    outcome = Outcome(registration.result(), xrays, starts, volume.center, {"path": scan.path}, {})
+    starts = registration.starts.poses
+    outcome = Outcome(registration.result(), xrays, starts, volume.center, {"path": scan.path}, {}, system=system)
     pose = outcome.result.pose
     skeleton = only_bone(volume)
     ct = add_volume(scene, scan.hu, scan.world_from_voxel, "CT")
