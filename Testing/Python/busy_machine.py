@@ -27,11 +27,10 @@ def main() -> None:
 
 
 def _run(registrations: int) -> dict[str, object]:
-    import torch
-
     from SphericalRegLib.imaging.ct import read_ct
     from SphericalRegLib.imaging.volume import to_volume
     from SphericalRegLib.imaging.xray import read_xray
+    from SphericalRegLib.initialization import starts_of
     from SphericalRegLib.registration import SYSTEMS, Case, register
     from SphericalRegLib.rendering import linearize
     from SphericalRegLib.sample import sample_path
@@ -39,7 +38,7 @@ def _run(registrations: int) -> dict[str, object]:
     volume = to_volume(read_ct(sample_path("pelvis_lumbar_3mm.nii.gz")))
     xray = read_xray(sample_path("pelvis_lumbar_3mm_ap.dcm"))
     case = Case(volume, [xray], preset="ap")
-    linearize(volume, xray.view.resized(8, 8), torch.eye(4, dtype=torch.float64)[None], samples=8)
+    linearize(volume, xray.view.resized(8, 8), starts_of(SYSTEMS["intensity"].initializer, case).poses, samples=8)
     seconds = []
     for _ in range(registrations):
         before = time.process_time()

@@ -85,7 +85,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     after(table, "_ENTRIES = (", entry)
     text = section("A system")
     (row,) = blocks(text)
-    after(folder / re.findall(r"`_rows\(\)` of `([^`]+)`", text)[0], "        intensity,", row)
+    after(folder / re.findall(r"`_rows\(\)` of `([^`]+)`", text)[0], "    return (", row)
     return folder
 
 

@@ -90,6 +90,7 @@ def test_the_text_has_a_line_for_each_system_and_test() -> None:
     assert apart.endswith("(McNemar p = 1).")
 
 
+@pytest.mark.filterwarnings("error")
 def test_the_page_holds_table_tests_and_plots_in_one_file() -> None:
     page = comparison_html({"a<1>": A, "b": B}, "wide study of <CT>")
     assert page.count("data:image/png;base64,") == 3

@@ -70,18 +70,19 @@ class TestMarks:
         assert (nothing.points, nothing.pixels) == ([{}], [{}])
 
 
-class TestSeveral:
-    @pytest.fixture(scope="class")
-    def told(self, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-        folder = tmp_path_factory.mktemp("compared")
-        outputs = ["--csv", str(folder / "rows.csv"), "--html", str(folder / "page.html")]
-        chosen = ["--system", "start-only", "landmarks-only", "one-start", "--cases", "2", "--quiet"]
-        with pytest.MonkeyPatch.context() as patch:
-            printed: list[str] = []
-            patch.setattr("builtins.print", lambda *words, **_: printed.append(" ".join(map(str, words))))
-            assert main(["evaluate", *CT_OPTIONS, *chosen, *outputs, "--json"]) == 0
-        return folder, printed[-1]
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("compared")
+    outputs = ["--csv", str(folder / "rows.csv"), "--html", str(folder / "page.html")]
+    chosen = ["--system", "start-only", "landmarks-only", "one-start", "--cases", "2", "--quiet"]
+    with pytest.MonkeyPatch.context() as patch:
+        printed: list[str] = []
+        patch.setattr("builtins.print", lambda *words, **_: printed.append(" ".join(map(str, words))))
+        assert main(["evaluate", *CT_OPTIONS, *chosen, *outputs, "--json"]) == 0
+    return folder, printed[-1]
 
+
+class TestSeveral:
     def test_the_last_line_holds_figures_and_paired_tests(self, told: tuple[Path, str]) -> None:
         content = json.loads(told[1])
         assert list(content["systems"]) == ["start-only", "landmarks-only", "one-start"]
@@ -99,8 +100,8 @@ class TestSeveral:
         assert page.count("data:image/png;base64,") == 3
         assert f"capture study of {Path(FILES[0]).name}, seed 0" in page
 
-    def test_a_system_is_measured_alike_alone_and_among_others(self, scan: CT, told: tuple[Path, str]) -> None:
-        (alone,) = compare_systems(scan, [SYSTEMS["landmarks-only"]], cases=1)["landmarks-only"].rows
+    def test_a_system_is_measured_alike_alone_and_among_others(self, told: tuple[Path, str]) -> None:
+        (alone,) = compare_systems(read_ct(FILES[0]), [SYSTEMS["landmarks-only"]], cases=1)["landmarks-only"].rows
         row = next(
             row
             for row in csv.DictReader((told[0] / "rows.csv").open())
