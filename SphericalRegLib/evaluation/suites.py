@@ -15,7 +15,7 @@ class Suite:
     Attributes:
         name: of the study.
         truth: of the true poses around the AP view.
-        start: of the starts around the truth; None: registration is told nothing but that the view is about AP.
+        start: of the starts around the truth; None: registration is told nothing.
     """
 
     name: str

@@ -27,7 +27,7 @@ class Look:
         adapt: what the CT becomes before it is rendered: a trained volume network Ψ. None: the CT itself.
 
     Raises:
-        InputError: for a size or footprint that is none.
+        InputError: for a size, scale or footprint that is none.
     """
 
     similarity: Similarity
@@ -40,6 +40,9 @@ class Look:
     def __post_init__(self) -> None:
         if self.size < 8 and not (self.size == 0 and isinstance(self.similarity, Trained)):
             raise InputError(f"The size is {self.size} pixels: give at least 8, usually 32 to 256.")
+        for name in ("voxel", "robust_scale"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise InputError(f"{name} is {getattr(self, name)}: give a number above 0.")
         if self.footprint_mm is not None and not 0 < self.footprint_mm < float("inf"):
             raise InputError(f"footprint_mm is {self.footprint_mm}: give a length above 0.")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -66,7 +67,10 @@ def from_plain(content: object, source: str = "The system") -> System:
     Raises:
         InputError: for anything that is no system, with the place in it.
     """
-    system = _made(System, content, source)
+    try:
+        system = _made(System, content, source)
+    except RecursionError:
+        raise InputError(f"{source} is nested too deeply: it is no system of ours.") from None
     assert isinstance(system, System)
     return system
 
@@ -115,7 +119,7 @@ def _of_kind(table: Mapping[str, Callable[..., Any]], content: object, where: st
     if not isinstance(content, Mapping) or _KIND not in content:
         raise InputError(f"{where} must name one of {', '.join(table)}, and is {_shown(content)}.")
     kind = content[_KIND]
-    if kind not in table:
+    if not isinstance(kind, str) or kind not in table:
         raise InputError(f"{where} is of the kind {_shown(kind)}, which there is not: choose from {', '.join(table)}.")
     rest = {name: value for name, value in content.items() if name != _KIND}
     return _filled(table[kind], rest, f"{where} ({kind})")
@@ -164,7 +168,8 @@ def _sequence(items: tuple[Any, ...], content: object, where: str) -> tuple[Any,
 
 def _number_or_text(wanted: Any, content: object, where: str) -> Any:
     if wanted is float and isinstance(content, int | float) and not isinstance(content, bool):
-        if math.isfinite(content):
+        # a whole number may be too large for a float
+        if abs(content) <= sys.float_info.max:
             return float(content)
     elif isinstance(content, bool):
         if wanted is bool:

@@ -28,6 +28,9 @@ class Stage:
         prune: of these, only those whose cost is within this factor of the best.
         gate: if the best cost is above this, the basin looks wrong: the stages so far are repeated from more
             candidates (``System.retries``) and the best of all attempts go on.
+
+    Raises:
+        InputError: where no candidate would go on.
     """
 
     name: str
@@ -36,6 +39,13 @@ class Stage:
     keep: int = 1
     prune: float = float("inf")
     gate: float = float("inf")
+
+    def __post_init__(self) -> None:
+        if self.keep < 1 or not self.prune >= 1:
+            raise InputError(
+                f"The stage {self.name!r} has keep={self.keep} and prune={self.prune}: give at least 1 of each, so "
+                "that the best candidate goes on."
+            )
 
     def of(self, model: Model | None) -> Stage:
         """The stage with a model's own similarity, and the damping it was trained with, where it stands for one.
@@ -103,6 +113,9 @@ class System:
         stages: coarse to fine; without any, the best of the starts is the result.
         initializer: where it starts.
         retries: times that a stage's gate may send the search back, each time with four times the candidates.
+
+    Raises:
+        InputError: for a negative number of retries.
     """
 
     name: str
@@ -111,6 +124,10 @@ class System:
     stages: tuple[Stage, ...] = ()
     initializer: Initializer = field(default_factory=Known)
     retries: int = 2
+
+    def __post_init__(self) -> None:
+        if self.retries < 0:
+            raise InputError(f"The system {self.name!r} has retries={self.retries}: give 0 or more.")
 
     @property
     def needs_model(self) -> bool:

@@ -144,7 +144,7 @@ def _rows() -> tuple[System, ...]:
         ),
         System(
             "regressor-only",
-            "a model's regressed pose as it is",
+            "a model's regressed pose, or what the user tells where that fits better, as it is",
             judge,
             (),
             Regressed(SearchRange(), 1, opposite=False),

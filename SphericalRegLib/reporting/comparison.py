@@ -103,11 +103,12 @@ def _figures(reports: Mapping[str, CaptureReport]) -> list[tuple[str, Figure]]:
     axes.set(xscale="log", xlabel="mTRE, mm", ylabel="cases below, %", ylim=(0, 101))
     axes.legend(fontsize="small")
 
-    boxes = Figure(figsize=(8, 1.2 + 0.45 * len(errors)), layout="constrained")
+    boxes = Figure(figsize=(8, 4.2), layout="constrained")
     axes = boxes.subplots()
-    axes.boxplot(list(errors.values())[::-1], vert=False, whis=(5, 95), tick_labels=list(errors)[::-1])
-    axes.axvline(SUCCESS_MM, color="gray", linewidth=0.8, linestyle=":")
-    axes.set(xscale="log", xlabel="mTRE, mm (box: quartiles, whiskers: 5 and 95 %)")
+    axes.boxplot(list(errors.values()), whis=(5, 95))
+    axes.set_xticks(range(1, len(errors) + 1), list(errors), rotation=20, ha="right")
+    axes.axhline(SUCCESS_MM, color="gray", linewidth=0.8, linestyle=":")
+    axes.set(yscale="log", ylabel="mTRE, mm (box: quartiles, whiskers: 5 and 95 %)")
 
     against = Figure(figsize=(8, 4.2), layout="constrained")
     axes = against.subplots()

@@ -11,12 +11,12 @@ import statistics
 import time
 
 import torch
-from SphericalRegLib.registration.settings import Stage, default_stages
 
 from SphericalRegLib.evaluation.cases import capture_view, draw_case, simulated_xray
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.networks.encoder import Encoder
+from SphericalRegLib.registration import Look
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.sample import sample_path
 from SphericalRegLib.similarity.learned import LearnedSimilarity
@@ -36,10 +36,10 @@ def main() -> None:
     torch.manual_seed(0)
     # the time does not depend on what the weights are
     similarity = LearnedSimilarity(Encoder().eval(), Encoder().eval(), MANIFOLDS["spherical"])
-    levels = Levels(volume, [xray], case.start, None, 0.0, "auto")
+    levels = Levels(volume, [xray], case.start, 0.0, "auto")
     told = {}
     for size in options.sizes:
-        objective = levels.objective(Stage("learned", size, similarity, default_stages()[0].optimizer))
+        objective = levels.objective(Look(similarity, size))
         times = []
         for repeat in range(options.repeats + 2):
             began = time.perf_counter()

@@ -4,7 +4,7 @@
 
 Simulated X-rays: of poses within the declared range, of poses beyond it (1.5 to 2 half widths along or about some
 axis), and from the opposite side (PA), which looks like the mirror image. With ``--register`` each is registered, with
-no start but what the model says and, where it is in doubt, the AP view.
+no start but what the model says and, where it is in doubt, AP and PA.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import json
 
 import numpy as np
 import torch
-from SphericalRegLib.registration.learned import prepare
 from torch import Tensor
 
 from SphericalRegLib.evaluation.cases import CaptureCase, bone_points, capture_view, simulated_xray
@@ -27,7 +26,7 @@ from SphericalRegLib.initialization.regressed import regressed_poses
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.networks.model import load_model
-from SphericalRegLib.registration import Settings, register
+from SphericalRegLib.registration import Case, default_system, register
 from SphericalRegLib.sample import sample_path
 from SphericalRegLib.simulation.degrade import random_degradations
 
@@ -69,9 +68,7 @@ def main() -> None:
             xray = simulated_xray(case, ct, view)
             inside += regressed_poses(model, volume, [xray])[0].inside >= 0.5
             if options.register:
-                anterior = pose_from_preset("AP", 700.0, volume.center)[None]
-                prepared = prepare(model, volume, [xray], None, Settings(), fallback=anterior)
-                result = register(volume, [xray], prepared.starts, prepared.settings)
+                result = register(Case(volume, [xray], model=model), default_system(model=True))
                 errors.append(float(mtre(result.pose, truth, points)))
                 accepted_wrong += result.verdict.accepted and errors[-1] > 5
         low, high = wilson_interval(inside, options.cases)

@@ -35,7 +35,6 @@ from paper_setting import (
     trained_steps,
     write,
 )
-from SphericalRegLib.registration.settings import Stage
 from torch import Tensor
 
 from SphericalRegLib.errors import InputError
@@ -47,6 +46,7 @@ from SphericalRegLib.optimization.damping import damped_step
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.optimization.problem import Linearization
 from SphericalRegLib.optimization.state import pose_scale
+from SphericalRegLib.registration import Look, Stage
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.similarity import GradientNCC, Similarity
 from SphericalRegLib.training.encoders import EncoderSettings, EncoderTrainer
@@ -110,14 +110,14 @@ def judged(
     adapt: Callable[[Volume], Volume] | None = None,
 ) -> dict[str, Any]:
     """Where Levenberg-Marquardt ends from the wide starts and from half as far, and where its first step leads."""
-    stage = Stage("judged", 32, similarity, LevenbergMarquardt(30, damping=damping, tolerance=1.0), adapt=adapt)
+    stage = Stage("judged", Look(similarity, 32, adapt=adapt), LevenbergMarquardt(30, damping=damping, tolerance=1.0))
     ends: dict[str, list[float]] = {"wide": [], "half": []}
     angles: list[float] = []
     volume, center = made.volume, made.volume.center
     for case in made.cases:
         offset = se3.difference_about(case.start[None], case.truth[None], center)
         starts = torch.cat([case.start[None], se3.about(0.5 * offset, case.truth[None], center)])
-        objective = Levels(volume, [case.xray], case.start, None, 0.0, "auto").objective(stage)
+        objective = Levels(volume, [case.xray], case.start, 0.0, "auto").objective(stage.look)
         *_, last = stage.optimizer.steps(objective, objective.state(starts))
         for name, pose in zip(ends, last.poses, strict=True):
             ends[name].append(made.error_mm(pose, case))

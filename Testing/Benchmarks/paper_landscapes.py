@@ -16,15 +16,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from paper_setting import Case, Study, one_thread, parser, say, study, write
-from SphericalRegLib.registration.learned import learned_similarity
 
-from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.statistics import bootstrap_interval, percentile, wilson_interval
 from SphericalRegLib.evaluation.suites import SUITES
 from SphericalRegLib.landscape import (
     DISTANCES,
     PARAMETERS,
-    SIMILARITIES,
     Axis,
     PoseCosts,
     PoseDistances,
@@ -37,6 +34,8 @@ from SphericalRegLib.landscape.report import as_json
 from SphericalRegLib.landscape.survey import Landscape
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration.levels import Levels
+from SphericalRegLib.registration.looks import looks_by_name
+from SphericalRegLib.registration.system import learned_stage
 
 #: As the paper's figure.
 EXTENTS = {"rad": 1.0, "mm": 40.0}
@@ -47,25 +46,20 @@ def surveyed(made: Study, case: Case, axes: tuple[Axis, Axis], pixels: int, mode
     """All costs around one true pose.
 
     Raises:
-        InputError: for a model without encoders.
+        CheckpointError: for a model without encoders.
     """
     volume = made.volume
     grid = PoseGrid(*axes, case.truth, volume.center, case.xray.view.camera_from_rig)
-    length = Levels(volume, [case.xray], case.truth, None, 0.0, "auto").length
-    similarities = {name: SIMILARITIES[name].make() for name in INTENSITIES}
-    costs: list[PoseCosts] = [
-        PoseDistances(DISTANCES, case.truth, case.xray.view, volume.center, length),
-        image_costs(volume, [case.xray], case.truth, similarities, size=pixels),
-    ]
+    length = Levels(volume, [case.xray], case.truth, 0.0, "auto").length
+    looks = looks_by_name(INTENSITIES, pixels)
     if model_path is not None:
         model = load_model(model_path)
         model.check_ct(volume)
-        learned = learned_similarity(model)
-        if learned is None:
-            raise InputError(f"The model {model_path} has no encoders: give one that was trained with them.")
-        named = {f"learned, {model.card.manifold}": learned}
-        size, adapt = model.card.encoder_pixels, dict.fromkeys(named, model.volume_network)
-        costs.append(image_costs(volume, [case.xray], case.truth, named, size=size, adapt=adapt))
+        looks[f"learned, {model.card.manifold}"] = learned_stage().look.of(model)
+    costs: list[PoseCosts] = [
+        PoseDistances(DISTANCES, case.truth, case.xray.view, volume.center, length),
+        *image_costs(volume, [case.xray], case.truth, looks),
+    ]
     survey = Survey(grid, costs, length)
     for _ in survey:
         pass

@@ -21,8 +21,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from paper_setting import COLORS, Case, Study, medians, new_figure, one_thread, parser, save, say, study, summary, told
-from SphericalRegLib.registration.learned import learned_stage
-from SphericalRegLib.registration.settings import Stage
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.statistics import bootstrap_interval, percentile
@@ -31,8 +29,10 @@ from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.optimization.first_order import SGD, Adam
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.optimization.problem import Optimizer
+from SphericalRegLib.registration import Stage
 from SphericalRegLib.registration.levels import Levels
-from SphericalRegLib.similarity import GradientNCC, ToneFreeGradient
+from SphericalRegLib.registration.looks import looks_by_name
+from SphericalRegLib.registration.system import learned_stage
 
 Array = NDArray[np.float64]
 
@@ -79,7 +79,7 @@ def follow(made: Study, stage: Stage, optimizer: Optimizer, iterations: int) -> 
 def _one(
     made: Study, case: Case, stage: Stage, optimizer: Optimizer, iterations: int
 ) -> tuple[list[float], list[float]]:
-    objective = Levels(made.volume, [case.xray], case.start, None, 0.0, "auto").objective(stage)
+    objective = Levels(made.volume, [case.xray], case.start, 0.0, "auto").objective(stage.look)
     errors, seconds = [], []
     spent, began = 0.0, time.process_time()
     for step in optimizer.steps(objective, objective.state(case.start[None])):
@@ -120,18 +120,13 @@ def chosen_stage(name: str, pixels: int, model_path: str | None) -> Stage:
     """What is minimized, and at which size.
 
     Raises:
-        InputError: for the learned similarity without a model that has one.
+        InputError, CheckpointError: for the learned similarity without a model that has one.
     """
     if name != "learned":
-        similarity = GradientNCC(1.0) if name == "gradient-ncc" else ToneFreeGradient(0.7)
-        return Stage(name, pixels, similarity, LevenbergMarquardt())
+        return Stage(name, looks_by_name([name], pixels)[name], LevenbergMarquardt())
     if model_path is None:
         raise InputError("The learned similarity needs a trained model: name it by --model.")
-    model = load_model(model_path)
-    learned = learned_stage(model)
-    if learned is None:
-        raise InputError(f"The model {model_path} has no encoders: give one that was trained with them.")
-    return learned
+    return learned_stage().of(load_model(model_path))
 
 
 def draw(found: dict[str, Paths], within: float, title: str, path: str) -> None:
@@ -215,11 +210,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         say(f"  until found, in cases that all found: {row['until_found']}")
         for n, part in row["by_iteration"].items():
             say(f"  after {n:3d}: {told(part)}")
-    title = f"{NAMES[options.similarity]}, {stage.size} pixels"
+    title = f"{NAMES[options.similarity]}, {stage.look.size} pixels"
     if options.picture:
         draw(found, options.within, title, options.picture)
     if options.json:
-        shared = {"suite": options.suite, "similarity": options.similarity, "pixels": stage.size}
+        shared = {"suite": options.suite, "similarity": options.similarity, "pixels": stage.look.size}
         print(json.dumps({**shared, "iterations": options.iterations, "seed": options.seed, "optimizers": rows}))
 
 

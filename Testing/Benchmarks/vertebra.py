@@ -20,7 +20,7 @@ from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.crop import cropped_around
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.io.ct import read_ct
-from SphericalRegLib.registration import bone_settings, register
+from SphericalRegLib.registration import SYSTEMS, Case, register
 from SphericalRegLib.sample import sample_path
 from SphericalRegLib.simulation.degrade import random_degradations
 
@@ -42,7 +42,6 @@ def main() -> None:
     # the rig is the AP camera; the lateral one is turned about the isocenter, where the bone's middle is
     frontal, side = (pose_from_preset(name, 700.0, volume.center) for name in ("AP", "left lateral"))
     lateral = replace(ap, camera_from_rig=side @ se3.inverse(frontal))
-    settings = bone_settings()
     rows: dict[str, list[dict[str, float]]] = {"both": [], "ap": [], "lateral": []}
     for index in range(arguments.cases):
         rng = np.random.default_rng([0, index])
@@ -58,7 +57,7 @@ def main() -> None:
             xrays.append(cropped_around(whole, volume, start, 25.0))
         results = {}
         for name, used in (("both", xrays), ("ap", xrays[:1]), ("lateral", xrays[1:])):
-            result = results[name] = register(volume, used, start[None], settings)
+            result = results[name] = register(Case(volume, used, poses=start), SYSTEMS["bones"])
             row = one_bone.difference(result.pose, truth, points, volume.center, used[0].view)
             start_mm = float(mtre(start, truth, points))
             rows[name].append(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import one_bone
@@ -27,7 +26,7 @@ from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.io.calibration_files import read_autoscoper
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.io.xray import read_xray
-from SphericalRegLib.registration import Result, bone_settings, register
+from SphericalRegLib.registration import SYSTEMS, Case, Result, register
 
 # Middle of the radius, as pixels (column, row) that a person read off the pictures of camera 1 and 2: at the joint and
 # 68 mm up the shaft. Rough: the rays of each pair pass each other by 1 to 2 mm.
@@ -70,7 +69,7 @@ def study(volume: Volume, points: Tensor, xrays: list[XRay], reference: Tensor, 
     """Register from each start as the library does with one bone; distances to the reference."""
     rows = []
     for start in starts:
-        result = register(volume, xrays, start[None], bone_settings())
+        result = register(Case(volume, xrays, poses=start), SYSTEMS["bones"])
         row: dict = one_bone.difference(result.pose, reference, points, volume.center, xrays[0].view)
         rows.append({**row, "cost": result.cost, "seconds": result.seconds, "pose": result.pose.tolist()})
     return rows
@@ -78,8 +77,9 @@ def study(volume: Volume, points: Tensor, xrays: list[XRay], reference: Tensor, 
 
 def found(volume: Volume, xrays: list[XRay], start: Tensor) -> Result:
     """The reference: a wide search around the plausible pose."""
-    settings = replace(bone_settings(candidates=96), range=SearchRange(25.0, 15.0, 15.0))
-    return register(volume, xrays, start[None], settings)
+    return register(
+        Case(volume, xrays, poses=start), SYSTEMS["bones"].searching(SearchRange(25.0, 15.0, 15.0), candidates=96)
+    )
 
 
 def main() -> None:

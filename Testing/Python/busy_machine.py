@@ -28,21 +28,21 @@ def main() -> None:
 
 def _run(registrations: int) -> dict[str, object]:
     from SphericalRegLib.imaging.volume import to_volume
-    from SphericalRegLib.initialization.given import start_poses
+    from SphericalRegLib.initialization import starts_of
     from SphericalRegLib.io.ct import read_ct
     from SphericalRegLib.io.xray import read_xray
-    from SphericalRegLib.registration import Settings, register
+    from SphericalRegLib.registration import SYSTEMS, Case, register
     from SphericalRegLib.rendering import linearize
     from SphericalRegLib.sample import sample_path
 
     volume = to_volume(read_ct(sample_path("pelvis_lumbar_3mm.nii.gz")))
     xray = read_xray(sample_path("pelvis_lumbar_3mm_ap.dcm"))
-    start = start_poses([xray], volume.center, preset="ap")
-    linearize(volume, xray.view.resized(8, 8), start, samples=8)
+    case = Case(volume, [xray], preset="ap")
+    linearize(volume, xray.view.resized(8, 8), starts_of(SYSTEMS["intensity"].initializer, case).poses, samples=8)
     seconds = []
     for _ in range(registrations):
         before = time.process_time()
-        result = register(volume, [xray], start, Settings())
+        result = register(case, SYSTEMS["intensity"])
         seconds.append(time.process_time() - before)
     bits = result.pose.numpy().tobytes() + b"".join(view.drr.numpy().tobytes() for view in result.views)
     return {"seconds": seconds, "bits": hashlib.sha256(bits).hexdigest(), "cost": result.cost}

@@ -6,10 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from SphericalRegLib.app.starts import starts_for
-from SphericalRegLib.registration.learned import learned_similarity
 
 from SphericalRegLib.app import Cancelled, Controller, Finished, Progressed
+from SphericalRegLib.app.cases import case_for
 from SphericalRegLib.app.geometry_fields import fields_from_dicom, nominal, view_of
 from SphericalRegLib.app.landscape_job import LandscapeJob, axis, display_axis
 from SphericalRegLib.app.live_drr import LiveDRR
@@ -19,23 +18,27 @@ from SphericalRegLib.app.methods import (
     METHODS,
     Advanced,
     optimizer_choices,
-    settings_for,
     similarity_choices,
+    system_for,
 )
 from SphericalRegLib.app.registration_job import Inputs, RegistrationJob
 from SphericalRegLib.errors import CheckpointError, InputError
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.imaging.fingerprint import fingerprint
 from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.initialization import starts_of
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.io.pose_file import read_pose
 from SphericalRegLib.io.xray import read_xray
-from SphericalRegLib.landscape import LEARNED, image_costs
+from SphericalRegLib.landscape import image_costs
 from SphericalRegLib.networks.encoder import Encoder
 from SphericalRegLib.networks.model import Model, ModelCard
 from SphericalRegLib.networks.volume_network import volume_network
+from SphericalRegLib.registration import SYSTEMS, Case
+from SphericalRegLib.registration.system import learned_stage
 from SphericalRegLib.rendering import render
 from SphericalRegLib.sample import sample_path
+from SphericalRegLib.similarity.table import LEARNED
 from Testing.Python.app.doubles import Diary, HandTurned
 
 RANGE = {"rotation_deg": 20.0, "in_plane_mm": 40.0, "depth_mm": 80.0}
@@ -98,10 +101,10 @@ class TestRegistering:
     @pytest.mark.parametrize("method", METHODS)
     def test_the_sample_is_accepted_by_every_method(self, a_scan, a_volume, an_xray, the_truth, landmarks, method):
         near = moved(the_truth, a_volume.center, (3.0, -2.0, 3.0), (6.0, -5.0, 10.0))
-        starts, origin = starts_for(
+        case = case_for(
             method, a_volume, [an_xray], current=near, points=landmarks, pixels=[seen_in(an_xray, landmarks, the_truth)]
         )
-        inputs = Inputs(a_scan, a_volume, [an_xray], starts, origin, settings_for(method, False), truth=the_truth)
+        inputs = Inputs(a_scan, case, system_for(method), truth=the_truth)
         result, diary = run(lambda: RegistrationJob(inputs))
         assert result.outcome.result.verdict.accepted, result.outcome.result.verdict.reasons
         assert result.outcome.errors["mtre_mm"] < 1.0
@@ -111,16 +114,15 @@ class TestRegistering:
 
     def test_errors_are_told_at_given_points(self, a_scan, a_volume, an_xray, the_truth, landmarks):
         points = torch.tensor(np.array(list(landmarks.values())))
-        settings = settings_for("current pose", False)
-        inputs = Inputs(a_scan, a_volume, [an_xray], the_truth[None], "truth", settings, truth=the_truth, points=points)
+        case = Case(a_volume, [an_xray], poses=the_truth)
+        inputs = Inputs(a_scan, case, system_for("current pose"), truth=the_truth, points=points)
         result, _ = run(lambda: RegistrationJob(inputs))
         found = se3.transform_points(result.outcome.result.pose, points)
         apart = (found - se3.transform_points(the_truth, points)).norm(dim=-1).mean()
         assert result.outcome.errors["mtre_mm"] == pytest.approx(float(apart), abs=1e-6)
 
     def test_a_run_stopped_in_the_middle_has_no_result(self, a_scan, a_volume, an_xray):
-        starts, origin = starts_for("automatic", a_volume, [an_xray])
-        inputs = Inputs(a_scan, a_volume, [an_xray], starts, origin, settings_for("automatic", False))
+        inputs = Inputs(a_scan, case_for("automatic", a_volume, [an_xray]), system_for("automatic"))
         scheduler, diary = HandTurned(), Diary()
         controller = Controller(scheduler)
         controller.listen(diary)
@@ -134,39 +136,50 @@ class TestRegistering:
 
 class TestMethods:
     @pytest.mark.parametrize("bones", [False, True])
-    def test_reach_grows_from_the_current_pose_to_the_search(self, bones):
-        settings = [settings_for(m, bones) for m in ("current pose", "landmarks", "automatic", "search")]
+    def test_reach_grows_from_the_current_pose_to_the_search(self, bones, a_volume, an_xray, the_truth, landmarks):
+        marks = {"points": landmarks, "pixels": [seen_in(an_xray, landmarks, the_truth)]}
+        starts = [
+            starts_of(
+                system_for(method, bones).initializer,
+                case_for(method, a_volume, [an_xray], current=the_truth, **marks),
+            )
+            for method in ("current pose", "landmarks", "automatic", "search")
+        ]
         for attribute in ("rotation_deg", "in_plane_mm", "depth_mm"):
-            reach = [getattr(one.range, attribute) for one in settings]
+            reach = [getattr(one.reach, attribute) for one in starts]
             assert reach == sorted(reach)
-        assert [one.candidates for one in settings] == sorted(one.candidates for one in settings)
+        assert [one.candidates for one in starts] == sorted(one.candidates for one in starts)
 
-    def test_automatic_is_what_the_command_line_does(self):
-        from SphericalRegLib.registration import Settings
+    @pytest.mark.parametrize("bones", [False, True])
+    @pytest.mark.parametrize("model", [False, True])
+    def test_automatic_is_what_the_command_line_does(self, bones, model):
+        from SphericalRegLib.cli.system_choice import chosen_system
 
-        assert settings_for("automatic", False) == Settings()
+        assert system_for("automatic", bones, model) is chosen_system(None, bones=bones, model=model)
+
+    @pytest.mark.parametrize("bones", [False, True])
+    @pytest.mark.parametrize("method", METHODS)
+    def test_every_method_is_a_row_of_the_table(self, method, bones):
+        assert system_for(method, bones) in SYSTEMS.values()
 
     @pytest.mark.parametrize("name", similarity_choices())
     def test_every_similarity_can_be_chosen_for_the_last_stage_only(self, name):
-        settings, default = (
-            settings_for("automatic", False, Advanced(similarity=name)),
-            settings_for("automatic", False),
-        )
-        assert settings.stages[:-1] == default.stages[:-1]
-        assert (settings.stages[-1].similarity == default.stages[-1].similarity) == (
-            name in ("default", "tone-free", LEARNED_FIRST)
-        )
-
-    def test_the_learned_similarity_first_leaves_the_stages_to_the_model(self):
-        assert settings_for("search", False, Advanced(similarity=LEARNED_FIRST)) == settings_for("search", False)
+        system, default = system_for("automatic", advanced=Advanced(similarity=name)), system_for("automatic")
+        assert system.judge == default.judge
+        if name == LEARNED_FIRST:
+            assert system == default.learned_first()
+            return
+        assert system.stages[:-1] == default.stages[:-1]
+        similarities = [one.stages[-1].look.similarity for one in (system, default)]
+        assert (similarities[0] == similarities[1]) == (name in ("default", "tone-free"))
 
     @pytest.mark.parametrize("name", optimizer_choices())
     @pytest.mark.parametrize("level", LEVELS)
     def test_every_optimizer_and_level_can_be_chosen_with_a_number_of_iterations(self, name, level):
-        last = settings_for("automatic", False, Advanced(optimizer=name, levels=level, iterations=7)).stages[-1]
+        last = system_for("automatic", advanced=Advanced(optimizer=name, levels=level, iterations=7)).stages[-1]
         counted = last.optimizer.evaluations if name == "bobyqa" else last.optimizer.iterations
         assert counted == 7
-        assert last.size == {"default": 160, "fast": 96, "fine": 256}[level]
+        assert last.look.size == {"default": 160, "fast": 96, "fine": 256}[level]
 
     @pytest.mark.parametrize(
         ("method", "advanced", "words"),
@@ -180,13 +193,19 @@ class TestMethods:
     )
     def test_unknown_names_are_errors_that_list_the_known_ones(self, method, advanced, words):
         with pytest.raises(InputError, match=words):
-            settings_for(method, False, advanced)
+            system_for(method, advanced=advanced)
+
+
+def started(method, volume, xrays, **options):
+    """(poses, origin) of a method."""
+    starts = starts_of(system_for(method).initializer, case_for(method, volume, xrays, **options))
+    return starts.poses, starts.origin
 
 
 class TestStarts:
     def test_a_preset_overrules_the_angles_of_the_header(self, a_volume, an_xray):
-        header, words = starts_for("automatic", a_volume, [an_xray])
-        lateral, other = starts_for("automatic", a_volume, [an_xray], preset="left lateral")
+        header, words = started("automatic", a_volume, [an_xray])
+        lateral, other = started("automatic", a_volume, [an_xray], preset="left lateral")
         assert not torch.allclose(header, lateral)
         assert "180°" in words
         assert "left lateral" in other
@@ -199,14 +218,14 @@ class TestStarts:
         fields, _ = fields_from_dicom(pydicom.dcmread(sample_path("pelvis_lumbar_3mm_ap.dcm")))
         view = view_of(fields, an_xray.image.shape, "AP")
         typed = dataclasses.replace(an_xray, view=view, geometry=nominal(fields, view))
-        header, _ = starts_for("search", a_volume, [an_xray])
-        made, _ = starts_for("search", a_volume, [typed], preset="angles")
+        header, _ = started("search", a_volume, [an_xray])
+        made, _ = started("search", a_volume, [typed], preset="angles")
         assert torch.allclose(header, made, atol=1e-9)
 
     def test_without_angles_both_frontal_views_are_tried(self, a_volume, an_xray):
         import dataclasses
 
-        starts, words = starts_for("automatic", a_volume, [dataclasses.replace(an_xray, geometry=None)])
+        starts, words = started("automatic", a_volume, [dataclasses.replace(an_xray, geometry=None)])
         assert starts.shape == (2, 4, 4)
         assert "AP and PA" in words
 
@@ -214,7 +233,7 @@ class TestStarts:
         pixels = seen_in(an_xray, landmarks, the_truth)
         wrong = next(iter(pixels))
         pixels[wrong] = [pixels[wrong][0] + 90.0, pixels[wrong][1]]
-        starts, words = starts_for("landmarks", a_volume, [an_xray], points=landmarks, pixels=[pixels])
+        starts, words = started("landmarks", a_volume, [an_xray], points=landmarks, pixels=[pixels])
         assert torch.allclose(starts[0], the_truth, atol=1e-3)
         assert f"without {wrong}" in words
 
@@ -229,7 +248,7 @@ class TestStarts:
     )
     def test_what_is_missing_is_said_with_its_remedy(self, a_volume, an_xray, method, options, words):
         with pytest.raises(InputError, match=words):
-            starts_for(method, a_volume, [an_xray], **options)
+            started(method, a_volume, [an_xray], **options)
 
 
 class TestLive:
@@ -284,9 +303,9 @@ class TestLandscapes:
 
         result, _diary = run(job)
         assert result.names == ("ncc", LEARNED)
-        own = image_costs(
-            a_volume, [an_xray], the_truth, {"a": learned_similarity(model)}, size=48, adapt={"a": network}
-        )
+        look = replace(learned_stage().look.of(model), size=48)
+        assert look.adapt is network
+        (own,) = image_costs(a_volume, [an_xray], the_truth, {"a": look})
         # weights are kept in 16 bits
         assert result.values[1, 1, 1] == pytest.approx(float(own.evaluate(the_truth[None])), rel=0.05)
         with pytest.raises(InputError, match="needs a trained model: choose one"):
@@ -298,8 +317,8 @@ class TestLandscapes:
         bone = to_volume(a_scan, labels=["vertebrae_L3"])
         axes = axis("tx", 20.0, 3), axis("rz", 8.0, 3)
         whole, near = (
-            run(lambda mm=mm: LandscapeJob(bone, [an_xray], the_truth, *axes, ["ncc"], size=48, footprint_mm=mm))[0]
-            for mm in (None, 3.0)
+            run(lambda only=only: LandscapeJob(bone, [an_xray], the_truth, *axes, ["ncc"], size=48, bones=only))[0]
+            for only in (False, True)
         )
         assert near.values[0, 1, 1] < whole.values[0, 1, 1] - 0.1
 

@@ -11,17 +11,10 @@ from importlib import metadata
 import pytest
 import torch
 
-from SphericalRegLib.app.methods import METHODS, settings_for
-from SphericalRegLib.app.models import (
-    find_models,
-    read_model_file,
-    training_arguments,
-    training_news,
-    with_model,
-    with_similarity_of,
-)
+from SphericalRegLib.app.methods import LEARNED_FIRST, METHODS, Advanced, system_for
+from SphericalRegLib.app.models import find_models, read_model_file, training_arguments, training_news
 from SphericalRegLib.app.packages import NEEDED, already_imported, missing_packages
-from SphericalRegLib.errors import CheckpointError
+from SphericalRegLib.errors import CheckpointError, InputError
 from SphericalRegLib.geometry.carm import pose_from_angles
 from SphericalRegLib.imaging.fingerprint import fingerprint
 from SphericalRegLib.imaging.volume import to_volume
@@ -29,8 +22,9 @@ from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.networks.checkpoint import save_checkpoint
 from SphericalRegLib.networks.encoder import Encoder
-from SphericalRegLib.networks.model import Model, ModelCard
+from SphericalRegLib.networks.model import Model, ModelCard, load_model
 from SphericalRegLib.networks.regressor import PoseRegressor
+from SphericalRegLib.registration import Case, Registration
 from SphericalRegLib.sample import sample_path
 
 RANGE = {"rotation_deg": 20.0, "in_plane_mm": 40.0, "depth_mm": 80.0}
@@ -152,49 +146,65 @@ def test_one_bad_file_leaves_the_others_listed_and_is_named(tmp_path, a_file):
 
 
 class TestRunsWithAModel:
+    LEARNED = Advanced(similarity=LEARNED_FIRST)
+
+    @staticmethod
+    def begun(system, case):
+        """With its first step done, so that it knows its starts."""
+        registration = Registration(case, system)
+        next(iter(registration))
+        return registration
+
     def test_begin_with_its_pose(self, a_file, a_model, a_volume, an_xray):
-        fallback = torch.eye(4, dtype=torch.float64)[None]
-        settings = settings_for("automatic", False)
-        starts, changed, origin, _ = with_model(a_file, a_volume, [an_xray], fallback, False, settings, "AP")
-        assert origin == "the model 'Jane'"
-        nominal = a_model.card.nominal_pose(a_volume.center)
+        case = Case(a_volume, [an_xray], model=load_model(a_file))
+        registration = self.begun(system_for("automatic", model=True), case)
+        assert registration.origin == "the model 'Jane'"
+        nominal, first = a_model.card.nominal_pose(a_volume.center), registration.starts.poses[0]
         # an untrained head says about nothing
-        assert math.degrees(math.acos(float(((starts[0, :3, :3] @ nominal[:3, :3].T).trace() - 1) / 2))) < 10
-        assert changed.stages == settings.stages
+        assert math.degrees(math.acos(float(((first[:3, :3] @ nominal[:3, :3].T).trace() - 1) / 2))) < 10
+        assert registration.system.stages == system_for("automatic").stages
 
     def test_of_another_ct_are_refused(self, a_file, a_volume, an_xray):
         other = replace(a_volume, density=a_volume.density[:, : a_volume.density.shape[1] // 2])
-        starts, settings = torch.eye(4, dtype=torch.float64)[None], settings_for("automatic", False)
         with pytest.raises(CheckpointError, match="another CT"):
-            with_model(a_file, other, [an_xray], starts, False, settings, "AP")
+            Registration(Case(other, [an_xray], model=load_model(a_file)), system_for("automatic", model=True))
 
-    def test_align_by_its_similarity_first_where_that_is_chosen(self, encoders_file, a_volume, an_xray):
-        starts, settings = torch.eye(4, dtype=torch.float64)[None], settings_for("automatic", False)
-        for known in (True, False):
-            found, changed, origin, notes = with_model(
-                encoders_file, a_volume, [an_xray], starts, known, settings, "AP", learned_first=True
-            )
-            assert torch.equal(found, starts)
-            assert [s.name for s in changed.stages] == ["spherical", *(s.name for s in settings.stages[1:])]
-            assert origin == "AP, then the learned similarity of the model 'Jane'"
-            assert notes == ()
+    @pytest.mark.parametrize("preset", ["AP", None])
+    def test_align_by_its_similarity_first_where_that_is_chosen(self, encoders_file, a_volume, an_xray, preset):
+        plain, learned = (system_for("automatic", model=True, advanced=one) for one in (None, self.LEARNED))
+        case = Case(a_volume, [an_xray], preset=preset, model=load_model(encoders_file))
+        before, after = self.begun(plain, case), self.begun(learned, case)
+        assert torch.equal(after.starts.poses, before.starts.poses)
+        assert [s.name for s in learned.stages] == ["learned", *(s.name for s in plain.stages[1:])]
+        assert after.origin == f"{before.origin}, then the learned similarity of the model 'Jane'"
+        assert after.notes == ()
+        # and without it nothing of this model is used
+        assert "Nothing of the model 'Jane' was used" in before.notes[0]
 
     @pytest.mark.parametrize("method", METHODS)
-    @pytest.mark.parametrize("bones", [False, True])
-    def test_every_method_can_align_by_its_similarity_first(self, encoders_file, a_volume, method, bones):
-        settings = settings_for(method, bones)
-        changed, origin = with_similarity_of(encoders_file, a_volume, settings, "4 landmarks")
-        assert [s.name for s in changed.stages] == ["spherical", *(s.name for s in settings.stages[1:])]
-        assert (changed.range, changed.candidates) == (settings.range, settings.candidates)
-        assert origin == "4 landmarks, then the learned similarity of the model 'Jane'"
+    def test_every_method_can_align_by_its_similarity_first(self, encoders_file, a_volume, an_xray, method):
+        plain, learned = (system_for(method, model=True, advanced=one) for one in (None, self.LEARNED))
+        assert [s.name for s in learned.stages] == ["learned", *(s.name for s in plain.stages[1:])]
+        assert learned.initializer == plain.initializer
+        assert learned.stages[-1] == plain.stages[-1]
+        Registration(Case(a_volume, [an_xray], preset="AP", model=load_model(encoders_file)), learned)
 
-    def test_cannot_align_by_a_similarity_that_is_not_there_or_another_patients(self, a_file, encoders_file, a_volume):
-        settings = settings_for("search", False)
+    @pytest.mark.parametrize("method", METHODS)
+    def test_bones_are_never_aligned_by_it(self, encoders_file, a_volume, an_xray, method):
+        learned = system_for(method, bones=True, model=True, advanced=self.LEARNED)
+        case = Case(a_volume, [an_xray], whole=a_volume, preset="AP", model=load_model(encoders_file))
+        with pytest.raises(InputError, match="compares whole CTs"):
+            Registration(case, learned)
+
+    def test_cannot_align_by_a_similarity_that_is_not_there_or_another_patients(
+        self, a_file, encoders_file, a_volume, an_xray
+    ):
+        learned = system_for("search", model=True, advanced=self.LEARNED)
         with pytest.raises(CheckpointError, match="'Jane' has no encoders"):
-            with_similarity_of(a_file, a_volume, settings, "AP")
+            Registration(Case(a_volume, [an_xray], model=load_model(a_file)), learned)
         other = replace(a_volume, density=a_volume.density[:, : a_volume.density.shape[1] // 2])
         with pytest.raises(CheckpointError, match="another CT"):
-            with_similarity_of(encoders_file, other, settings, "AP")
+            Registration(Case(other, [an_xray], model=load_model(encoders_file)), learned)
 
 
 class TestTraining:

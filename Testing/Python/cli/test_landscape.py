@@ -141,7 +141,7 @@ BAD = {
     ),
     "a size of 2": ({"size": ["2"]}, r"size is 2 pixels"),
     "no such CT": ({"ct": ["nowhere.nii.gz"]}, r"nowhere\.nii\.gz"),
-    "two middles": ({"preset": ["AP"]}, r"--start-pose and --preset"),
+    "two middles": ({"preset": ["AP"]}, r"--start_pose and --preset"),
     "a kernel that is not there": ({"kernel": ["opengl"]}, r"opengl"),
     "an output that is a file": ({"output": ["FILE"]}, r"is a file, where a folder"),
     "an output that cannot be made": ({"output": ["/proc/landscape"]}, r"Cannot write to the output folder /proc"),

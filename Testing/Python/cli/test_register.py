@@ -187,7 +187,7 @@ def test_the_learned_stage_aligns_a_far_start_first(case: Any, encoders: str, tm
     assert plain["settings"]["start"] == given
     name = "pelvis_lumbar_3mm_model"
     assert learned["settings"]["start"] == f"{given}, then the learned similarity of the model '{name}'"
-    assert learned["settings"]["stages"][0].startswith("spherical: 32 px, LearnedSimilarity")
+    assert learned["settings"]["stages"][0].startswith("learned: as trained px, ")
 
 
 def test_the_learned_stage_needs_a_model_with_encoders_for_this_ct(

@@ -14,6 +14,7 @@ from SphericalRegLib.evaluation.capture_report import CaptureReport, CaptureRow
 
 ROW = CaptureRow(
     index=0,
+    system="intensity",
     occluded=False,
     start_mtre_mm=60.0,
     mtre_mm=0.2,

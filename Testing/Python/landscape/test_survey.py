@@ -13,19 +13,19 @@ from SphericalRegLib.geometry import se3, so4
 from SphericalRegLib.landscape import (
     DISTANCES,
     PARAMETERS,
-    SIMILARITIES,
     Axis,
     ImageCosts,
     PoseDistances,
     PoseGrid,
     Survey,
     image_costs,
-    similarities_by_name,
 )
 from SphericalRegLib.optimization.objective import FixedView, Objective
+from SphericalRegLib.registration import Look
+from SphericalRegLib.registration.looks import looks_by_name
 from SphericalRegLib.registration.verdict import condition_number
 from SphericalRegLib.rendering import render
-from SphericalRegLib.similarity import NCC, GradientNCC
+from SphericalRegLib.similarity import NCC, SIMILARITIES, GradientNCC
 from Testing.Python.landscape.scenes import blobs, mirrored_view, pose_before, xray_at
 
 VOLUME, VIEW = blobs(), mirrored_view()
@@ -37,8 +37,17 @@ def grid(first=Axis("rx", 0.3, 5), second=Axis("tz", 60.0, 4), pose=POSE) -> Pos
     return PoseGrid(first, second, pose, VOLUME.center, VIEW.camera_from_rig)
 
 
-def costs(pose=POSE, similarities=None, **options) -> ImageCosts:
-    return image_costs(VOLUME, [XRAY], pose, similarities or similarities_by_name(SIMILARITIES), size=40, **options)
+def looks(similarities, size=40, **options):
+    return {name: Look(similarity, size, **options) for name, similarity in similarities.items()}
+
+
+def costs(pose=POSE, similarities=None, footprint_mm=None) -> ImageCosts:
+    if similarities is None:
+        chosen = looks_by_name(list(SIMILARITIES), 40, footprint_mm=footprint_mm)
+    else:
+        chosen = looks(similarities, footprint_mm=footprint_mm)
+    (group,) = image_costs(VOLUME, [XRAY], pose, chosen)
+    return group
 
 
 def surveyed(survey: Survey):
@@ -116,8 +125,9 @@ def test_a_similarity_with_a_volume_network_sees_its_own_ct_and_the_others_their
         return replace(volume, density=made)
 
     poses = grid().poses()
-    both = image_costs(VOLUME, [XRAY], POSE, {"a": NCC(), "b": NCC()}, size=40, adapt={"b": thinner})
-    alone = image_costs(thinner(VOLUME), [XRAY], POSE, {"b": NCC()}, size=40)
+    both_looks = looks({"a": NCC()}) | looks({"b": NCC()}, adapt=thinner)
+    (both,) = image_costs(VOLUME, [XRAY], POSE, both_looks)
+    (alone,) = image_costs(thinner(VOLUME), [XRAY], POSE, looks({"b": NCC()}))
     first, second = both.evaluate(poses)
     torch.testing.assert_close(first, costs(similarities={"a": NCC()}).evaluate(poses)[0])
     torch.testing.assert_close(second, alone.evaluate(poses)[0])
@@ -128,7 +138,7 @@ def test_several_views_count_alike():
     turned = se3.about(torch.tensor([0.1, 0.8, 0, 5, 0, 0]).double(), VIEW.camera_from_world(POSE), VOLUME.center)
     second = replace(VIEW, camera_from_rig=turned @ se3.inverse(POSE))
     xrays = [XRAY, xray_at(VOLUME, second, POSE)]
-    together = image_costs(VOLUME, xrays, POSE, {"ncc": NCC()}, size=40)
+    (together,) = image_costs(VOLUME, xrays, POSE, looks({"ncc": NCC()}))
     both = together.objectives["ncc"]
     apart = [ImageCosts({"ncc": replace(both, views=[view])}).evaluate(grid().poses()) for view in both.views]
     assert (apart[0] - apart[1]).abs().max() > 0.01
@@ -192,7 +202,8 @@ def test_a_ct_behind_the_source_or_before_pixels_that_are_not_usable_has_no_valu
     shown = render(VOLUME, VIEW, POSE[None], samples=64)[0, 0].numpy()
     masked = replace(XRAY, mask=mask, image=np.where(mask, np.arange(40)[None], shown).astype(np.float32))
     assert (shown[mask] == 0).all()
-    assert torch.isnan(image_costs(VOLUME, [masked], POSE, {"ncc": NCC()}, size=40).evaluate(POSE[None])).all()
+    (unseen,) = image_costs(VOLUME, [masked], POSE, looks({"ncc": NCC()}))
+    assert torch.isnan(unseen.evaluate(POSE[None])).all()
 
 
 def test_a_landscape_without_any_value_is_an_error():
@@ -246,9 +257,11 @@ def test_distances_are_those_of_so4_in_the_camera():
         (lambda: Survey(grid(), []), r"no cost to compute"),
         (lambda: Survey(grid(), [costs(), costs()]), r"gradient-ncc.* computed twice"),
         (lambda: Survey(grid(), [costs()], batch=0), r"batch is 0 poses"),
-        (lambda: costs(similarities={"ncc": NCC()}) and image_costs(VOLUME, [XRAY], POSE, {}), r"no similarity"),
-        (lambda: image_costs(VOLUME, [], POSE, SIMILARITIES), r"no X-ray"),
-        (lambda: image_costs(VOLUME, [XRAY], POSE, SIMILARITIES, size=4), r"size is 4 pixels"),
+        (lambda: image_costs(VOLUME, [XRAY], POSE, {}), r"no similarity"),
+        (lambda: ImageCosts({}), r"no similarity"),
+        (lambda: image_costs(VOLUME, [], POSE, looks({"ncc": NCC()})), r"no X-ray"),
+        (lambda: looks_by_name(["ncc"], 4), r"size is 4 pixels"),
+        (lambda: looks_by_name(["SSIM"]), r"no similarity 'SSIM': choose among .*, learned"),
         (lambda: PoseDistances(("se3", "so5"), POSE, VIEW, VOLUME.center), r"no pose distance 'so5'"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -259,9 +272,10 @@ def test_what_makes_no_landscape_is_named(make, message):
 
 
 def test_similarities_at_different_resolutions_are_not_mixed():
-    fine, coarse = costs().objectives["ncc"], image_costs(VOLUME, [XRAY], POSE, {"ncc": NCC()}, size=20).objectives
+    both = image_costs(VOLUME, [XRAY], POSE, looks({"ncc": NCC()}) | looks({"coarse": NCC()}, size=20))
+    fine, coarse = both[0].objectives["ncc"], both[1].objectives
     with pytest.raises(InputError, match=r"'b' has another volume, resolution or view"):
-        ImageCosts({"a": fine, "b": coarse["ncc"]})
+        ImageCosts({"a": fine, "b": coarse["coarse"]})
     other = Objective(fine.volume, [FixedView(replace(VIEW, sdd=999.0), fine.views[0].fixed)], fine.samples)
     moved = replace(other.views[0], view=VIEW.cropped(0, 1, VIEW.height, VIEW.width))
     with pytest.raises(InputError, match=r"'b' has another"):

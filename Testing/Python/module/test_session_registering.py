@@ -8,6 +8,7 @@ from SphericalRegLib.app import Failed, Finished, Progressed
 from SphericalRegLib.evaluation.metrics import mtre
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.io.xray import read_xray
+from SphericalRegLib.registration import Registration
 from SphericalRegLib.sample import sample_path
 from Testing.Python.module.builders import (
     NAME,
@@ -18,6 +19,12 @@ from Testing.Python.module.builders import (
     stand_with,
     volume_node,
 )
+
+
+def begun(registration):
+    """With its first step done, so that it knows its starts."""
+    next(iter(registration))
+    return registration
 
 
 class TestRegistering:
@@ -124,7 +131,7 @@ class TestRegistering:
         assert learned["accepted"] is True, learned["reasons"]
         name = f"{NAME}_model"
         assert learned["settings"]["start"] == f"the current pose, then the learned similarity of the model '{name}'"
-        assert learned["settings"]["stages"][0].startswith("spherical: ")
+        assert learned["settings"]["stages"][0].startswith("learned: ")
 
     @pytest.mark.parametrize("method", ["automatic", "current pose", "search"])
     def test_the_learned_similarity_goes_with_every_method(self, session, parameters, tmp_path, method):
@@ -135,11 +142,13 @@ class TestRegistering:
         plain = session.preparation.inputs(Snapshot(parameters))
         parameters.similarity = choice("learned, then default")
         learned = session.preparation.inputs(Snapshot(parameters))
-        assert torch.equal(learned.starts, plain.starts)
-        assert plain.settings.stages[0].name == "search"
-        assert [s.name for s in learned.settings.stages] == ["spherical", "select", "align", "refine"]
-        assert learned.settings.stages[1:] == plain.settings.stages[1:]
-        assert learned.origin.startswith(f"{plain.origin}, then the learned similarity of the model ")
+        assert plain.system.stages[0].name == "search"
+        assert [s.name for s in learned.system.stages] == ["learned", "select", "align", "refine"]
+        assert learned.system.stages[1:] == plain.system.stages[1:]
+        assert learned.system.initializer == plain.system.initializer
+        before, after = (begun(Registration(one.case, one.system)) for one in (plain, learned))
+        assert torch.equal(after.starts.poses, before.starts.poses)
+        assert after.origin.startswith(f"{before.origin}, then the learned similarity of the model ")
 
     def test_a_model_of_another_ct_aligns_nothing(self, session, scheduler, parameters, scan, diary, tmp_path):
         parameters.modelFile = encoders_of_the_sample(tmp_path)
@@ -156,6 +165,6 @@ class TestRegistering:
 
         inputs = session.preparation.inputs(Snapshot(parameters))
         assert inputs.bones == ["all bone"]
-        assert inputs.settings.footprint_mm == 3.0
+        assert {stage.look.footprint_mm for stage in inputs.system.stages} == {3.0}
         whole = session.preparation.scanAndVolume(*Snapshot(stand_with(parameters, segments=[])).whatIsProjected)[1]
-        assert float(inputs.volume.density.sum()) < 0.6 * float(whole.density.sum())
+        assert float(inputs.case.volume.density.sum()) < 0.6 * float(whole.density.sum())

@@ -27,7 +27,7 @@ def rod() -> Volume:
     """An oblique bone 3 voxels thick in a large empty grid of anisotropic voxels."""
     density = torch.zeros(1, 60, 70, 80)
     for step in np.linspace(0, 1, 400):
-        k, j, i = (int(round(float(x))) for x in (5 + 50 * step, 60 - 50 * step, 10 + 55 * step))
+        k, j, i = (round(float(x)) for x in (5 + 50 * step, 60 - 50 * step, 10 + 55 * step))
         density[0, k : k + 3, j : j + 3, i : i + 3] = 0.05
     matrix = torch.eye(4, dtype=torch.float64)
     matrix[:3, :3] = torch.diag(torch.tensor([-0.9, 1.1, 1.5], dtype=torch.float64))

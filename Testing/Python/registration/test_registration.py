@@ -17,10 +17,12 @@ from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.io.ct import read_ct
-from SphericalRegLib.registration import Registration, Settings, bone_settings, register
+from SphericalRegLib.registration import SYSTEMS, Case, Conditions, Registration, register
 from SphericalRegLib.sample import sample_path
 from SphericalRegLib.simulation.degrade import Degradations
 from SphericalRegLib.simulation.simulate import simulate, to_attenuation
+
+INTENSITY = SYSTEMS["intensity"]
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +81,7 @@ def bone_points(a_ct):
 
 @pytest.fixture(scope="module")
 def the_result(a_volume, an_xray, a_start):
-    return register(a_volume, [an_xray], a_start)
+    return register(Case(a_volume, [an_xray], poses=a_start), INTENSITY)
 
 
 def test_a_start_far_off_ends_within_a_millimeter_and_is_accepted(the_result, the_truth, bone_points):
@@ -102,19 +104,19 @@ def test_depth_is_the_least_certain_direction_and_a_millimeter_or_less(the_resul
 
 
 def test_the_same_input_gives_the_same_pose(the_result, a_volume, an_xray, a_start):
-    again = register(a_volume, [an_xray], a_start)
+    again = register(Case(a_volume, [an_xray], poses=a_start), INTENSITY)
     assert torch.equal(again.pose, the_result.pose)
 
 
 def test_an_upside_down_xray_is_rejected_with_a_reason(a_volume, an_xray, a_start):
     wrong = dataclasses.replace(an_xray, image=an_xray.image[::-1].copy(), mask=an_xray.mask[::-1].copy())
-    result = register(a_volume, [wrong], a_start, Settings(retries=0))
+    result = register(Case(a_volume, [wrong], poses=a_start), SYSTEMS["no-retries"])
     assert not result.verdict.accepted
     assert any("similarity" in reason for reason in result.verdict.reasons)
 
 
 def test_a_run_that_is_stopped_still_tells_where_it_was(a_volume, an_xray, a_start):
-    registration = Registration(a_volume, [an_xray], a_start)
+    registration = Registration(Case(a_volume, [an_xray], poses=a_start), INTENSITY)
     for n, _ in enumerate(registration):
         if n == 3:
             break
@@ -125,26 +127,33 @@ def test_a_run_that_is_stopped_still_tells_where_it_was(a_volume, an_xray, a_sta
 
 
 def test_asking_for_a_result_before_the_first_step_is_an_error(a_volume, an_xray, a_start):
-    with pytest.raises(InputError, match="has not begun"):
-        Registration(a_volume, [an_xray], a_start).result()
+    registration = Registration(Case(a_volume, [an_xray], poses=a_start), INTENSITY)
+    for ask in (registration.result, lambda: registration.starts, lambda: registration.origin):
+        with pytest.raises(InputError, match="has not begun"):
+            ask()
+
+
+def begin(volume, xrays, poses):
+    """The first step: only then the starts are known."""
+    next(iter(Registration(Case(volume, xrays, poses=poses), INTENSITY)))
 
 
 def test_a_ct_outside_of_the_beam_is_named(a_volume, an_xray, a_start):
     aside = a_start.clone()
     aside[0, 3] += 2000
     with pytest.raises(GeometryError, match="does not overlap the beam"):
-        Registration(a_volume, [an_xray], aside)
+        begin(a_volume, [an_xray], aside)
     behind = a_start.clone()
     behind[2, 3] -= 2000
     with pytest.raises(GeometryError, match="behind the X-ray source"):
-        Registration(a_volume, [an_xray], behind)
+        begin(a_volume, [an_xray], behind)
 
 
 def test_nothing_to_register_or_to_start_from_is_an_error(a_volume, an_xray, a_start):
     with pytest.raises(InputError, match="no X-ray"):
-        Registration(a_volume, [], a_start)
+        Case(a_volume, [], poses=a_start)
     with pytest.raises(InputError, match="no pose to start"):
-        Registration(a_volume, [an_xray], torch.zeros(0, 4, 4))
+        begin(a_volume, [an_xray], torch.zeros(0, 4, 4))
 
 
 def test_two_views_share_one_pose_and_pin_down_depth(a_ct, a_volume, a_view, an_xray, the_truth, a_start, bone_points):
@@ -154,8 +163,8 @@ def test_two_views_share_one_pose_and_pin_down_depth(a_ct, a_volume, a_view, an_
     lateral = pose_from_angles(100.0, 0.0, 700.0, center)
     side = dataclasses.replace(a_view, camera_from_rig=lateral @ se3.inverse(frontal), name="lateral")
     second = an_xray_of(a_ct, side, the_truth, photons=2e6)
-    one = register(a_volume, [an_xray], a_start)
-    both = register(a_volume, [an_xray, second], a_start)
+    one = register(Case(a_volume, [an_xray], poses=a_start), INTENSITY)
+    both = register(Case(a_volume, [an_xray, second], poses=a_start), INTENSITY)
     assert len(both.views) == 2
     assert float(mtre(both.pose, the_truth, bone_points)) < 0.5
     assert both.depth_sd_mm < one.depth_sd_mm
@@ -164,7 +173,7 @@ def test_two_views_share_one_pose_and_pin_down_depth(a_ct, a_volume, a_view, an_
 def test_one_vertebra_registers_in_an_xray_full_of_other_anatomy(a_ct, a_view, an_xray, the_truth):
     vertebra = to_volume(a_ct, labels=["vertebrae_L3"])
     start = moved(the_truth, (3.0, -3.0, 3.0), (5.0, -4.0, 10.0), vertebra.center)
-    result = register(vertebra, [an_xray], start, bone_settings())
+    result = register(Case(vertebra, [an_xray], poses=start), SYSTEMS["bones"])
     assert result.verdict.accepted, result.verdict.reasons
     twist = se3.difference_about(result.pose, the_truth, vertebra.center)
     assert float(twist[3:5].norm()) < 1.5, "in plane"
@@ -172,7 +181,32 @@ def test_one_vertebra_registers_in_an_xray_full_of_other_anatomy(a_ct, a_view, a
 
 
 def test_a_pose_far_beyond_the_search_is_refused(a_volume, an_xray, a_start):
-    narrow = Settings(range=SearchRange(1.0, 1.0, 1.0))
-    result = register(a_volume, [an_xray], a_start, narrow)
+    narrow = INTENSITY.searching(SearchRange(1.0, 1.0, 1.0))
+    result = register(Case(a_volume, [an_xray], poses=a_start), narrow)
     assert not result.verdict.accepted
     assert any("Left the search" in reason for reason in result.verdict.reasons)
+
+
+def test_without_stages_the_best_of_the_starts_is_the_result(a_volume, an_xray, a_start, the_truth):
+    both = torch.stack([a_start, the_truth])
+    registration = Registration(Case(a_volume, [an_xray], poses=both), SYSTEMS["start-only"])
+    assert list(registration) == []
+    result = registration.result()
+    assert torch.equal(result.pose, the_truth)
+    assert result.verdict.accepted, result.verdict.reasons
+    assert result.history == ()
+    assert result.cost == pytest.approx(result.verdict_cost, rel=1e-3)
+    # the other one is an optimum of its own
+    assert len(result.candidates) == 2
+    far = register(Case(a_volume, [an_xray], poses=a_start), SYSTEMS["start-only"])
+    assert torch.equal(far.pose, a_start)
+    assert [reason[:15] for reason in far.verdict.reasons] == ["Weak similarity"]
+
+
+def test_another_seed_draws_other_candidates(a_volume, an_xray, a_start):
+    def first(seed):
+        registration = Registration(Case(a_volume, [an_xray], poses=a_start), INTENSITY, Conditions(seed=seed))
+        return next(iter(registration)).pose
+
+    assert torch.equal(first(0), first(0))
+    assert not torch.equal(first(0), first(1))

@@ -1,14 +1,19 @@
 """The verdict names every reason to refuse a pose."""
 
+from dataclasses import replace
+
+import pytest
 import torch
-from SphericalRegLib.registration.settings import Thresholds
 
 from SphericalRegLib.geometry import se3
+from SphericalRegLib.registration import Judge, Limits, Look
 from SphericalRegLib.registration.verdict import condition_number, judge
+from SphericalRegLib.similarity import SIMILARITIES, LocalNCC, ToneFreeGradient
 
 CENTER = torch.zeros(3, dtype=torch.float64)
 POSE = se3.translation(torch.tensor([0.0, 0.0, 700.0], dtype=torch.float64))
 GOOD = torch.diag(torch.tensor([1e4] * 3 + [1.0] * 3, dtype=torch.float64))
+BY = Judge(Look(ToneFreeGradient(0.7), 64), Limits(0.06))
 
 
 def verdict(**changes):
@@ -20,9 +25,10 @@ def verdict(**changes):
         "rivals": [(POSE, 0.02)],
         "movement_mm": 0.1,
         "strayed": 1.2,
+        "leeway": 2.0,
         "center": CENTER,
         "length": 100.0,
-        "limits": Thresholds(),
+        "by": BY,
     }
     return judge(**(given | changes))
 
@@ -34,6 +40,7 @@ def elsewhere(mm):
 def test_a_good_pose_is_accepted_without_reasons():
     assert verdict().accepted
     assert verdict().reasons == ()
+    assert verdict().remarks == ()
 
 
 def test_each_fault_is_named():
@@ -54,6 +61,41 @@ def test_each_fault_is_named():
         assert refused.reasons[0].startswith(words)
 
 
+def test_only_a_share_of_unexplained_gradients_is_told_as_image_structure():
+    assert "40 % of the image structure is unexplained (limit 6 %)" in verdict(cost=0.4).reasons[0]
+    shading = Judge(Look(LocalNCC((4.0,)), 192, footprint_mm=3.0), Limits(0.63))
+    (reason,) = verdict(cost=0.9, by=shading).reasons
+    assert reason.startswith("Weak similarity: the cost under Local NCC is 0.9 (limit 0.63).")
+    for entry in SIMILARITIES.values():
+        (reason,) = verdict(cost=0.9, by=replace(BY, look=Look(entry.make(), 64))).reasons
+        assert ("image structure" in reason) == (entry.make is ToneFreeGradient)
+
+
+def test_a_limit_that_nobody_measured_refuses_nothing_and_is_said():
+    unmeasured = replace(BY, look=Look(SIMILARITIES["mutual-information"].make(), 64), limits=Limits(None))
+    judged = verdict(cost=0.99, by=unmeasured)
+    assert judged.accepted
+    assert judged.reasons == ()
+    assert judged.remarks == (
+        "Similarity was not judged: what right poses cost under Mutual information was not measured.",
+    )
+    # the other reasons stand
+    refused = verdict(cost=0.99, by=unmeasured, overlap=0.0)
+    assert [reason[:10] for reason in refused.reasons] == ["No overlap"]
+    assert len(refused.remarks) == 1
+
+
+def test_a_learned_similarity_may_lead_farther_than_the_search():
+    assert verdict(strayed=8.0, leeway=10.0).accepted
+    assert not verdict(strayed=11.0, leeway=10.0).accepted
+
+
+def test_a_later_doubt_is_one_reason_more():
+    doubted = verdict(cost=0.4).refused("The learned similarity disagrees.")
+    assert not doubted.accepted
+    assert doubted.reasons[1:] == ("The learned similarity disagrees.",)
+
+
 def test_a_rival_that_is_near_or_fits_worse_is_none():
     assert verdict(rivals=[(POSE, 0.02), (elsewhere(4.0), 0.02)]).accepted
     assert verdict(rivals=[(POSE, 0.02), (elsewhere(50.0), 0.03)]).accepted
@@ -66,3 +108,11 @@ def test_several_faults_are_all_told():
 def test_the_condition_number_does_not_depend_on_the_unit_of_rotation():
     assert condition_number(GOOD, 100.0) == 1.0
     assert condition_number(torch.zeros(6, 6, dtype=torch.float64), 100.0) == float("inf")
+
+
+@pytest.mark.parametrize("footprint_mm", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_footprint_is_a_length(footprint_mm):
+    from SphericalRegLib.errors import InputError
+
+    with pytest.raises(InputError, match="footprint_mm is"):
+        Look(ToneFreeGradient(0.7), 64, footprint_mm=footprint_mm)

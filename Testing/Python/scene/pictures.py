@@ -26,11 +26,10 @@ from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import XRay
-from SphericalRegLib.initialization.given import start_poses
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.io.pose_file import read_pose
 from SphericalRegLib.io.xray import read_xray
-from SphericalRegLib.registration import Registration, Settings
+from SphericalRegLib.registration import SYSTEMS, Case, Registration
 from SphericalRegLib.reporting.outcome import Outcome
 from SphericalRegLib.reporting.report import drr_images, only_bone
 from SphericalRegLib.sample import sample_path
@@ -108,16 +107,15 @@ def heights(folder: Path, volume: Volume, truth: Tensor, xray: XRay) -> None:
 
 def registered(scene: Any, scan: CT, volume: Volume, truth: Tensor, xrays: list[XRay]) -> Any:
     """The result node of a registration with the library's own settings, beside the CT, with landmarks."""
-    starts = start_poses(xrays, volume.center)
+    case, system = Case(volume, xrays), SYSTEMS["intensity"]
     if len(xrays) > 1:  # the picture matters here, not the search
         twist = torch.tensor([0.05, -0.04, 0.03, 5.0, 4.0, 8.0], dtype=torch.float64)
-        starts = se3.about(twist, truth, volume.center)[None]
-    registration = Registration(
-        volume, xrays, starts, Settings() if len(xrays) == 1 else Settings(candidates=1, retries=0)
-    )
+        case, system = replace(case, poses=se3.about(twist, truth, volume.center)), SYSTEMS["one-start"]
+    registration = Registration(case, system)
     for _ in registration:
         pass
-    outcome = Outcome(registration.result(), xrays, starts, volume.center, {"path": scan.path}, {})
+    starts = registration.starts.poses
+    outcome = Outcome(registration.result(), xrays, starts, volume.center, {"path": scan.path}, {}, system=system)
     pose = outcome.result.pose
     skeleton = only_bone(volume)
     ct = add_volume(scene, scan.hu, scan.world_from_voxel, "CT")

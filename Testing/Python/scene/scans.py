@@ -18,7 +18,7 @@ from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
-from SphericalRegLib.registration import Registration, Settings, Stage
+from SphericalRegLib.registration import SYSTEMS, Case, Conditions, Look, Registration, Stage
 from SphericalRegLib.reporting.outcome import Outcome
 from SphericalRegLib.reporting.report import drr_images
 from SphericalRegLib.similarity import GradientNCC, ToneFreeGradient
@@ -84,15 +84,16 @@ def registered(*names: str) -> Outcome:
     """A real registration of one or two views from nearby."""
     xrays = [xray(name) for name in names]
     start = se3.about(torch.tensor([0.04, 0.03, -0.05, 5.0, 4.0, -8.0], dtype=torch.float64), truth(), volume().center)
-    settings = Settings(
+    last = Look(ToneFreeGradient(0.7), 72)
+    system = replace(
+        SYSTEMS["one-start"],
         stages=(
-            Stage("search", 32, GradientNCC(1.0), LevenbergMarquardt(iterations=6)),
-            Stage("refine", 72, ToneFreeGradient(0.7), LevenbergMarquardt(iterations=6)),
+            Stage("search", Look(GradientNCC(1.0), 32), LevenbergMarquardt(iterations=6)),
+            Stage("refine", last, LevenbergMarquardt(iterations=6)),
         ),
-        candidates=1,
-        kernel="torch",
+        judge=replace(SYSTEMS["one-start"].judge, look=last),
     )
-    registration = Registration(volume(), xrays, start[None], settings)
+    registration = Registration(Case(volume(), xrays, poses=start), system, Conditions(kernel="torch"))
     for _ in registration:
         pass
     return Outcome(
@@ -102,6 +103,7 @@ def registered(*names: str) -> Outcome:
         isocenter=volume().center,
         ct={"path": ct().path},
         settings={"kernel": "torch"},
+        system=system,
     )
 
 

@@ -1,0 +1,131 @@
+"""CONTRIBUTING.md is followed to the letter in a copy of the package: what it says a table offers is offered."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+RUN = """
+import sys
+from pathlib import Path
+
+import torch
+
+import SphericalRegLib
+from SphericalRegLib.cli.main import main
+from SphericalRegLib.similarity import SIMILARITIES
+
+assert Path(SphericalRegLib.__file__).parent == Path("SphericalRegLib").resolve()
+
+# its derivative against central differences
+generator = torch.Generator().manual_seed(0)
+xray, base = (torch.rand(12, 14, generator=generator).double() for _ in range(2))
+directions = torch.randn(6, 12, 14, generator=generator).double()
+fixed = SIMILARITIES["cosine"].make().fix(xray, torch.ones(12, 14).double())
+weights = fixed.support[None]
+
+def cost(twist):
+    images = (base + (twist[:, None, None] * directions).sum(0))[None]
+    return float(fixed.compare(images, directions[None, :0], weights).cost)
+
+gradient = fixed.compare(base[None], directions[None], weights).gradient[0]
+for n in range(6):
+    step = torch.zeros(6).double()
+    step[n] = 1e-6
+    assert abs((cost(step) - cost(-step)) / 2e-6 - float(gradient[n])) < 1e-7 * (1 + abs(float(gradient[n])))
+
+ct, xray_file, pose = sys.argv[1:]
+common = ["--ct", ct, "--downsample", "3", "--kernel", "torch", "--quiet", "--json"]
+assert main(["systems"]) == 0
+print("---")
+assert main(["evaluate", *common, "--system", "quick", "--similarity", "cosine", "--cases", "1"]) == 0
+print("---")
+shown = ["--similarity", "cosine", "--steps", "3", "3", "--extent", "0.2", "0.2", "--size", "32", "--output", "out"]
+assert main(["landscape", *common, "--xray", xray_file, "--start-pose", pose, *shown]) == 0
+"""
+
+
+def section(title: str) -> str:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    return re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)[1]  # type: ignore[index]
+
+
+def blocks(text: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def after(path: Path, line: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count(f"\n{line}\n") == 1, f"{path} has no single line {line!r}"
+    path.write_text(text.replace(f"\n{line}\n", f"\n{line}\n{new}"), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package with what the sections on a similarity and a system add."""
+    folder = tmp_path_factory.mktemp("copy")
+    shutil.copytree(ROOT / "SphericalRegLib", folder / "SphericalRegLib", ignore=shutil.ignore_patterns("__pycache__"))
+    text = section("A similarity")
+    content, lines = blocks(text)
+    (new,) = re.findall(r"New file `([^`]+)`", text)
+    assert not (folder / new).exists()
+    (folder / new).write_text(content, encoding="utf-8")
+    imported, entry = lines.splitlines(keepends=True)
+    table = folder / re.findall(r"`_ENTRIES` of `([^`]+)`", text)[0]
+    after(table, "from SphericalRegLib.similarity.contract import Similarity", imported)
+    after(table, "_ENTRIES = (", entry)
+    text = section("A system")
+    (row,) = blocks(text)
+    after(folder / re.findall(r"`_rows\(\)` of `([^`]+)`", text)[0], "    return (", row)
+    return folder
+
+
+def test_what_was_added_is_offered_everywhere(copy: Path) -> None:
+    sample = ROOT / "Resources" / "SampleData"
+    files = ["pelvis_lumbar_3mm.nii.gz", "pelvis_lumbar_3mm_ap.dcm", "pelvis_lumbar_3mm_ap_truth.json"]
+    found = subprocess.run(
+        [sys.executable, "-c", RUN, *(str(sample / name) for name in files)],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    listed, evaluated, landscape = found.stdout.split("---\n")
+    assert re.search(r"^quick +a few candidates around what is known, without a second try$", listed, re.MULTILINE)
+    assert json.loads(evaluated)["cases"] == 1
+    costs = json.loads(landscape)["costs"]
+    assert list(costs) == ["cosine"]
+    assert costs["cosine"]["minimum"]["value"] < 2
+
+
+def test_every_file_that_is_named_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = {name for name in re.findall(r"`((?:SphericalRegLib|Testing)/[\w/.]+)`", text) if "NAME" not in name}
+    assert len(named) > 10
+    missing = {name for name in named if not (ROOT / name).exists()}
+    assert missing == {"SphericalRegLib/similarity/cosine.py"}
+
+
+def test_the_tables_are_where_it_says() -> None:
+    for path, words in (
+        ("similarity/table.py", "_ENTRIES = ("),
+        ("optimization/table.py", "_ENTRIES = ("),
+        ("registration/initializers.py", "_ENTRIES = ("),
+        ("registration/systems.py", "def _rows()"),
+        ("rendering/projection.py", "KERNELS: dict"),
+        ("rendering/projection.py", "ADJOINTS: dict"),
+        ("evaluation/suites.py", "SUITES: dict"),
+    ):
+        assert words in (ROOT / "SphericalRegLib" / path).read_text(encoding="utf-8")
