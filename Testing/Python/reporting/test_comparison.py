@@ -8,11 +8,11 @@ import math
 from dataclasses import replace
 
 import pytest
-from SphericalRegLib.evaluation.comparison_report import comparison_html, comparison_text
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.capture_report import CaptureReport, as_csv
 from SphericalRegLib.evaluation.comparison import COLUMNS, paired, pairs, summaries
+from SphericalRegLib.reporting.comparison import comparison_html, comparison_text
 from Testing.Python.evaluation.test_capture_report import ROW
 
 
