@@ -14,7 +14,7 @@ from SphericalRegLib.optimization.problem import Linearization, Weights
 from SphericalRegLib.optimization.state import State, pose_state
 from SphericalRegLib.rendering import linearize, render
 from SphericalRegLib.similarity.contract import FixedImage, Term
-from SphericalRegLib.similarity.weights import footprint, robust_weights
+from SphericalRegLib.similarity.weights import bone_share, footprint, robust_weights
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,11 @@ class FixedView:
 class Compared:
     """One view's DRRs (B, H, W), their Jacobians (B, 6, H, W), weights (B, H, W), and the cost that came of them.
 
-    ``robust`` says whether the weights already come from how well pixels fitted.
+    ``robust`` says whether the weights already come from how well pixels fitted; ``poses`` (B, 4, 4) are those of the
+    DRRs.
     """
 
+    poses: Tensor
     images: Tensor
     jacobians: Tensor
     weights: Tensor
@@ -54,6 +56,8 @@ class Objective:
             ``further_passes``.
         robust_scale: residuals beyond so many typical ones count as outliers; the typical one is taken behind the body.
         length: mm that one radian of a pose counts as.
+        bone: what of the volume attenuates beyond soft tissue; pixels then count by how much of their gradient is
+            bone's (``weights.bone_share``), as far as robust weights are renewed. None: all that is usable counts.
     """
 
     volume: Volume
@@ -65,6 +69,7 @@ class Objective:
     further_passes: int = 2
     robust_scale: float = 2.5
     length: float = 100.0
+    bone: Volume | None = None
 
     @property
     def center(self) -> Tensor:
@@ -83,7 +88,7 @@ class Objective:
             image, columns = self._draw(item.view, poses, jacobian)
             weight = self.support(item, image) if weights is None else weights[n]
             term = item.fixed.compare(image, columns, weight)
-            terms.append(Compared(image, columns, weight, term, robust=weights is not None))
+            terms.append(Compared(poses, image, columns, weight, term, robust=weights is not None))
         return self._collect(terms)
 
     def renew(self, at: Linearization) -> tuple[Linearization, Weights]:
@@ -91,13 +96,13 @@ class Objective:
         terms = []
         for item, old in zip(self.views, at.memory, strict=True):
             image, columns, term = old.images, old.jacobians, old.term
-            support = self.support(item, image)
+            support = self.support(item, image) * self._trusted(item.view, old)
             behind_body = support * footprint(image, 0)
             for left in reversed(range(self.further_passes if old.robust else self.robust_passes)):
                 weight = support * robust_weights(term.magnitude, behind_body, self.robust_scale)
                 # the Jacobian is only wanted of the last
                 term = item.fixed.compare(image, columns[:, :0] if left else columns, weight)
-            terms.append(Compared(image, columns, weight, term, robust=True))
+            terms.append(Compared(old.poses, image, columns, weight, term, robust=True))
         return self._collect(terms), tuple(one.weights for one in terms)
 
     def _draw(self, view: View, poses: Tensor, jacobian: bool) -> tuple[Tensor, Tensor]:
@@ -111,6 +116,13 @@ class Objective:
         """(B, H, W) weights of one view before any is robust: what is usable, and near the DRR where so asked."""
         support = item.fixed.support.to(image).expand_as(image)
         return support * footprint(image, self.footprint_radius) if self.footprint_radius else support
+
+    def _trusted(self, view: View, at: Compared) -> Tensor | float:
+        """How far the edges that a DRR draws may be trusted, (B, H, W); held fixed until weights are renewed again."""
+        if self.bone is None:
+            return 1.0
+        bone = render(self.bone, view, at.poses, samples=self.samples, kernel=self.kernel).sum(1)
+        return bone_share(bone, at.images)
 
     def _collect(self, compared: list[Compared]) -> Linearization:
         share = 1 / len(compared)

@@ -11,6 +11,7 @@ from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.crop import cropped_around
 from SphericalRegLib.imaging.pyramid import pyramid
+from SphericalRegLib.imaging.skeleton import beyond
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.optimization.objective import FixedView, Objective
 from SphericalRegLib.registration.look import Look
@@ -86,6 +87,7 @@ class Levels:
             self._kernel,
             robust_scale=look.robust_scale,
             length=self.length,
+            bone=None if look.bone_hu is None else beyond(volume, look.bone_hu),
         )
 
     def xrays(self, look: Look) -> Sequence[XRay]:

@@ -24,6 +24,8 @@ class Look:
         robust_scale: residuals beyond so many typical ones count as outliers (``Objective.robust_scale``).
         footprint_mm: at the isocenter: pixels farther than this from the DRR do not count, so that a bone alone is
             compared with what is near it. None: all pixels count.
+        bone_hu: pixels count by how much of the DRR's gradient comes of what is denser than this, HU: skin and gas
+            move, and what the CT's ends cut off is no anatomy. None: all pixels count alike.
         adapt: what the CT becomes before it is rendered: a trained volume network Ψ. None: the CT itself.
 
     Raises:
@@ -35,6 +37,7 @@ class Look:
     voxel: float = 0.75
     robust_scale: float = 2.5
     footprint_mm: float | None = None
+    bone_hu: float | None = None
     adapt: Callable[[Volume], Volume] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

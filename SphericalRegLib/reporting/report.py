@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from SphericalRegLib.evaluation.pose_errors import DESCRIPTIONS
 from SphericalRegLib.geometry.volume import Volume
-from SphericalRegLib.imaging.attenuation import linear_attenuation
+from SphericalRegLib.imaging.skeleton import beyond
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.io.picture import to_gray, write_image
 from SphericalRegLib.io.transform_file import write_transform
@@ -102,9 +102,8 @@ def drr_images(volume: Volume, xray: XRay, poses: Tensor, kernel: str = "auto") 
 
 def only_bone(volume: Volume) -> Volume:
     """What the volume attenuates beyond soft tissue, for drawing bones' contours; all of it where there is no bone."""
-    threshold = float(linear_attenuation(np.array([_BONE_HU], np.float32))[0])
-    density = (volume.density - threshold).clamp(min=0)
-    return replace(volume, density=density) if bool((density > 0).any()) else volume
+    bone = beyond(volume, _BONE_HU)
+    return volume if bone is None else bone
 
 
 def report_html(record: Record, drrs: list[Picture], bones: list[list[Picture]]) -> str:

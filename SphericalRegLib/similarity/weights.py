@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from SphericalRegLib.similarity.gaussian import image_gradient
+
 
 def robust_weights(magnitude: Tensor, typical: Tensor, scale: float = 2.5) -> Tensor:
     """Geman-McClure weights (B, H, W) in [0, 1] of residual magnitudes (B, H, W).
@@ -31,3 +33,21 @@ def footprint(images: Tensor, radius: int, threshold: float = 0.02) -> Tensor:
     if radius < 1:
         return inside
     return F.max_pool2d(inside[:, None], 2 * radius + 1, stride=1, padding=radius)[:, 0]
+
+
+def bone_share(bone: Tensor, image: Tensor, sigma: float = 0.7) -> Tensor:
+    """How much of a DRR's gradient is bone's, (B, H, W) in [0, 1].
+
+    w = |∇b|² / (|∇b|² + |∇(I − b)|²). Skin, bowel and fat move, harden the beam otherwise than bone and end where the
+    CT ends: edges that they draw tell the pose of something else, mostly in depth. Bone's own stay.
+
+    Args:
+        bone: (B, H, W) line integrals of what attenuates beyond soft tissue.
+        image: (B, H, W) line integrals of everything.
+        sigma: smoothing before gradients are taken, pixels.
+    """
+    both = torch.stack([bone, image - bone], dim=1)
+    squared = image_gradient(both, sigma).square().sum(2)
+    # where nothing changes nothing counts
+    least = torch.finfo(image.dtype).tiny ** 0.5
+    return squared[:, 0] / squared.sum(1).clamp(min=least)
