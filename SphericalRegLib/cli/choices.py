@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from SphericalRegLib.evaluation.suites import SUITES
+from SphericalRegLib.evaluation.suites import SUITES, VIEW_SETS
 from SphericalRegLib.optimization.table import OPTIMIZERS
 from SphericalRegLib.similarity.table import SIMILARITIES
 from SphericalRegLib.simulation.levels import LEVELS
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     OptimizerName = str
     SuiteName = str
     LevelName = str
+    ViewSetName = str
 else:
     SimilarityName = Literal[tuple(SIMILARITIES)]
     OptimizerName = Literal[tuple(OPTIMIZERS)]
     SuiteName = Literal[tuple(SUITES)]
     LevelName = Literal[tuple(LEVELS)]
+    ViewSetName = Literal[tuple(VIEW_SETS)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from typing_extensions import Unpack
 
-from SphericalRegLib.cli.choices import OptimizerName, SimilarityName, SuiteName
+from SphericalRegLib.cli.choices import LevelName, OptimizerName, SimilarityName, SuiteName, ViewSetName
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.device import DeviceName, choose_device
@@ -20,10 +20,11 @@ from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.capture import compare_systems
 from SphericalRegLib.evaluation.capture_report import CaptureReport, CaptureRow, as_csv
 from SphericalRegLib.evaluation.comparison import pairs, summaries
-from SphericalRegLib.evaluation.suites import suite_named
+from SphericalRegLib.evaluation.suites import VIEW_SETS, suite_named
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Conditions
 from SphericalRegLib.reporting.comparison import comparison_html, comparison_text
+from SphericalRegLib.simulation.levels import level_named
 from SphericalRegLib.threads import set_threads
 from SphericalRegLib.whole_file import write_whole
 
@@ -31,6 +32,8 @@ from SphericalRegLib.whole_file import write_whole
 def evaluate(
     ct: str,
     suite: SuiteName | None = None,
+    level: LevelName = "clinical",
+    views: ViewSetName = "all",
     cases: int = 100,
     seed: int = 0,
     model: str | None = None,
@@ -56,13 +59,15 @@ def evaluate(
     """Register simulated X-rays from starts far off, and tell how often, how exactly and how fast it succeeds.
 
     Research software, not a medical device. X-rays come from the simulator with all degradations drawn at random, half
-    with instruments; truths lie ±20°, ±50 mm in plane, ±60 mm in depth about AP. Suites: capture and agnostic: starts
-    off by ±20°, ±40 mm, ±80 mm; wide: by ±45°, ±80 mm, ±150 mm; bones: by ±10°, ±10 mm; blind: no start, and ±100 mm in
-    depth. Whatever the system, it searches as far as the suite's starts are off.
+    with instruments; truths lie ±20°, ±50 mm in plane, ±60 mm in depth about a view. Suites: capture and agnostic:
+    starts off by ±20°, ±40 mm, ±80 mm; wide: by ±45°, ±80 mm, ±150 mm; bones: by ±10°, ±10 mm; blind: no start, and
+    ±100 mm in depth. Whatever the system, it searches as far as the suite's starts are off.
 
     Args:
         ct: CT in Hounsfield units: NRRD, NIfTI, MHA, or a folder with a DICOM series.
         suite: which study; by default capture, or bones where bones are chosen.
+        level: how hard the X-rays are: mild, clinical (what leaves an operating room on most days) or harsh.
+        views: around which views truths lie: all (AP, PA, laterals, obliques in turn) or ap.
         cases: how many.
         seed: of the study; case i of a seed is always the same.
         model: a trained one to register with; without it the search serves.
@@ -119,6 +124,8 @@ def evaluate(
                 cases,
                 seed,
                 suite=study,
+                level=level_named(level),
+                views=VIEW_SETS[views],
                 model=trained,
                 conditions=Conditions(kernel, seed),
                 labels=bones,

@@ -31,6 +31,7 @@ from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization import FromLandmarks
 from SphericalRegLib.networks.model import Model
 from SphericalRegLib.registration import Case, Conditions, Registration, System, default_system
+from SphericalRegLib.simulation.levels import LEVELS, Level
 from SphericalRegLib.threads import get_threads, set_threads
 
 
@@ -40,6 +41,8 @@ def evaluate_capture(
     seed: int = 0,
     *,
     suite: Suite = SUITES["capture"],
+    level: Level = LEVELS["mild"],
+    views: Sequence[str] = ("AP",),
     system: System | None = None,
     model: Model | None = None,
     conditions: Conditions | None = None,
@@ -64,6 +67,8 @@ def evaluate_capture(
         cases,
         seed,
         suite=suite,
+        level=level,
+        views=views,
         model=model,
         conditions=conditions,
         labels=labels,
@@ -80,6 +85,8 @@ def compare_systems(
     seed: int = 0,
     *,
     suite: Suite = SUITES["capture"],
+    level: Level = LEVELS["mild"],
+    views: Sequence[str] = ("AP",),
     model: Model | None = None,
     conditions: Conditions | None = None,
     labels: Sequence[int | str] | None = None,
@@ -89,7 +96,7 @@ def compare_systems(
 ) -> dict[str, CaptureReport]:
     """Register simulated X-rays of a CT by one or several systems in turn, and compare with the truth.
 
-    Truths lie around the AP view, and starts around the truth, as the suite says; by default truths ±20° about each
+    Truths lie around the views, and starts around the truth, as the suite says; by default truths ±20° about each
     axis, ±50 mm in plane and ±60 mm in depth, starts ±20° about each axis, ±40 mm in plane and ±80 mm in depth off the
     truth. The X-rays (256², 1.4 mm, 1000 mm from the source) come from the simulator with all degradations drawn at
     random, every second one with an occluder, and are read from DICOM files. Systems that start from landmarks get
@@ -103,6 +110,8 @@ def compare_systems(
         cases: how many. Case i of a seed is always the same, whatever their number.
         seed: of the study.
         suite: the study; see :data:`~SphericalRegLib.evaluation.suites.SUITES`.
+        level: how hard the X-rays are; see :data:`~SphericalRegLib.simulation.levels.LEVELS`.
+        views: names of :data:`~SphericalRegLib.evaluation.suites.VIEWS` that truths lie around, in turn.
         model: a trained one to register with.
         conditions: kernel and seed of the registrations.
         labels: register only these bones, in X-rays of the whole CT; errors are then measured on them.
@@ -137,6 +146,8 @@ def compare_systems(
         view=capture_view(),
         seed=seed,
         suite=suite,
+        level=level,
+        views=tuple(views),
         systems=tuple(systems),
         conditions=conditions or Conditions(),
         model=model,
@@ -161,13 +172,18 @@ class _Bench:
     view: View
     seed: int
     suite: Suite
+    level: Level
+    views: tuple[str, ...]
     systems: tuple[System, ...]
     conditions: Conditions
     model: Model | None
 
     def rows(self, index: int) -> tuple[CaptureRow, ...]:
         """Simulate one case, and register and judge it by each system."""
-        case = draw_case(index, self.seed, self.view, self.volume.center, self.suite)
+        isocenter = self.volume.center
+        case = draw_case(
+            index, self.seed, self.view, isocenter, self.suite, views=self.views, level=self.level, ct=self.ct
+        )
         xray = simulated_xray(case, self.ct, self.view)
         return tuple(self._row(system, case, xray) for system in self.systems)
 
@@ -219,6 +235,7 @@ class _Bench:
         return CaptureRow(
             index=case.index,
             system=system.name,
+            nominal=case.nominal,
             occluded=case.occluded,
             start_mtre_mm=float(metrics.mtre(start, case.truth, self.points)),
             mtre_mm=float(metrics.mtre(pose, case.truth, self.points)),

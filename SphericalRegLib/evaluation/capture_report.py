@@ -24,6 +24,7 @@ class CaptureRow:
     Attributes:
         index: of the case.
         system: name of the one that registered it.
+        nominal: the view that its truth lies around.
         occluded: whether an instrument lay in the beam.
         start_mtre_mm: of the start.
         mtre_mm, mpe_mm, mrpe_mm: mean target registration, projection and reprojection errors.
@@ -38,6 +39,7 @@ class CaptureRow:
 
     index: int
     system: str
+    nominal: str
     occluded: bool
     start_mtre_mm: float
     mtre_mm: float
@@ -69,7 +71,7 @@ class CaptureReport:
 
         smsr (share of cases below 1 mm) with its 95 % Wilson interval, median, 75th and 95th percentile and maximum of
         mTRE; gross_failures (above 5 mm) and false_accepts (those of them that were accepted), false_rejects (below
-        1 mm and rejected); medians of the other errors; median_s and p95_s, registration only.
+        1 mm and rejected); medians of the other errors; smsr_by_view; median_s and p95_s, registration only.
         """
         mtre = self._column("mtre_mm")
         good = sum(error < SUCCESS_MM for error in mtre)
@@ -92,6 +94,7 @@ class CaptureReport:
             "median_rotation_deg": self._median("rotation_deg"),
             "median_in_plane_mm": self._median("in_plane_mm"),
             "median_depth_mm": self._median("depth_mm"),
+            "smsr_by_view": self._by_view(),
             "median_mtre_diffpose_not_a_tre": self._median("mtre_diffpose"),
             "median_s": self._median("seconds"),
             "p95_s": percentile(self._column("seconds"), 95),
@@ -104,6 +107,11 @@ class CaptureReport:
             InputError: where the file cannot be written.
         """
         write_whole(path, as_csv(self.rows))
+
+    def _by_view(self) -> dict[str, float]:
+        """{view: smsr}, in the order in which views come."""
+        views = dict.fromkeys(row.nominal for row in self.rows)
+        return {name: smsr([r.mtre_mm for r in self.rows if r.nominal == name], SUCCESS_MM) for name in views}
 
     def _column(self, name: str) -> Sequence[float]:
         return [getattr(row, name) for row in self.rows]

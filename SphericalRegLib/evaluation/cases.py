@@ -12,17 +12,18 @@ import torch
 from torch import Tensor
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.evaluation.suites import SUITES, Suite
+from SphericalRegLib.evaluation.suites import SUITES, VIEWS, Suite
 from SphericalRegLib.geometry import se3
-from SphericalRegLib.geometry.carm import pose_from_preset
+from SphericalRegLib.geometry.carm import pose_from_angles
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.imaging.labels import select_labels
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization import Marks, SearchRange
 from SphericalRegLib.io.xray import read_xray
-from SphericalRegLib.simulation.degrade import Degradations, random_degradations
+from SphericalRegLib.simulation.degrade import Degradations
 from SphericalRegLib.simulation.dicom_writer import write_xray_dicom
+from SphericalRegLib.simulation.levels import LEVELS, Level
 from SphericalRegLib.simulation.simulate import simulate
 
 _BONE_HU = 250.0
@@ -34,6 +35,7 @@ class CaptureCase:
 
     Attributes:
         index: of the case.
+        nominal: name of the view that the truth lies around.
         truth: (4, 4) float64 rig_from_world.
         start: (4, 4) float64 rig_from_world, the one start that registration gets.
         degradations: of the X-ray.
@@ -41,6 +43,7 @@ class CaptureCase:
     """
 
     index: int
+    nominal: str
     truth: Tensor
     start: Tensor
     degradations: Degradations
@@ -58,11 +61,21 @@ def capture_view(pixels: int = 256) -> View:
     return View.from_spacing(256, 256, 1000.0, (1.4, 1.4), sad=700.0, name="capture").resized(pixels, pixels)
 
 
-def draw_case(index: int, seed: int, view: View, isocenter: Tensor, suite: Suite = SUITES["capture"]) -> CaptureCase:
+def draw_case(
+    index: int,
+    seed: int,
+    view: View,
+    isocenter: Tensor,
+    suite: Suite = SUITES["capture"],
+    *,
+    views: Sequence[str] = ("AP",),
+    level: Level = LEVELS["mild"],
+    ct: CT | None = None,
+) -> CaptureCase:
     """Case ``index`` of a seed; it does not depend on how many others are drawn.
 
-    The truth is off the AP view, and the start off the truth, by uniform rotations and translations about the
-    isocenter along the camera's axes; without starts, the start is the AP view. Every second case has an occluder.
+    The truth is off a view, and the start off the truth, by uniform rotations and translations about the isocenter
+    along the camera's axes; without starts, the start is the view. Every second case has an occluder.
 
     Args:
         index: of the case, from 0.
@@ -70,6 +83,9 @@ def draw_case(index: int, seed: int, view: View, isocenter: Tensor, suite: Suite
         view: the X-ray system, with a source-to-isocenter distance.
         isocenter: (3,) world mm, of the volume that is registered.
         suite: the study.
+        views: names of :data:`~SphericalRegLib.evaluation.suites.VIEWS`, taken in turn.
+        level: how hard the X-ray is.
+        ct: the patient, which levels other than mild look at.
 
     Raises:
         InputError: for a view without a source-to-isocenter distance.
@@ -77,11 +93,15 @@ def draw_case(index: int, seed: int, view: View, isocenter: Tensor, suite: Suite
     if view.sad is None:
         raise InputError("The capture study places the anatomy at the isocenter: give a view with sad.")
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
-    ap = pose_from_preset("AP", view.sad, isocenter)
-    truth = se3.about(_draw(rng, suite.truth), ap, isocenter)
-    start = ap if suite.start is None else se3.about(_draw(rng, suite.start), truth, isocenter)
-    degradations = random_degradations(rng, view, occluder=index % 2 == 1)
-    return CaptureCase(index, truth, start, degradations, int(rng.integers(2**31)))
+    name = views[index % len(views)]
+    nominal = pose_from_angles(*VIEWS[name], view.sad, isocenter)
+    truth = se3.about(_draw(rng, suite.truth), nominal, isocenter)
+    start = nominal if suite.start is None else se3.about(_draw(rng, suite.start), truth, isocenter)
+    if level.name != "mild" and ct is None:
+        raise InputError(f"X-rays of the level {level.name} are drawn for a patient: give the CT.")
+    # mild X-rays do not look at the patient
+    degradations = level.draw(rng, view, ct, index % 2 == 1)  # type: ignore[arg-type]
+    return CaptureCase(index, name, truth, start, degradations, int(rng.integers(2**31)))
 
 
 def simulated_xray(case: CaptureCase, ct: CT, view: View) -> XRay:

@@ -1,10 +1,11 @@
-"""The studies: how far truths lie from the AP view, and how far starts lie from the truth."""
+"""The studies: around which views truths lie, how far from them, and how far starts lie from the truth."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from SphericalRegLib.errors import InputError
+from SphericalRegLib.geometry.carm import PRESETS
 from SphericalRegLib.initialization.search import SearchRange
 
 
@@ -27,6 +28,20 @@ class Suite:
         """How far from what registration starts from the truth may lie."""
         return self.truth if self.start is None else self.start
 
+
+#: Views that truths may lie around: DICOM positioner angles (primary, secondary), degrees.
+VIEWS: dict[str, tuple[float, float]] = {
+    **PRESETS,
+    "left oblique": (135.0, 0.0),
+    "right oblique": (-135.0, 0.0),
+}
+
+#: Sets of views by name; case i is of the i-th of them, in turn.
+VIEW_SETS: dict[str, tuple[str, ...]] = {
+    "ap": ("AP",),
+    # odd, so that each view has cases with and without instruments
+    "all": ("AP", "left lateral", "PA", "left oblique", "right lateral", "AP", "right oblique"),
+}
 
 #: By name.
 SUITES: dict[str, Suite] = {
