@@ -60,7 +60,7 @@ def section(title: str) -> str:
 
 
 def blocks(text: str) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return re.findall(r"^```(?:python|text)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def after(path: Path, line: str, new: str) -> None:
