@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 ERROR_STYLE = "color: #b3261e;"
 CAUTION_STYLE = "color: #9a6200;"
 GOOD_STYLE = "color: #1b7f3b; font-weight: bold;"
+DOUBT_STYLE = "color: #9a6200; font-weight: bold;"
 BAD_STYLE = "color: #b3261e; font-weight: bold;"
 
 

@@ -2,7 +2,7 @@
 
 from slicer.i18n import tr as _
 
-from SphericalRegUI.Feedback import BAD_STYLE, GOOD_STYLE
+from SphericalRegUI.Feedback import BAD_STYLE, DOUBT_STYLE, GOOD_STYLE
 
 
 def verdict(content, moved=None):
@@ -13,15 +13,24 @@ def verdict(content, moved=None):
     """
     if moved is not None:
         was = _("Was accepted") if content["accepted"] else _("Was rejected")
+        if planeOnly(content):
+            was = _("Was accepted in the plane only")
         words = _("{was}; moved since by {degrees}° and {mm} mm. Verdict and figures are of the pose before.").format(
             was=was, degrees=f"{moved[0]:.1f}", mm=f"{moved[1]:.1f}"
         )
         style = ""
+    elif planeOnly(content):
+        words, style = _("Accepted in the plane only: do not rely on depth."), DOUBT_STYLE
     elif content["accepted"]:
         words, style = _("Accepted: the projected CT matches the X-ray."), GOOD_STYLE
     else:
         words, style = _("Rejected: do not rely on this pose."), BAD_STYLE
     return "\n".join([words, *content["reasons"]]), style
+
+
+def planeOnly(content):
+    """Whether rotation and place in the plane can be relied upon, and depth cannot. Older records do not know."""
+    return content.get("verdict") == "accepted in the plane only"
 
 
 def cautions(content):
@@ -32,12 +41,20 @@ def cautions(content):
 def figures(content):
     """Uncertainty, and errors as far as they are known."""
     lines = [
-        _("Unexplained structure {cost} %; depth uncertainty ±{depth} mm (noise alone); {seconds} s.").format(
-            cost=_told(content["verdict_cost"], 100, 1),
-            depth=_told(content["depth_sd_mm"], 1, 2),
-            seconds=f"{content['seconds']:.1f}",
+        _("Cost {cost}; {seconds} s.").format(
+            cost=_told(content["verdict_cost"], 1, 3), seconds=f"{content['seconds']:.1f}"
         )
     ]
+    known = content.get("half_widths_95")
+    if known:
+        lines.insert(
+            0,
+            _("Known (95 %): rotation {rotation}, in the plane {plane}, depth {depth}.").format(
+                rotation=_width(known["rotation_deg"], "°"),
+                plane=_width(known["plane_mm"], " mm"),
+                depth=_width(known["depth_mm"], " mm"),
+            ),
+        )
     errors = content.get("errors") or {}
     if errors:
         lines.append(
@@ -66,3 +83,8 @@ def figures(content):
 def _told(number, factor=1, digits=2):
     """A number in words; what was not finite is null in a record."""
     return "—" if number is None else f"{factor * number:.{digits}f}"
+
+
+def _width(number, unit):
+    """Half of an interval in words; what is not known is null in a record."""
+    return _("not known") if number is None else f"±{number:.2f}{unit}"

@@ -26,7 +26,7 @@ from SphericalRegLib.reporting.outcome import Outcome
 from SphericalRegLib.reporting.report import write_outputs
 from SphericalRegLib.threads import set_threads
 
-ACCEPTED, REJECTED = 0, 3
+ACCEPTED, REJECTED, PLANE_ONLY = 0, 3, 4
 
 _FILES = ("pose.tfm", "result.json", "report.html", "drr*.png", "drr*.nrrd")
 
@@ -58,6 +58,8 @@ def register(
     similarity: SimilarityName | None = None,
     optimizer: OptimizerName | None = None,
     footprint_mm: float | None = None,
+    tolerance_mm: float = 1.0,
+    tolerance_deg: float = 1.0,
     truth: str | None = None,
     kernel: str = "auto",
     seed: int = 0,
@@ -69,7 +71,8 @@ def register(
 ) -> int:
     """Register a CT to one or several X-rays; writes pose, DRR, result.json and an HTML report.
 
-    Research software, not a medical device. Exit code 0: accepted; 3: rejected; 2: input that cannot be used.
+    Research software, not a medical device. Exit code 0: accepted; 4: accepted in the plane only, its depth is
+    doubtful; 3: rejected; 2: input that cannot be used.
 
     Args:
         ct: CT in Hounsfield units: NRRD, NIfTI, MHA, or a folder with a DICOM series.
@@ -101,6 +104,9 @@ def register(
             measured.
         optimizer: with which the last stage aligns, instead of Levenberg-Marquardt.
         footprint_mm: compare only what lies this close to the DRR, mm at the patient; 3 where bones are chosen.
+        tolerance_mm: what you need, in the plane and in depth: a direction is accepted where it is known (95 %) to
+            twice as much.
+        tolerance_deg: what you need of rotation.
         truth: file with the true pose, to report errors.
         kernel: of the renderer: auto, numba, torch.
         seed: of the search.
@@ -135,7 +141,8 @@ def register(
             console.say("No model (--model): poses around the start are searched.")
         console.detail(f"System {method.name}. CT {tuple(case.volume.density.shape)}, {target}.")
         notes = tuple(f"{Path(ct).name}: {note}" for note in scan.notes)
-        job = RegistrationJob(Inputs(scan, case, method, Conditions(kernel, seed), bones, true_pose, notes=notes))
+        conditions = Conditions(kernel, seed, tolerance_mm, tolerance_deg)
+        job = RegistrationJob(Inputs(scan, case, method, conditions, bones, true_pose, notes=notes))
         with console.bar("Registering", len(method.stages), "stage") as bar:
             for step in job:
                 bar.n = step.level
@@ -168,7 +175,14 @@ def _told(outcome: Outcome, output: str, console: Console) -> int:
     verdict, errors = outcome.result.verdict, outcome.errors
     report = Path(output).resolve() / "report.html"
     error = "" if errors is None else f", error {errors['mtre_mm']:.2f} mm (mTRE)"
-    console.say(f"{'Accepted' if verdict.accepted else 'Rejected'} after {outcome.result.seconds:.1f} s{error}.")
+    console.say(f"{verdict.words.capitalize()} after {outcome.result.seconds:.1f} s{error}.")
+    known = outcome.result.half_widths
+    widths = (
+        _width("rotation", known.rotation_deg, "°"),
+        _width("in the plane", known.plane_mm, " mm"),
+        _width("depth", known.depth_mm, " mm"),
+    )
+    console.say(f"  Known (95 %): {', '.join(widths)}.")
     for reason in verdict.reasons:
         console.say(f"  {reason}")
     for caution in outcome.cautions:
@@ -176,4 +190,8 @@ def _told(outcome: Outcome, output: str, console: Console) -> int:
     if not verdict.accepted and any(TONE_UNTOLD in one.conversion for one in outcome.xrays):
         console.say("  The X-ray's file does not tell whether bone is bright or dark in it: see --intensity.")
     console.say(f"Report: {report}")
-    return ACCEPTED if verdict.accepted else REJECTED
+    return ACCEPTED if verdict.accepted else PLANE_ONLY if verdict.plane_only else REJECTED
+
+
+def _width(direction: str, half_width: float, unit: str) -> str:
+    return f"{direction} ±{half_width:.2g}{unit}" if half_width < float("inf") else f"{direction} not known"

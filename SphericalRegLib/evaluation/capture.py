@@ -12,7 +12,7 @@ from torch import Tensor
 
 from SphericalRegLib.errors import CheckpointError, GeometryError, InputError
 from SphericalRegLib.evaluation import metrics
-from SphericalRegLib.evaluation.capture_report import CaptureReport, CaptureRow
+from SphericalRegLib.evaluation.capture_report import REJECTED, CaptureReport, CaptureRow
 from SphericalRegLib.evaluation.cases import (
     CaptureCase,
     bone_points,
@@ -204,7 +204,11 @@ class _Bench:
                 start,
                 cost=float("inf"),
                 depth_sd_mm=float("inf"),
+                rotation_95_deg=float("inf"),
+                plane_95_mm=float("inf"),
+                depth_95_mm=float("inf"),
                 accepted=False,
+                verdict=REJECTED,
                 reasons=str(error),
                 seconds=time.perf_counter() - started,
             )
@@ -216,7 +220,11 @@ class _Bench:
             result.pose,
             cost=result.verdict_cost,
             depth_sd_mm=float(result.depth_sd_mm),
+            rotation_95_deg=result.half_widths.rotation_deg,
+            plane_95_mm=result.half_widths.plane_mm,
+            depth_95_mm=result.half_widths.depth_mm,
             accepted=result.verdict.accepted,
+            verdict=result.verdict.words,
             reasons="; ".join(result.verdict.reasons),
             seconds=seconds,
         )

@@ -15,6 +15,9 @@ from SphericalRegLib.whole_file import write_whole
 
 SUCCESS_MM = 1.0
 GROSS_MM = 5.0
+REJECTED = "rejected"
+# Of the default tolerances, 1 mm and 1 degree.
+_FAR = 3.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,9 @@ class CaptureRow:
         mtre_diffpose: not a target registration error; see ``metrics.mtre_diffpose``.
         cost: at the result, that on which the verdict stands.
         depth_sd_mm: what the registration itself expects of its depth.
-        accepted: its verdict.
+        rotation_95_deg, plane_95_mm, depth_95_mm: half widths of its 95 % intervals.
+        accepted: its verdict: in all directions.
+        verdict: in words; "accepted in the plane only" leaves depth out.
         reasons: of the verdict, one sentence.
         seconds: of the registration alone.
     """
@@ -51,7 +56,11 @@ class CaptureRow:
     mtre_diffpose: float
     cost: float
     depth_sd_mm: float
+    rotation_95_deg: float
+    plane_95_mm: float
+    depth_95_mm: float
     accepted: bool
+    verdict: str
     reasons: str
     seconds: float
 
@@ -71,7 +80,9 @@ class CaptureReport:
 
         smsr (share of cases below 1 mm) with its 95 % Wilson interval, median, 75th and 95th percentile and maximum of
         mTRE; gross_failures (above 5 mm) and false_accepts (those of them that were accepted), false_rejects (below
-        1 mm and rejected); medians of the other errors; smsr_by_view; median_s and p95_s, registration only.
+        1 mm and rejected); wrong_directions (accepted in a direction in which they are more than three tolerances of
+        1 mm and 1° off) and plane_only; coverage_* (share of the accepted, in the plane at least, whose error lies
+        within the 95 % interval); medians of the other errors; smsr_by_view; median_s and p95_s, registration only.
         """
         mtre = self._column("mtre_mm")
         good = sum(error < SUCCESS_MM for error in mtre)
@@ -86,8 +97,14 @@ class CaptureReport:
             "max_mm": percentile(mtre, 100),
             "gross_failures": sum(error > GROSS_MM for error in mtre),
             "false_accepts": sum(row.mtre_mm > GROSS_MM and row.accepted for row in self.rows),
-            "false_rejects": sum(row.mtre_mm < SUCCESS_MM and not row.accepted for row in self.rows),
+            "false_rejects": sum(row.mtre_mm < SUCCESS_MM and row.verdict == REJECTED for row in self.rows),
+            "wrong_directions": sum(_wrong(row) for row in self.rows),
             "accepted": sum(row.accepted for row in self.rows),
+            "plane_only": sum(not row.accepted and row.verdict != REJECTED for row in self.rows),
+            "coverage_rotation": self._coverage("rotation_deg", "rotation_95_deg"),
+            "coverage_plane": self._coverage("in_plane_mm", "plane_95_mm"),
+            "coverage_depth": self._coverage("depth_mm", "depth_95_mm"),
+            "median_depth_95_mm": self._median("depth_95_mm"),
             "median_start_mm": self._median("start_mtre_mm"),
             "median_mpe_mm": self._median("mpe_mm"),
             "median_mrpe_mm": self._median("mrpe_mm"),
@@ -108,6 +125,13 @@ class CaptureReport:
         """
         write_whole(path, as_csv(self.rows))
 
+    def _coverage(self, error: str, half_width: str) -> float | None:
+        """Share of the rows that are not rejected whose error lies within the interval; None where all are."""
+        trusted = [row for row in self.rows if row.verdict != REJECTED]
+        if not trusted:
+            return None
+        return sum(abs(getattr(row, error)) <= getattr(row, half_width) for row in trusted) / len(trusted)
+
     def _by_view(self) -> dict[str, float]:
         """{view: smsr}, in the order in which views come."""
         views = dict.fromkeys(row.nominal for row in self.rows)
@@ -127,3 +151,10 @@ def as_csv(rows: Sequence[CaptureRow]) -> str:
     writer.writeheader()
     writer.writerows(asdict(row) for row in rows)
     return text.getvalue()
+
+
+def _wrong(row: CaptureRow) -> bool:
+    """Whether a row is accepted in a direction in which it is far off."""
+    if row.verdict == REJECTED:
+        return False
+    return row.rotation_deg > _FAR or row.in_plane_mm > _FAR or (row.accepted and abs(row.depth_mm) > _FAR)

@@ -80,7 +80,19 @@ class Conditions:
     Attributes:
         kernel: of the renderer: a name, or "auto".
         seed: of whatever is drawn.
+        tolerance_mm, tolerance_deg: what the user needs: a direction is accepted where its 95 % interval reaches no
+            farther than twice as far.
+
+    Raises:
+        InputError: for a tolerance that is not above 0.
     """
 
     kernel: str = "auto"
     seed: int = 0
+    tolerance_mm: float = 1.0
+    tolerance_deg: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, unit in (("tolerance_mm", "mm"), ("tolerance_deg", "degrees")):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise InputError(f"{name} is {getattr(self, name)}: give what you need, in {unit}, above 0.")

@@ -25,7 +25,7 @@ from SphericalRegLib.registration.opinion import Opinion
 from SphericalRegLib.registration.optima import Optimum, distinct
 from SphericalRegLib.registration.result import Progress, Result, Verdict, ViewResult
 from SphericalRegLib.registration.system import System
-from SphericalRegLib.registration.uncertainty import covariance, depth_deviation
+from SphericalRegLib.registration.uncertainty import covariance, depth_deviation, half_widths
 from SphericalRegLib.registration.verdict import judge
 
 # A pose has come to rest that moved no more than the threshold over so many iterations.
@@ -143,6 +143,7 @@ class Alignment:
         model, weights = objective.renew(objective.linearize(state))
         views = self._view_results(objective, model)
         own_covariance = covariance(model, [view.weights for view in views])
+        intervals = half_widths(own_covariance, [one.view for one in self._xrays], self._system.judge.calibration)
         verdict_cost = self._verdict_cost(pose)
         verdict = judge(
             pose,
@@ -156,6 +157,8 @@ class Alignment:
             self._volume.center,
             self._levels.length,
             self._system.judge,
+            intervals,
+            self._conditions,
         )
         if self._opinion is not None and (doubt := self._opinion.of(pose, self._levels)) is not None:
             verdict = verdict.refused(doubt)
@@ -167,6 +170,7 @@ class Alignment:
             verdict_cost=verdict_cost,
             history=tuple(self._history),
             covariance=own_covariance,
+            half_widths=intervals,
             depth_sd_mm=depth_deviation(own_covariance, self._xrays[0].view),
             verdict=verdict,
             views=views,

@@ -35,21 +35,45 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Whether to trust a result, and every reason not to.
+class HalfWidths:
+    """How far to either side the truth lies at most, in 95 of 100 cases; infinite where it is not known.
 
     Attributes:
-        accepted: whether nothing speaks against it.
-        reasons: what does, one sentence each.
+        rotation_deg: about the worst axis through the isocenter.
+        plane_mm: of the isocenter, along the worst direction across the first view's central ray.
+        depth_mm: of the isocenter, along it.
+    """
+
+    rotation_deg: float
+    plane_mm: float
+    depth_mm: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether to trust a result, in which directions, and every reason not to.
+
+    Attributes:
+        accepted: in all directions.
+        reasons: what speaks against it, one sentence each.
         remarks: what could not be judged.
+        plane_only: whether rotation and place in the plane can be relied upon, and depth cannot.
     """
 
     accepted: bool
     reasons: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    plane_only: bool = False
+
+    @property
+    def words(self) -> str:
+        """ "accepted", "accepted in the plane only" or "rejected"."""
+        if self.accepted:
+            return "accepted"
+        return "accepted in the plane only" if self.plane_only else "rejected"
 
     def refused(self, reason: str) -> Verdict:
-        """The same with one more reason not to trust the result."""
+        """The same with one more reason not to trust the result, in any direction."""
         return Verdict(False, (*self.reasons, reason), self.remarks)
 
 
@@ -86,7 +110,8 @@ class Result:
             averaged out, so that right and wrong poses lie apart. The verdict stands on it.
         history: every iteration.
         covariance: (6, 6) of the twist about the isocenter, rig axes, rad and mm, from the inverse normal equations.
-        depth_sd_mm: standard deviation of the isocenter along the first view's central ray.
+        half_widths: of the 95 % intervals, noise and what clinical X-rays add to it.
+        depth_sd_mm: from noise alone, standard deviation of the isocenter along the first view's central ray.
         verdict: whether to trust it.
         views: one for each X-ray.
         seconds: in all.
@@ -98,6 +123,7 @@ class Result:
     verdict_cost: float
     history: tuple[Progress, ...]
     covariance: Tensor
+    half_widths: HalfWidths
     depth_sd_mm: float
     verdict: Verdict
     views: tuple[ViewResult, ...]

@@ -13,6 +13,7 @@ from SphericalRegLib.optimization.problem import Optimizer
 from SphericalRegLib.optimization.table import limited, optimizer_entry
 from SphericalRegLib.registration.look import Look
 from SphericalRegLib.registration.trained import Trained
+from SphericalRegLib.registration.uncertainty import Calibration
 from SphericalRegLib.similarity.table import similarity_entry
 
 
@@ -94,11 +95,13 @@ class Judge:
     Attributes:
         look: at the result; that which the cost's limit was measured for. Nothing is optimized.
         limits: when to refuse.
+        calibration: from the noise's deviations to intervals that hold, measured with the last stage of the system.
         opinion: whether a model's own similarity is asked as well, where its limit was measured for this CT.
     """
 
     look: Look
     limits: Limits
+    calibration: Calibration
     opinion: bool = True
 
 

@@ -12,9 +12,12 @@ from SphericalRegLib.initialization import FromLandmarks, Given, Known, Regresse
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.registration.look import Look
 from SphericalRegLib.registration.system import Judge, Limits, Stage, System, learned_stage
+from SphericalRegLib.registration.uncertainty import Calibration
 from SphericalRegLib.registration.whole_first import WholeFirst
 from SphericalRegLib.similarity import GradientNCC, LocalNCC, ToneFreeGradient
 
+# above soft tissue, blood and contrast agent in thin vessels; below trabecular bone
+_BONE_HU = 150.0
 _BONE_REACH = SearchRange(10.0, 10.0, 10.0)
 
 
@@ -30,16 +33,17 @@ def _intensity() -> tuple[Judge, tuple[Stage, ...]]:
     align = LevenbergMarquardt(iterations=10, tolerance=0.2, renewal=1)
     refine = LevenbergMarquardt(iterations=20, tolerance=0.03, renewal=1)
     # at 64 pixels noise is averaged out, so that right and wrong poses lie apart
-    judged = Look(ToneFreeGradient(0.7), 64)
+    judged = Look(ToneFreeGradient(0.7), 64, bone_hu=_BONE_HU)
     stages = (
         Stage("search", Look(GradientNCC(1.0), 32), search, keep=5, prune=2.0),
         Stage("select", Look(GradientNCC(1.0), 64), select, keep=3, prune=1.8),
-        Stage("align", judged, align, keep=2, prune=1.2, gate=0.04),
+        Stage("align", judged, align, keep=2, prune=1.2, gate=0.15),
         # Once the pose is near, every doubtful edge can go; sooner, a narrow tolerance would narrow the basin.
-        Stage("refine", Look(ToneFreeGradient(0.7), 160, robust_scale=1.0), refine),
+        Stage("refine", Look(ToneFreeGradient(0.7), 160, robust_scale=1.0, bone_hu=_BONE_HU), refine),
     )
     measured = "simulated X-rays of a pelvis and a thorax, seeds 1000 and 2000"
-    return Judge(judged, Limits(0.06, measured)), stages
+    exactness = Calibration(3.7, 0.3, 0.2, 0.6, measured=measured)
+    return Judge(judged, Limits(0.22, measured), exactness), stages
 
 
 def _bones() -> tuple[Judge, tuple[Stage, ...]]:
@@ -63,7 +67,8 @@ def _bones() -> tuple[Judge, tuple[Stage, ...]]:
         Stage("refine", look(4.0, 192), steps(30, 0.03)),
     )
     measured = "the third lumbar vertebra in simulated X-rays, and radius and ulna in real ones (vertebra.py, wrist.py)"
-    return Judge(stages[-1].look, Limits(0.63, measured)), stages
+    exactness = Calibration(3.7, 0.5, 0.4, 1.0, one_view_depth=False, measured=measured)
+    return Judge(stages[-1].look, Limits(0.63, measured), exactness), stages
 
 
 def _rows() -> tuple[System, ...]:

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from SphericalRegLib.initialization import Conditions
 from SphericalRegLib.optimization.state import pose_distance, pose_scale
-from SphericalRegLib.registration.result import Verdict
+from SphericalRegLib.registration.result import HalfWidths, Verdict
 from SphericalRegLib.registration.system import Judge
 from SphericalRegLib.similarity.table import similarity_title
 from SphericalRegLib.similarity.tone_free import ToneFreeGradient
+
+# A 95 % interval of twice the tolerance leaves errors of three tolerances to one case in hundreds.
+_REACH = 2.0
 
 
 def judge(
@@ -26,6 +30,8 @@ def judge(
     center: Tensor,
     length: float,
     by: Judge,
+    known: HalfWidths,
+    needed: Conditions,
 ) -> Verdict:
     """The verdict on a pose.
 
@@ -40,6 +46,8 @@ def judge(
         leeway: how far it may.
         center, length: of the problem.
         by: when to refuse, and what the cost means.
+        known: 95 % intervals of the pose.
+        needed: tolerances.
     """
     limits = by.limits
     reasons, remarks = list[str](), tuple[str, ...]()
@@ -71,7 +79,27 @@ def judge(
             f"Left the search: the pose lies {strayed:.1f} times the search range from where it started. Start closer, "
             "or search farther."
         )
-    return Verdict(not reasons, tuple(reasons), remarks)
+    doubts = [
+        _unknown(name, width, tolerance, unit)
+        for name, width, tolerance, unit in (
+            ("rotation", known.rotation_deg, needed.tolerance_deg, "°"),
+            ("the place in the plane", known.plane_mm, needed.tolerance_mm, " mm"),
+        )
+        if not width <= _REACH * tolerance
+    ]
+    deep = not known.depth_mm <= _REACH * needed.tolerance_mm
+    depth = [_unknown("depth", known.depth_mm, needed.tolerance_mm, " mm")] if deep else []
+    told = (*reasons, *doubts, *depth)
+    return Verdict(not told, told, remarks, plane_only=deep and not reasons and not doubts)
+
+
+def _unknown(direction: str, width: float, tolerance: float, unit: str) -> str:
+    """That a direction is not known as exactly as the user needs it."""
+    if not width < float("inf"):
+        return f"Not known from this view: {direction}."
+    return (
+        f"Not exact enough: {direction} is known to ±{width:.2g}{unit} (95 %), with a tolerance of {tolerance:g}{unit}."
+    )
 
 
 def _weak(cost: float, limit: float, by: Judge) -> str:

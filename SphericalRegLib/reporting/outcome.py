@@ -7,7 +7,7 @@ import json
 import math
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,7 @@ class Outcome:
         angles = carm.angles_from_pose(self.xrays[0].view.camera_from_world(result.pose))
         content: dict[str, Any] = {
             "accepted": result.verdict.accepted,
+            "verdict": result.verdict.words,
             "reasons": list(result.verdict.reasons),
             "cautions": list(self.cautions),
             **({"mtre_mm": errors["mtre_mm"]} if errors else {}),
@@ -98,6 +99,9 @@ class Outcome:
             "cost": result.cost,
             "verdict_cost": result.verdict_cost,
             "cost_meaning": self._cost_meaning(),
+            "half_widths_95": asdict(result.half_widths),
+            "half_widths_meaning": "the truth lies within ± so much in 95 of 100 cases: rotation about the worst axis, "
+            "the isocenter's place in the first view's plane, and its depth; null: not known",
             "depth_sd_mm": result.depth_sd_mm,
             "rotation_sd_deg": rotation_deg,
             "translation_sd_mm": translation_mm,

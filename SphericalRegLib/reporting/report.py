@@ -30,6 +30,9 @@ from SphericalRegLib.whole_file import write_whole
 
 Picture: TypeAlias = NDArray[np.float32]
 
+#: The verdict of a pose whose depth alone is doubtful.
+PLANE_ONLY = "accepted in the plane only"
+
 _BONE_HU = 150.0
 # A DRR of chosen bones covers less of the picture than this.
 _SMALL_SHARE = 0.4
@@ -141,22 +144,47 @@ def _headline(content: Mapping[str, Any]) -> str:
             f"The CT at this pose explains {explained} % of the structure that it shares with the X-ray, "
             "and no check failed. Look at the pictures before you rely on it."
         )
+    elif _verdict(content) == PLANE_ONLY:
+        words = "Use rotation and place in the image's plane only, not depth. " + " ".join(content["reasons"])
     else:
         words = "Do not use this pose. " + " ".join(content["reasons"])
     words = " ".join([words, *content["cautions"]])
     numbers = {
         "structure explained": f"{explained} %",
-        "depth uncertainty": f"± {_number(content['depth_sd_mm'])} mm",
+        **_intervals(content),
         "time": f"{content['seconds']:.2f} s",
     }
     if "errors" in content:
         numbers = {"true error (mTRE)": f"{_number(content['errors']['mtre_mm'])} mm"} | numbers
     cards = "".join(f"<div><b>{value}</b>{name}</div>" for name, value in numbers.items())
-    kind, title = ("good", "Accepted") if content["accepted"] else ("bad", "Rejected")
+    title = _verdict(content).capitalize()
+    kind = {"Accepted": "good", "Rejected": "bad"}.get(title, "partly")
     return (
         f'<h1>2D/3D registration</h1><div class="verdict {kind}"><strong>{title}</strong><p>{html.escape(words)}</p>'
         f'</div><div class="cards">{cards}</div>'
     )
+
+
+def _verdict(content: Mapping[str, Any]) -> str:
+    """In words; records of former versions know only accepted or not."""
+    words: str = content.get("verdict", "accepted" if content["accepted"] else "rejected")
+    return words
+
+
+def _intervals(content: Mapping[str, Any]) -> dict[str, str]:
+    """What is known of each direction; of records of former versions, what their noise told."""
+    known = content.get("half_widths_95")
+    if known is None:
+        return {"depth uncertainty (noise)": f"± {_number(content['depth_sd_mm'])} mm"}
+
+    def shown(name: str, unit: str) -> str:
+        return "not known" if known[name] is None else f"± {_number(known[name])}{unit}"
+
+    return {
+        "rotation (95 %)": shown("rotation_deg", "°"),
+        "in the plane (95 %)": shown("plane_mm", " mm"),
+        "depth (95 %)": shown("depth_mm", " mm"),
+    }
 
 
 def _pictures(index: int, xray: XRay, drr: Picture, bones: list[Picture]) -> str:
@@ -258,9 +286,18 @@ def _uncertainty(content: Mapping[str, Any]) -> str:
     views = "One X-ray sees depth least well" if one else "Several views fix depth together"
     return (
         "<h2>Uncertainty of the pose</h2>"
-        f"<p>{views}: here its standard deviation is ± {_number(content['depth_sd_mm'])} mm, from noise alone. Errors "
-        "of the calibration, of the CT and a wrong optimum are not in it.</p>"
+        f"<p>{views}. {_known(content)}The table has standard deviations from noise alone.</p>"
         f"<table><tr><th>axis</th><th>rotation about it</th><th>translation along it</th></tr>{rows}</table>"
+    )
+
+
+def _known(content: Mapping[str, Any]) -> str:
+    if "half_widths_95" not in content:
+        return ""
+    told = "; ".join(f"{name} {value}" for name, value in _intervals(content).items())
+    return (
+        f"{told}: within so much of the truth in 95 of 100 simulated clinical X-rays of other patients. A wrong "
+        "calibration (distances, pixel size) and a wrong optimum are not in it. "
     )
 
 

@@ -8,6 +8,7 @@ h1{font-size:1.6em;margin:.4em 0}h2{font-size:1.2em;margin:1.8em 0 .5em;overflow
 .verdict{border-radius:8px;padding:14px 18px}.verdict strong{font-size:1.4em}.verdict p{margin:.3em 0 0}
 .good{background:#e3f4e6;color:#0f4d1d;border:1px solid #2e8b45}
 .bad{background:#fde8e6;color:#7a120b;border:1px solid #c8352a}
+.partly{background:#fff4d6;color:#5c4300;border:1px solid #c9a227}
 .cards{display:flex;flex-wrap:wrap;gap:12px;margin-top:14px}
 .cards div{flex:1 1 150px;border:1px solid #ddd;border-radius:8px;padding:10px 14px;color:#555;font-size:.9em}
 .cards b{display:block;font-size:1.5em;color:#1a1a1a;white-space:nowrap}

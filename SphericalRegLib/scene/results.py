@@ -151,7 +151,8 @@ def verdict_words(pose_node: Node) -> str:
     if content is None:
         raise InputError(f"'{pose_node.GetName()}' bears no result: register first.")
     said = " ".join([*content["reasons"], *content["cautions"]])
-    return ("Accepted. " if content["accepted"] else "Rejected. ") + (said or "No check failed.")
+    words = content.get("verdict", "accepted" if content["accepted"] else "rejected")
+    return f"{words.capitalize()}. {said or 'No check failed.'}"
 
 
 def moved_since(pose_node: Node) -> tuple[float, float]:
