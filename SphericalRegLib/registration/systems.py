@@ -42,8 +42,8 @@ def _intensity() -> tuple[Judge, tuple[Stage, ...]]:
         Stage("refine", Look(ToneFreeGradient(0.7), 160, robust_scale=1.0, bone_hu=_BONE_HU), refine),
     )
     measured = "simulated X-rays of a pelvis and a thorax, seeds 1000 and 2000"
-    exactness = Calibration(3.7, 0.3, 0.2, 0.6, measured=measured)
-    return Judge(judged, Limits(0.22, measured), exactness), stages
+    exactness = Calibration(7.5, 7.5, 3.7, 0.3, 0.2, 0.6, measured=measured)
+    return Judge(judged, Limits(0.21, measured), exactness), stages
 
 
 def _bones() -> tuple[Judge, tuple[Stage, ...]]:
@@ -67,7 +67,7 @@ def _bones() -> tuple[Judge, tuple[Stage, ...]]:
         Stage("refine", look(4.0, 192), steps(30, 0.03)),
     )
     measured = "the third lumbar vertebra in simulated X-rays, and radius and ulna in real ones (vertebra.py, wrist.py)"
-    exactness = Calibration(3.7, 0.5, 0.4, 1.0, one_view_depth=False, measured=measured)
+    exactness = Calibration(7.5, 7.5, 3.7, 0.5, 0.4, 1.0, one_view_depth=False, measured=measured)
     return Judge(stages[-1].look, Limits(0.63, measured), exactness), stages
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,13 +23,16 @@ class Calibration:
     least half width, which noise does not know of.
 
     Attributes:
-        factor: half width over standard deviation; 1.96 where there is nothing but Gaussian noise.
+        rotation, plane, depth: half width over standard deviation of each; 1.96 where there is nothing but Gaussian
+            noise.
         rotation_deg, plane_mm, depth_mm: least half widths.
         one_view_depth: whether one view tells depth at all: of a bone among others it does not.
         measured: on what, in words.
     """
 
-    factor: float
+    rotation: float
+    plane: float
+    depth: float
     rotation_deg: float
     plane_mm: float
     depth_mm: float
@@ -75,12 +79,11 @@ def half_widths(covariance: Tensor, views: Sequence[View], calibration: Calibrat
     shift = turn @ covariance[3:, 3:] @ turn.T
 
     def worst(block: Tensor) -> float:
-        return calibration.factor * float(torch.linalg.eigvalsh(block)[-1].clamp(min=0).sqrt())
+        return float(torch.linalg.eigvalsh(block)[-1].clamp(min=0).sqrt())
 
-    rotation_deg = float(torch.rad2deg(torch.tensor(worst(covariance[:3, :3]), dtype=torch.float64)))
-    depth_mm = max(calibration.depth_mm, worst(shift[2:, 2:]))
+    rotation_deg = math.degrees(calibration.rotation * worst(covariance[:3, :3]))
+    depth_mm = max(calibration.depth_mm, calibration.depth * worst(shift[2:, 2:]))
     if len(views) == 1 and not calibration.one_view_depth:
         depth_mm = float("inf")
-    return HalfWidths(
-        max(calibration.rotation_deg, rotation_deg), max(calibration.plane_mm, worst(shift[:2, :2])), depth_mm
-    )
+    plane_mm = max(calibration.plane_mm, calibration.plane * worst(shift[:2, :2]))
+    return HalfWidths(max(calibration.rotation_deg, rotation_deg), plane_mm, depth_mm)

@@ -97,9 +97,7 @@ def _unknown(direction: str, width: float, tolerance: float, unit: str) -> str:
     """That a direction is not known as exactly as the user needs it."""
     if not width < float("inf"):
         return f"Not known from this view: {direction}."
-    return (
-        f"Not exact enough: {direction} is known to ±{width:.2g}{unit} (95 %), with a tolerance of {tolerance:g}{unit}."
-    )
+    return f"Not exact enough: {direction} is known to ±{width:.2g}{unit} (95 %), the tolerance is {tolerance:g}{unit}."
 
 
 def _weak(cost: float, limit: float, by: Judge) -> str:

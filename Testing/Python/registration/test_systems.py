@@ -148,7 +148,12 @@ class TestPlainData:
         stages = [Stage(f"a{n}", look, optimizers[n % len(optimizers)]) for n, look in enumerate(looks)]
         stages += [Stage(f"b{n}", looks[0], optimizer) for n, optimizer in enumerate(optimizers)]
         deep = OppositeSide(Search(of=Regressed(otherwise=FromLandmarks())))
-        system = replace(INTENSITY, stages=tuple(stages), judge=Judge(looks[1], Limits(None)), initializer=deep)
+        system = replace(
+            INTENSITY,
+            stages=tuple(stages),
+            judge=Judge(looks[1], Limits(None), INTENSITY.judge.calibration),
+            initializer=deep,
+        )
         assert from_plain(as_plain(system)) == system
 
     def test_what_is_left_out_keeps_its_default_and_a_kind_alone_may_stand_as_a_word(self):

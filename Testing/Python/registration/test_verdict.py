@@ -5,15 +5,20 @@ from dataclasses import replace
 import pytest
 import torch
 
+from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import se3
+from SphericalRegLib.initialization import Conditions
 from SphericalRegLib.registration import Judge, Limits, Look
+from SphericalRegLib.registration.result import HalfWidths
+from SphericalRegLib.registration.uncertainty import Calibration
 from SphericalRegLib.registration.verdict import condition_number, judge
 from SphericalRegLib.similarity import SIMILARITIES, LocalNCC, ToneFreeGradient
 
 CENTER = torch.zeros(3, dtype=torch.float64)
 POSE = se3.translation(torch.tensor([0.0, 0.0, 700.0], dtype=torch.float64))
 GOOD = torch.diag(torch.tensor([1e4] * 3 + [1.0] * 3, dtype=torch.float64))
-BY = Judge(Look(ToneFreeGradient(0.7), 64), Limits(0.06))
+BY = Judge(Look(ToneFreeGradient(0.7), 64), Limits(0.06), Calibration(7.5, 7.5, 3.7, 0.3, 0.2, 0.6))
+EXACT = HalfWidths(0.2, 0.1, 0.5)
 
 
 def verdict(**changes):
@@ -29,8 +34,41 @@ def verdict(**changes):
         "center": CENTER,
         "length": 100.0,
         "by": BY,
+        "known": EXACT,
+        "needed": Conditions(),
     }
     return judge(**(given | changes))
+
+
+def test_what_is_known_to_twice_the_tolerance_is_accepted_direction_by_direction():
+    inf = float("inf")
+    for known, words, count in (
+        (HalfWidths(2.0, 2.0, 2.0), "accepted", 0),
+        (HalfWidths(0.2, 0.1, 2.1), "accepted in the plane only", 1),
+        (HalfWidths(0.2, 0.1, inf), "accepted in the plane only", 1),
+        (HalfWidths(2.1, 0.1, 0.5), "rejected", 1),
+        (HalfWidths(0.2, 2.1, 2.1), "rejected", 2),
+        (HalfWidths(inf, inf, inf), "rejected", 3),
+    ):
+        said = verdict(known=known)
+        assert (said.words, len(said.reasons)) == (words, count)
+        assert said.accepted == (words == "accepted")
+    assert verdict(known=HalfWidths(0.2, 0.1, 3.9), needed=Conditions(tolerance_mm=2.0)).accepted
+    assert not verdict(known=HalfWidths(0.9, 0.1, 0.5), needed=Conditions(tolerance_deg=0.4)).accepted
+    (reason,) = verdict(known=HalfWidths(0.2, 0.1, 2.34)).reasons
+    assert reason == "Not exact enough: depth is known to ±2.3 mm (95 %), the tolerance is 1 mm."
+    assert verdict(known=HalfWidths(0.2, 0.1, inf)).reasons == ("Not known from this view: depth.",)
+
+
+def test_a_wrong_pose_is_not_accepted_in_the_plane_either():
+    assert verdict(cost=0.4, known=HalfWidths(0.2, 0.1, 9.0)).words == "rejected"
+    assert verdict(known=HalfWidths(0.2, 0.1, 9.0)).refused("Another judge disagrees.").words == "rejected"
+
+
+def test_tolerances_are_above_nothing():
+    for bad in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="tolerance_mm is"):
+            Conditions(tolerance_mm=bad)
 
 
 def elsewhere(mm):
@@ -63,7 +101,7 @@ def test_each_fault_is_named():
 
 def test_only_a_share_of_unexplained_gradients_is_told_as_image_structure():
     assert "40 % of the image structure is unexplained (limit 6 %)" in verdict(cost=0.4).reasons[0]
-    shading = Judge(Look(LocalNCC((4.0,)), 192, footprint_mm=3.0), Limits(0.63))
+    shading = Judge(Look(LocalNCC((4.0,)), 192, footprint_mm=3.0), Limits(0.63), BY.calibration)
     (reason,) = verdict(cost=0.9, by=shading).reasons
     assert reason.startswith("Weak similarity: the cost under Local NCC is 0.9 (limit 0.63).")
     for entry in SIMILARITIES.values():
