@@ -113,6 +113,9 @@ class System:
         stages: coarse to fine; without any, the best of the starts is the result.
         initializer: where it starts.
         retries: times that a stage's gate may send the search back, each time with four times the candidates.
+        rivals: whether poses that are easily confused with the result (about and along a tubular bone's shaft, the
+            opposite side) are refined as well, by the last two stages: one that fits better becomes the result, one
+            that fits as well makes it doubtful.
 
     Raises:
         InputError: for a negative number of retries.
@@ -124,6 +127,7 @@ class System:
     stages: tuple[Stage, ...] = ()
     initializer: Initializer = field(default_factory=Known)
     retries: int = 2
+    rivals: bool = False
 
     def __post_init__(self) -> None:
         if self.retries < 0:
