@@ -31,8 +31,13 @@ def cautions(content):
 
 def figures(content):
     """Uncertainty, and errors as far as they are known."""
+    # results of former versions do not tell it
+    if content.get("depth_known", True):
+        text = _("Unexplained structure {cost} %; depth uncertainty ±{depth} mm (noise alone); {seconds} s.")
+    else:
+        text = _("Unexplained structure {cost} %; depth not known from one view; {seconds} s.")
     lines = [
-        _("Unexplained structure {cost} %; depth uncertainty ±{depth} mm (noise alone); {seconds} s.").format(
+        text.format(
             cost=_told(content["verdict_cost"], 100, 1),
             depth=_told(content["depth_sd_mm"], 1, 2),
             seconds=f"{content['seconds']:.1f}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -180,8 +181,9 @@ class Alignment:
         state = objective.state(pose[None])
         model, weights = objective.renew(objective.linearize(state))
         views = self._view_results(objective, model)
+        depth_known = len(self._xrays) > 1 or self._system.judge.look.footprint_mm is None
         own_covariance = covariance(model, [view.weights for view in views])
-        verdict_cost = self._verdict_cost(pose)
+        verdict_cost, limits = self._verdict_cost(pose), self._system.judge.limits
         verdict = judge(
             pose,
             verdict_cost,
@@ -193,9 +195,9 @@ class Alignment:
             self._starts.leeway,
             self._volume.center,
             self._levels.length,
-            self._system.judge,
+            replace(self._system.judge, limits=limits.of_views(len(self._xrays))),
         )
-        if (likeness := doubt(self._rivals, self._compared_cost, self._system.judge.limits.rival_cost)) is not None:
+        if (likeness := doubt(self._rivals, self._compared_cost, limits.rival_cost)) is not None:
             verdict = verdict.refused(likeness)
         if self._opinion is not None and (second := self._opinion.of(pose, self._levels)) is not None:
             verdict = verdict.refused(second)
@@ -207,11 +209,12 @@ class Alignment:
             verdict_cost=verdict_cost,
             history=tuple(self._history),
             covariance=own_covariance,
-            depth_sd_mm=depth_deviation(own_covariance, self._xrays[0].view),
+            depth_sd_mm=depth_deviation(own_covariance, self._xrays[0].view) if depth_known else float("inf"),
             verdict=verdict,
             views=views,
             seconds=self._seconds + time.perf_counter() - began,
             candidates=tuple(self._optima),
+            depth_known=depth_known,
         )
 
     @property

@@ -70,6 +70,7 @@ class Limits:
     Attributes:
         cost: above it, under the verdict's look, images are not alike. None: nobody measured what right poses cost, and
             the verdict does without.
+        cost_views: the same of several views; None: as of one.
         measured: where ``cost`` was measured, in words.
         overlap: the X-ray must see at least this share of its usable pixels behind the CT.
         condition: of the scaled normal equations: above, some direction is not observable.
@@ -85,6 +86,11 @@ class Limits:
     rival_cost: float = 1.15
     rival_mm: float = 10.0
     movement_mm: float = 0.3
+    cost_views: float | None = None
+
+    def of_views(self, views: int) -> Limits:
+        """The same with the limit of cost that belongs to so many views."""
+        return self if views < 2 or self.cost_views is None else replace(self, cost=self.cost_views)
 
 
 @dataclass(frozen=True)

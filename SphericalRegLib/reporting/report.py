@@ -146,7 +146,7 @@ def _headline(content: Mapping[str, Any]) -> str:
     words = " ".join([words, *content["cautions"]])
     numbers = {
         "structure explained": f"{explained} %",
-        "depth uncertainty": f"± {_number(content['depth_sd_mm'])} mm",
+        "depth uncertainty": f"± {_number(content['depth_sd_mm'])} mm" if content["depth_known"] else "not known",
         "time": f"{content['seconds']:.2f} s",
     }
     if "errors" in content:
@@ -256,10 +256,11 @@ def _uncertainty(content: Mapping[str, Any]) -> str:
     )
     one = len(content["xrays"]) == 1
     views = "One X-ray sees depth least well" if one else "Several views fix depth together"
+    deviation = f"here its standard deviation is ± {_number(content['depth_sd_mm'])} mm, from noise alone"
+    depth = deviation if content["depth_known"] else "of a bone alone it is not known from one view"
     return (
         "<h2>Uncertainty of the pose</h2>"
-        f"<p>{views}: here its standard deviation is ± {_number(content['depth_sd_mm'])} mm, from noise alone. Errors "
-        "of the calibration, of the CT and a wrong optimum are not in it.</p>"
+        f"<p>{views}: {depth}. Errors of the calibration, of the CT and a wrong optimum are not in it.</p>"
         f"<table><tr><th>axis</th><th>rotation about it</th><th>translation along it</th></tr>{rows}</table>"
     )
 
