@@ -145,7 +145,7 @@ def register(
         job = RegistrationJob(Inputs(scan, case, method, conditions, bones, true_pose, notes=notes))
         with console.bar("Registering", len(method.stages), "stage") as bar:
             for step in job:
-                bar.n = step.level
+                bar.n, bar.total = step.level, step.levels
                 bar.set_postfix_str(f"{step.stage} px, cost {step.cost:.3f}")
         outcome = job.outcome()
         console.detail(f"Start: {outcome.settings['start']}.")

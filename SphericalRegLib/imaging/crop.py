@@ -15,13 +15,15 @@ _SMALLEST = 16
 
 
 def cropped_around(xray: XRay, volume: Volume, pose: Tensor, margin_mm: float) -> XRay:
-    """The part of an X-ray within ``margin_mm`` (at the isocenter) of the CT's box as projected at ``pose``.
+    """The part of an X-ray within ``margin_mm`` (at the isocenter) of the CT's box as projected at ``pose``, (4, 4) or
+    several, (P, 4, 4), of which the first gives the magnification.
 
     The geometry stays exact. Where hardly anything would be left the X-ray is returned whole.
     """
     view = xray.view
-    pixels = view.project(volume.corners(), pose)
-    camera = se3.transform_points(view.camera_from_world(pose), volume.center[None])
+    poses = pose.reshape(-1, 4, 4)
+    pixels = view.project(volume.corners(), poses).reshape(-1, 2)
+    camera = se3.transform_points(view.camera_from_world(poses[0]), volume.center[None])
     magnified = margin_mm * view.sdd / max(1.0, float(camera[0, 2]))
     low, high = pixels.amin(0), pixels.amax(0)
     left = max(0, int(low[0] - magnified / view.spacing[1]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -19,17 +20,21 @@ from SphericalRegLib.optimization.objective import Objective
 from SphericalRegLib.optimization.problem import Linearization, Step
 from SphericalRegLib.optimization.state import pose_distance
 from SphericalRegLib.registration.beam import check_beam
+from SphericalRegLib.registration.contest import Contest
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.look import Look
 from SphericalRegLib.registration.opinion import Opinion
-from SphericalRegLib.registration.optima import Optimum, distinct
+from SphericalRegLib.registration.optima import Optimum, distinct, going_on
 from SphericalRegLib.registration.result import Progress, Result, Verdict, ViewResult
+from SphericalRegLib.registration.rivals import Rival, doubt
 from SphericalRegLib.registration.system import System
 from SphericalRegLib.registration.uncertainty import covariance, depth_deviation, half_widths
 from SphericalRegLib.registration.verdict import judge
 
 # A pose has come to rest that moved no more than the threshold over so many iterations.
 _LAST_STEPS = 3
+# Times that a rival may take the result's place, whose own rivals are tried then.
+_MOST_EXCHANGES = 3
 # Degrees or mm: a search of less is none.
 SMALLEST_RANGE = 5.0
 
@@ -68,11 +73,18 @@ class Alignment:
         self._opinion = opinion
         check_beam(volume, self._xrays, starts.poses)
         extent = starts.reach.in_plane_mm if starts.candidates > 1 else 0.25 * starts.reach.in_plane_mm
-        self._levels = Levels(volume, self._xrays, starts.poses[0], extent, conditions.kernel)
+        self._levels = Levels(volume, self._xrays, starts.poses, extent, conditions.kernel)
         self._history: list[Progress] = []
         self._poses = starts.poses
         self._costs = torch.full((len(starts.poses),), float("inf"), dtype=torch.float64)
-        self._rivals: list[Optimum] = []
+        # each stage is a level, and so are the two that refine rivals
+        self._count = len(system.stages) + (min(2, len(system.stages)) if system.rivals else 0)
+        self._level = 0
+        self._optima: list[Optimum] = []
+        self._rivals: list[Rival] = []
+        self._compared_cost = float("inf")
+        self._begun = starts.poses
+        self._notes: tuple[str, ...] = ()
         self._look: Look = system.stages[0].look if system.stages else system.judge.look
         self._converged = False
         self._finished = False
@@ -84,48 +96,75 @@ class Alignment:
         if not stages:
             self._take_the_best_start()
         attempt, optima = 0, list[Optimum]()
-        candidates = self._candidates(attempt)
+        candidates, of_starts = self._candidates(attempt)
         level = 0
         while level < len(stages):
             stage = stages[level]
-            self._look = stage.look
+            self._look, self._level = stage.look, level
             objective = self._levels.objective(stage.look)
             for step in stage.optimizer.steps(objective, objective.state(candidates)):
                 self._poses, self._costs = step.poses, step.cost
+                best = int(step.cost.argmin())
                 words = f"{stage.name} {stage.look.size}"
-                progress = self._progress(step, level, words, time.perf_counter() - began)
-                self._history.append(progress)
-                self._seconds = progress.seconds
-                yield progress
+                yield self._told(step, step.poses[best], float(step.cost[best]), level, words, began)
                 self._converged = bool(step.done[int(step.cost.argmin())])
             ranked = self._distinct(self._poses, self._costs)
+            from_starts = [(self._poses[place], float(self._costs[place])) for place in of_starts]
             if stage.gate < float("inf"):
                 optima += ranked
                 ranked = self._distinct(torch.stack([p for p, _ in optima]), torch.tensor([c for _, c in optima]))
                 if ranked[0][1] > stage.gate and attempt < self._system.retries:
                     attempt += 1
-                    candidates, level = self._candidates(attempt), 0
+                    (candidates, of_starts), level = self._candidates(attempt), 0
                     continue
             if level == len(stages) - 1 or len(ranked) > 1:
-                self._rivals = ranked
-            worst = stage.prune * ranked[0][1]
-            candidates = torch.stack([pose for pose, cost in ranked[: stage.keep] if cost <= worst])
+                self._optima = ranked
+            candidates, of_starts = going_on(
+                ranked, from_starts, stage.keep, stage.prune, self._volume.center, self._levels.length
+            )
             self._poses, self._costs = ranked[0][0][None], torch.tensor([ranked[0][1]], dtype=torch.float64)
             level += 1
+        if stages and self._system.rivals:
+            yield from self._against_rivals(began)
         self._seconds = time.perf_counter() - began
         self._finished = True
+
+    def _against_rivals(self, began: float) -> Iterator[Progress]:
+        """As long as a pose that is easily confused with the result fits better, that is the result."""
+        stages, mm = self._system.stages, self._system.judge.limits.rival_mm
+        for _ in range(_MOST_EXCHANGES):
+            pose, cost = self._poses[0], float(self._costs[0])
+            contest = Contest(self._volume, self._xrays, stages, pose, self._starts.poses, mm, self._conditions.kernel)
+            for stage, step in contest:
+                last, best = stage is stages[-1], int(step.cost.argmin())
+                level = self._count - 1 if last else self._count - 2
+                shown = (step.poses[best], float(step.cost[best])) if last else (pose, cost)
+                yield self._told(step, *shown, level, f"rivals {stage.look.size}", began)
+            self._rivals, self._compared_cost = contest.rivals, contest.cost
+            if contest.won_by is None:
+                return
+            self._poses, self._costs = contest.pose[None], torch.tensor([contest.cost], dtype=torch.float64)
+            self._converged, self._level, self._levels = contest.converged, self._count - 1, contest.levels
+            self._optima = [(contest.pose, contest.cost), *self._optima[1:]]
+            self._begun = torch.cat([self._begun, contest.won_by.pose[None]])
+            self._notes += (
+                f"The pose that the search ended at costs {contest.given_cost:.3f}; one {contest.won_by.words} fits "
+                f"better ({contest.cost:.3f}) and is the result.",
+            )
 
     def _take_the_best_start(self) -> None:
         """Of a system without stages: the start that its judge likes best."""
         objective = self._levels.objective(self._look)
         model, _ = objective.renew(objective.linearize(objective.state(self._starts.poses), jacobian=False))
-        self._rivals = self._distinct(self._starts.poses, model.cost)
-        (pose, cost), self._converged = self._rivals[0], True
+        self._optima = self._distinct(self._starts.poses, model.cost)
+        (pose, cost), self._converged = self._optima[0], True
         self._poses, self._costs = pose[None], torch.tensor([cost], dtype=torch.float64)
 
-    def _candidates(self, attempt: int) -> Tensor:
+    def _candidates(self, attempt: int) -> tuple[Tensor, list[int]]:
+        """Poses (B, 4, 4) around the starts, and the starts' own places among them."""
         starts, seed = self._starts, self._conditions.seed + attempt
-        return spread_poses(starts.poses, self._volume.center, starts.reach, starts.candidates * 4**attempt, seed)
+        poses = spread_poses(starts.poses, self._volume.center, starts.reach, starts.candidates * 4**attempt, seed)
+        return poses, list(range(0, len(poses), len(poses) // len(starts.poses)))
 
     def result(self) -> Result:
         """The result so far; of a run that was stopped, the verdict says so.
@@ -142,26 +181,29 @@ class Alignment:
         state = objective.state(pose[None])
         model, weights = objective.renew(objective.linearize(state))
         views = self._view_results(objective, model)
+        depth_known = len(self._xrays) > 1 or self._system.judge.look.footprint_mm is None
         own_covariance = covariance(model, [view.weights for view in views])
         intervals = half_widths(own_covariance, [one.view for one in self._xrays], self._system.judge.calibration)
-        verdict_cost = self._verdict_cost(pose)
+        verdict_cost, limits = self._verdict_cost(pose), self._system.judge.limits
         verdict = judge(
             pose,
             verdict_cost,
             min(float(((v.drr > 1e-3) & v.mask).sum() / v.mask.sum().clamp(min=1)) for v in views),
             numerical_curvature(objective, state, weights) if model.curvature is None else model.curvature[0],
-            self._rivals,
+            self._optima,
             0.0 if self._converged else self._last_movement(),
             self._strayed(pose),
             self._starts.leeway,
             self._volume.center,
             self._levels.length,
-            self._system.judge,
+            replace(self._system.judge, limits=limits.of_views(len(self._xrays))),
             intervals,
             self._conditions,
         )
-        if self._opinion is not None and (doubt := self._opinion.of(pose, self._levels)) is not None:
-            verdict = verdict.refused(doubt)
+        if (likeness := doubt(self._rivals, self._compared_cost, limits.rival_cost)) is not None:
+            verdict = verdict.refused(likeness)
+        if self._opinion is not None and (second := self._opinion.of(pose, self._levels)) is not None:
+            verdict = verdict.refused(second)
         if not self._finished:
             verdict = Verdict(False, ("Stopped before the end.", *verdict.reasons), verdict.remarks)
         return Result(
@@ -171,12 +213,18 @@ class Alignment:
             history=tuple(self._history),
             covariance=own_covariance,
             half_widths=intervals,
-            depth_sd_mm=depth_deviation(own_covariance, self._xrays[0].view),
+            depth_sd_mm=depth_deviation(own_covariance, self._xrays[0].view) if depth_known else float("inf"),
             verdict=verdict,
             views=views,
             seconds=self._seconds + time.perf_counter() - began,
-            candidates=tuple(self._rivals),
+            candidates=tuple(self._optima),
+            depth_known=depth_known,
         )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of how the result came about."""
+        return self._notes
 
     def _verdict_cost(self, pose: Tensor) -> float:
         """Of the final pose, as the judge looks at it."""
@@ -185,15 +233,16 @@ class Alignment:
         return float(model.cost[0])
 
     def _last_movement(self) -> float:
-        """mm, over the last few iterations of the stage that the registration ended in."""
-        last = self._history[-1]
-        recent = [step for step in self._history[-1 - _LAST_STEPS :] if step.level == last.level]
+        """mm, over the last few iterations of the stage that the result comes from."""
+        recent = [step for step in self._history if step.level == self._level][-1 - _LAST_STEPS :]
+        last = recent[-1]
         apart = pose_distance(recent[0].pose[None], last.pose[None], self._volume.center, self._levels.length)
         return float(apart[0])
 
     def _strayed(self, pose: Tensor) -> float:
-        """How far the pose lies from the nearest start, in search ranges, along or about the worst axis."""
-        starts, extent = self._starts.poses, self._starts.reach
+        """How far the pose lies from the nearest start, or the rival it came of, in search ranges, along or about the
+        worst axis."""
+        starts, extent = self._begun, self._starts.reach
         if self._starts.candidates < 2:
             return 0.0
         turn = self._xrays[0].view.camera_from_rig[:3, :3]
@@ -203,18 +252,21 @@ class Alignment:
         shift = (twists[:, 3:] @ turn.T).abs() / torch.tensor([in_plane, in_plane, depth], dtype=torch.float64)
         return float(torch.cat([rotation, shift], dim=1).amax(1).min())
 
-    def _progress(self, step: Step, level: int, stage: str, seconds: float) -> Progress:
-        best = int(step.cost.argmin())
-        return Progress(
-            pose=step.poses[best],
-            cost=float(step.cost[best]),
-            damping=float(step.damping[best]),
+    def _told(self, step: Step, pose: Tensor, cost: float, level: int, stage: str, began: float) -> Progress:
+        """A step as it is told and remembered."""
+        progress = Progress(
+            pose=pose,
+            cost=cost,
+            damping=float(step.damping[int(step.cost.argmin())]),
             stage=stage,
             level=level,
-            levels=len(self._system.stages),
+            levels=self._count,
             iteration=step.iteration,
-            seconds=seconds,
+            seconds=time.perf_counter() - began,
         )
+        self._history.append(progress)
+        self._seconds = progress.seconds
+        return progress
 
     def _distinct(self, poses: Tensor, costs: Tensor) -> list[Optimum]:
         return distinct(poses, costs, self._volume.center, self._levels.length)

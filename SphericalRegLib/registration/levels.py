@@ -18,6 +18,8 @@ from SphericalRegLib.registration.look import Look
 
 # More is not more accurate: residuals against the truth are those of the X-ray.
 _SAMPLES_PER_VOXEL = 0.75
+# The margin that a look's size in pixels is meant for, where X-rays are cut.
+_NARROW_MM = 10.0
 
 
 class Levels:
@@ -26,8 +28,8 @@ class Levels:
     Args:
         volume: the CT.
         xrays: the views.
-        start: (4, 4) rig_from_world, for the magnification.
-        margin_mm: how far from its place at the start the CT may get, at the isocenter.
+        starts: (4, 4) or (S, 4, 4) rig_from_world, the first for the magnification.
+        margin_mm: how far from its place at some start the CT may get, at the isocenter.
         kernel: of the renderer.
     """
 
@@ -35,14 +37,15 @@ class Levels:
         self,
         volume: Volume,
         xrays: Sequence[XRay],
-        start: Tensor,
+        starts: Tensor,
         margin_mm: float,
         kernel: str,
     ) -> None:
         self._volume = volume
         self._xrays = list(xrays)
         self._cropped: list[XRay] | None = None
-        self._start = start
+        self._narrow: list[int] | None = None
+        self._starts = starts.reshape(-1, 4, 4)
         self._margin_mm = margin_mm
         self._kernel = kernel
         self._objectives: list[tuple[Look, Objective]] = []
@@ -51,7 +54,7 @@ class Levels:
         # from the source to the isocenter, world directions
         self._axes = []
         for xray in self._xrays:
-            from_world = xray.view.camera_from_world(start)
+            from_world = xray.view.camera_from_world(self._starts[0])
             self._axes.append(volume.center - se3.inverse(from_world)[:3, 3])
             camera = se3.transform_points(from_world, volume.center[None])
             self._shrink.append(max(0.1, float(camera[0, 2]) / xray.view.sdd))
@@ -68,8 +71,7 @@ class Levels:
     def _made(self, look: Look) -> Objective:
         views, pixels = [], []
         device = self._volume.density.device
-        for xray, shrink in zip(self.xrays(look), self._shrink, strict=True):
-            longer = max(xray.image.shape)
+        for xray, shrink, longer in zip(self.xrays(look), self._shrink, self._longer_sides(look), strict=True):
             height = max(8, round(xray.view.height * min(1.0, look.size / longer)))
             image, mask, view = pyramid(xray.image, xray.mask, xray.view, [min(height, xray.view.height)])[0]
             fixed = look.similarity.fix(torch.from_numpy(image).to(device), torch.from_numpy(mask).to(device))
@@ -96,14 +98,23 @@ class Levels:
         if look.footprint_mm is None:
             return self._xrays
         if self._cropped is None:
-            self._cropped = [cropped_around(xray, self._volume, self._start, self._margin_mm) for xray in self._xrays]
+            self._cropped = [cropped_around(xray, self._volume, self._starts, self._margin_mm) for xray in self._xrays]
         return self._cropped
+
+    def _longer_sides(self, look: Look) -> list[int]:
+        """Pixels of each X-ray that become ``look.size``: where only what is near the DRR counts, those that a narrow
+        search would leave. A wide one so has larger pictures, not larger pixels, and a bone is seen as well in both."""
+        if look.footprint_mm is None or (self._margin_mm == _NARROW_MM and len(self._starts) == 1):
+            return [max(xray.image.shape) for xray in self.xrays(look)]
+        if self._narrow is None:
+            narrow = (cropped_around(xray, self._volume, self._starts[:1], _NARROW_MM) for xray in self._xrays)
+            self._narrow = [max(xray.image.shape) for xray in narrow]
+        return self._narrow
 
     @property
     def length(self) -> float:
-        """mm: a third of the CT's middle extent, over which a rotation acts."""
-        size = torch.tensor(self._volume.density.shape[:0:-1]) * self._volume.spacing
-        return float(size.median()) / 3
+        """See :func:`body_length`."""
+        return body_length(self._volume)
 
     @staticmethod
     def _coarsened(volume: Volume, voxel: float) -> Volume:
@@ -119,3 +130,9 @@ class Levels:
             direction = from_world @ axis
             crossed = max(crossed, float((size / direction.abs().clamp(min=1e-9)).min() * direction.norm()))
         return max(16, min(512, round(_SAMPLES_PER_VOXEL * crossed)))
+
+
+def body_length(volume: Volume) -> float:
+    """mm: a third of a CT's middle extent, over which a rotation acts."""
+    size = torch.tensor(volume.density.shape[:0:-1]) * volume.spacing
+    return float(size.median()) / 3

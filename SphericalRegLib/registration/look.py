@@ -18,8 +18,9 @@ class Look:
 
     Attributes:
         similarity: what images are compared by.
-        size: pixels along the X-ray's longer side; never more than the X-ray has. 0, for :class:`Trained`: as many as
-            the model was trained at.
+        size: pixels along the X-ray's longer side; never more than the X-ray has. With a footprint, along the longer
+            side of what a search of 10 mm would leave of the X-ray; a wider one has more of the same pixels. 0, for
+            :class:`Trained`: as many as the model was trained at.
         voxel: voxels of the CT, in pixels' size at the isocenter.
         robust_scale: residuals beyond so many typical ones count as outliers (``Objective.robust_scale``).
         footprint_mm: at the isocenter: pixels farther than this from the DRR do not count, so that a bone alone is

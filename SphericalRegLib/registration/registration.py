@@ -111,7 +111,8 @@ class Registration:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of how it was done."""
-        return (*self.starts.notes, *self._unused(self._case.model))
+        met = () if self._alignment is None else self._alignment.notes
+        return (*self.starts.notes, *met, *self._unused(self._case.model))
 
     def _with_leeway(self, starts: Starts) -> Starts:
         """A result may lie as much farther from its start as the learned similarity was trained to reach."""

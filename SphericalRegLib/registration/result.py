@@ -111,11 +111,14 @@ class Result:
         history: every iteration.
         covariance: (6, 6) of the twist about the isocenter, rig axes, rad and mm, from the inverse normal equations.
         half_widths: of the 95 % intervals, noise and what clinical X-rays add to it.
-        depth_sd_mm: from noise alone, standard deviation of the isocenter along the first view's central ray.
+        depth_sd_mm: from noise alone, standard deviation of the isocenter along the first view's central ray; infinite
+            where depth is not known.
         verdict: whether to trust it.
         views: one for each X-ray.
         seconds: in all.
         candidates: (pose (4, 4), cost) of what the last stage but one still considered, best first.
+        depth_known: False of a bone alone in one view, whose depth noise alone does not tell: other anatomy over and
+            under it pulls it by 10 mm and more.
     """
 
     pose: Tensor
@@ -129,3 +132,4 @@ class Result:
     views: tuple[ViewResult, ...]
     seconds: float
     candidates: tuple[tuple[Tensor, float], ...]
+    depth_known: bool = True

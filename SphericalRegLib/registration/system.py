@@ -71,6 +71,7 @@ class Limits:
     Attributes:
         cost: above it, under the verdict's look, images are not alike. None: nobody measured what right poses cost, and
             the verdict does without.
+        cost_views: the same of several views; None: as of one.
         measured: where ``cost`` was measured, in words.
         overlap: the X-ray must see at least this share of its usable pixels behind the CT.
         condition: of the scaled normal equations: above, some direction is not observable.
@@ -86,6 +87,11 @@ class Limits:
     rival_cost: float = 1.15
     rival_mm: float = 10.0
     movement_mm: float = 0.3
+    cost_views: float | None = None
+
+    def of_views(self, views: int) -> Limits:
+        """The same with the limit of cost that belongs to so many views."""
+        return self if views < 2 or self.cost_views is None else replace(self, cost=self.cost_views)
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,9 @@ class System:
         stages: coarse to fine; without any, the best of the starts is the result.
         initializer: where it starts.
         retries: times that a stage's gate may send the search back, each time with four times the candidates.
+        rivals: whether poses that are easily confused with the result (about and along a tubular bone's shaft, the
+            opposite side) are refined as well, by the last two stages: one that fits better becomes the result, one
+            that fits as well makes it doubtful.
 
     Raises:
         InputError: for a negative number of retries.
@@ -127,6 +136,7 @@ class System:
     stages: tuple[Stage, ...] = ()
     initializer: Initializer = field(default_factory=Known)
     retries: int = 2
+    rivals: bool = False
 
     def __post_init__(self) -> None:
         if self.retries < 0:

@@ -82,7 +82,7 @@ def _rows() -> tuple[System, ...]:
     )
     learned = model.learned_first()
     bone_judge, bone_stages = _bones()
-    bones = System("bones", "chosen bones alone", bone_judge, bone_stages, Known.around(_BONE_REACH, 24))
+    bones = System("bones", "chosen bones alone", bone_judge, bone_stages, Known.around(_BONE_REACH, 24), rivals=True)
     once = replace(intensity, initializer=Known.around(SearchRange(), 1), retries=0)
     by_similarity = System(
         "learned-similarity",

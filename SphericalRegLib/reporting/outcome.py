@@ -58,8 +58,12 @@ class Outcome:
 
     @property
     def standard_deviations(self) -> tuple[list[float], list[float]]:
-        """Of the pose about the isocenter, in the rig's axes x, y, z: degrees and mm."""
+        """Of the pose about the isocenter, in the rig's axes x, y, z: degrees and mm, infinite along an axis with depth
+        in it where that is not known."""
         deviations = self.result.covariance.diagonal().clamp(min=0).sqrt()
+        if not self.result.depth_known:
+            along = self.xrays[0].view.camera_from_rig[2, :3].abs() > 1e-3
+            deviations[3:] = torch.where(along, torch.inf, deviations[3:])
         return torch.rad2deg(deviations[:3]).tolist(), deviations[3:].tolist()
 
     @property
@@ -67,12 +71,12 @@ class Outcome:
         """What the verdict cannot judge, whatever it says: of the X-rays' files, of the model, of the views' number."""
         of_files = tuple(f"{Path(one.path).name}: {note}" for one in self.xrays for note in one.notes)
         of_files += self.result.verdict.remarks
-        if self.settings.get("footprint_mm") is not None and len(self.xrays) == 1:
+        if not self.result.depth_known:
             return (
                 *of_files,
                 *self.notes,
-                "One view does not fix the depth of a bone alone: accepted results were off by 10 mm and more, and the "
-                "depth uncertainty told here counts noise only. Add a second view.",
+                "Depth not known from one view, which does not fix that of a bone alone: accepted results were off "
+                "by 10 mm and more. Add a second view.",
             )
         return of_files + self.notes
 
@@ -102,6 +106,7 @@ class Outcome:
             "half_widths_95": asdict(result.half_widths),
             "half_widths_meaning": "the truth lies within ± so much in 95 of 100 cases: rotation about the worst axis, "
             "the isocenter's place in the first view's plane, and its depth; null: not known",
+            "depth_known": result.depth_known,
             "depth_sd_mm": result.depth_sd_mm,
             "rotation_sd_deg": rotation_deg,
             "translation_sd_mm": translation_mm,

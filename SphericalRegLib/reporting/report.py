@@ -284,9 +284,10 @@ def _uncertainty(content: Mapping[str, Any]) -> str:
     )
     one = len(content["xrays"]) == 1
     views = "One X-ray sees depth least well" if one else "Several views fix depth together"
+    depth = "" if content.get("depth_known", True) else ": of a bone alone it is not known from one"
     return (
         "<h2>Uncertainty of the pose</h2>"
-        f"<p>{views}. {_known(content)}The table has standard deviations from noise alone.</p>"
+        f"<p>{views}{depth}. {_known(content)}The table has standard deviations from noise alone.</p>"
         f"<table><tr><th>axis</th><th>rotation about it</th><th>translation along it</th></tr>{rows}</table>"
     )
 

@@ -210,8 +210,8 @@ def test_a_bone_alone_in_one_view_is_never_reported_without_a_caution_about_dept
     bone = ["--labels", labels, "--label_names", names, "--bones", "sacrum", "--candidates", "1"]
     arguments = ["register", "--ct", case.ct, "--xray", case.xray, *bone, "--start-pose", case.truth]
     assert main([*arguments, "--output", str(tmp_path / "out")]) in (0, 3)
-    assert "does not fix the depth" in capsys.readouterr().err
-    assert "does not fix the depth" in (tmp_path / "out" / "report.html").read_text()
+    assert "Depth not known from one view" in capsys.readouterr().err
+    assert "Depth not known from one view" in (tmp_path / "out" / "report.html").read_text()
     assert len(json.loads((tmp_path / "out" / "result.json").read_text())["cautions"]) == 1
 
 
