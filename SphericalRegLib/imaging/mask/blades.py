@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from SphericalRegLib.imaging.mask.texture import texture
+from SphericalRegLib.imaging.mask.texture import directed_texture
 
 FloatArray = NDArray[np.floating]
 BoolArray = NDArray[np.bool_]
@@ -49,7 +49,7 @@ _FAR = 8  # so far beyond an edge nothing of it is left
 _CORE = 8
 _FLAT_BEYOND = 0.9
 _SMALLEST_FAR = 0.004
-_TEXTURE = 0.6  # what is beyond must have less than this share of the structure within
+_TEXTURE = 0.9  # what is beyond must have less than this share of the structure within
 
 
 @dataclass(frozen=True)
@@ -96,16 +96,13 @@ def find_blades(image: FloatArray, seen: BoolArray, filled: BoolArray | None = N
         for normal, offset in _candidates(*edges, image.shape)
         if (line := _measured(smooth, seen, normal, offset, spread, limit, filled)) is not None
     ]
-    lines = [line for line in lines if _calm_beyond(line, image, seen, filled)]
-    lines = _consistent(lines, image.shape)
-    if not lines:
+    if filled is None:
+        lines = _with_shadow(lines, image, seen)
+    else:
+        lines = _consistent([line for line in lines if _filled_beyond(line, filled)], image.shape)
+    if not lines or (_outward(lines, image.shape) <= 0).mean() < _SMALLEST_FIELD:
         return None
-    planes = np.array([[*line.normal, line.offset] for line in lines])
-    rows, columns = np.indices(image.shape)
-    inside = np.ones(image.shape, bool)
-    for row, column, offset in planes:
-        inside &= row * rows + column * columns <= offset
-    return planes if inside.mean() >= _SMALLEST_FIELD else None
+    return np.array([[*line.normal, line.offset] for line in lines])
 
 
 def _sharp_edges(calm: FloatArray, seen: BoolArray, least: float) -> tuple[FloatArray, FloatArray]:
@@ -211,18 +208,38 @@ def _measured(
     return _Line(normal, offset, along, edge, known)
 
 
-def _calm_beyond(line: _Line, image: FloatArray, seen: BoolArray, filled: BoolArray | None) -> bool:
-    """Whether beyond a line there is no anatomy: nothing but the filling, or less structure than within."""
-    rows, columns = np.indices(image.shape, dtype=np.float32)
-    outward = line.normal[0] * rows + line.normal[1] * columns - line.offset
-    beyond, core = (outward > _FAR) & seen, (outward < -_CORE) & seen
-    if filled is not None:
-        near = outward > 2
-        return bool(filled[near].mean() > _FLAT_BEYOND) if near.any() else False
-    if beyond.sum() < _SMALLEST_FAR * beyond.size or not core.any():
-        return True
-    structure = texture(image)
-    return float(structure[beyond].mean()) < _TEXTURE * float(structure[core].mean())
+def _filled_beyond(line: _Line, filled: BoolArray) -> bool:
+    """Whether beyond a line there is hardly anything but the filling."""
+    beyond = _outward([line], filled.shape) > 2
+    return bool(beyond.any() and filled[beyond].mean() > _FLAT_BEYOND)
+
+
+def _with_shadow(lines: list[_Line], image: FloatArray, seen: BoolArray) -> list[_Line]:
+    """The lines beyond which there is no anatomy, of those that agree with one another."""
+    structure = directed_texture(image)
+    while lines := _consistent(lines, image.shape):
+        core = (_outward(lines, image.shape) < -_CORE) & seen
+        if not core.any():
+            return []
+        ratios = []
+        for line in lines:
+            beyond = (_outward([line], image.shape) > _FAR) & seen
+            within = structure(line.direction)
+            # too little beyond to tell: then the edge itself must do
+            much = beyond.sum() > _SMALLEST_FAR * beyond.size
+            ratios.append(float(within[beyond].mean() / max(within[core].mean(), 1e-12)) if much else 0.0)
+        worst = int(np.argmax(ratios))
+        if ratios[worst] < _TEXTURE:
+            return lines
+        lines = [line for number, line in enumerate(lines) if number != worst]
+    return []
+
+
+def _outward(lines: list[_Line], shape: tuple[int, ...]) -> FloatArray:
+    """How far (pixels) each pixel lies beyond some of the lines, negative within all of them; (H, W)."""
+    rows, columns = np.indices(shape, dtype=np.float32)
+    distances = [line.normal[0] * rows + line.normal[1] * columns - line.offset for line in lines]
+    return np.asarray(np.maximum.reduce(distances))
 
 
 def _consistent(lines: list[_Line], shape: tuple[int, ...]) -> list[_Line]:

@@ -57,11 +57,11 @@ def estimate_mask(image: np.ndarray, usable: np.ndarray | None = None) -> np.nda
     # Beyond what is known to be unusable the image is continued from within, so that its edge is not found again.
     nearest = ndimage.distance_transform_edt(~seen, return_distances=False, return_indices=True)
     coarse = coarse[tuple(nearest)]
-    if (planes := find_field(coarse)) is None:
-        planes = find_blades(coarse, seen)
-    if planes is not None:
-        mask &= inside_planes(planes, height, width, scale, _MARGIN)
-        seen &= inside_planes(planes, *small, margin=_MARGIN)
+    found = [find_field(coarse), find_blades(coarse, seen)]
+    for planes in found:
+        if planes is not None:
+            mask &= inside_planes(planes, height, width, scale, _MARGIN)
+            seen &= inside_planes(planes, *small, margin=_MARGIN)
     metal = find_metal(coarse, seen)
     rows = ((np.arange(height) + 0.5) * scale[0]).astype(int)
     columns = ((np.arange(width) + 0.5) * scale[1]).astype(int)
