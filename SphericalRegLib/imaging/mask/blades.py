@@ -42,7 +42,9 @@ _REACH = 3.0
 _STEP = 0.035  # of the spread of values
 _SHARPNESS = 1.8  # the step against the further change on its soft side
 _STAYS = 0.5  # of the step that is still there further out: not so behind a wire
-_COVERED = 0.72  # share of a blade's way that is edge
+_COVERED = 0.6  # share of a blade's way that is edge
+_WHOLE = 0.93
+_NOT_PARALLEL = 0.7  # cosine
 _SHORTEST = 0.08
 _SMALLEST_FIELD = 0.2
 _FAR = 8  # so far beyond an edge nothing of it is left
@@ -218,6 +220,8 @@ def _with_shadow(lines: list[_Line], image: FloatArray, seen: BoolArray) -> list
     """The lines beyond which there is no anatomy, of those that agree with one another."""
     structure = directed_texture(image)
     while lines := _consistent(lines, image.shape):
+        if _surrounds(lines):
+            return lines
         core = (_outward(lines, image.shape) < -_CORE) & seen
         if not core.any():
             return []
@@ -235,6 +239,13 @@ def _with_shadow(lines: list[_Line], image: FloatArray, seen: BoolArray) -> list
     return []
 
 
+def _surrounds(lines: list[_Line]) -> bool:
+    """Whether lines are so surely a field's that what lies beyond them does not matter: noise and letters there look
+    like structure, but no anatomy has three straight edges, whole ones, that do not run side by side."""
+    whole = [line.normal for line in lines if _share(line, lines) > _WHOLE]
+    return len(whole) >= 3 and min(abs(float(a @ b)) for a in whole for b in whole) < _NOT_PARALLEL
+
+
 def _outward(lines: list[_Line], shape: tuple[int, ...]) -> FloatArray:
     """How far (pixels) each pixel lies beyond some of the lines, negative within all of them; (H, W)."""
     rows, columns = np.indices(shape, dtype=np.float32)
@@ -247,11 +258,7 @@ def _consistent(lines: list[_Line], shape: tuple[int, ...]) -> list[_Line]:
     shortest = _SHORTEST * max(shape)
     lines = list(lines)
     while lines:
-        shares = []
-        for line in lines:
-            low, high = _way(line, [other for other in lines if other is not line])
-            there = (line.along >= low) & (line.along <= high) & line.known
-            shares.append(float(line.edge[there].mean()) if there.sum() >= shortest else np.nan)
+        shares = [_share(line, lines, shortest) for line in lines]
         if np.isnan(shares).all():
             return []
         worst = int(np.nanargmin(shares))
@@ -259,6 +266,13 @@ def _consistent(lines: list[_Line], shape: tuple[int, ...]) -> list[_Line]:
             return [line for line, share in zip(lines, shares, strict=True) if not np.isnan(share)]
         del lines[worst]
     return []
+
+
+def _share(line: _Line, lines: list[_Line], shortest: float = 1.0) -> float:
+    """The share of a line's way between the others that is edge; NaN where less of it than ``shortest`` is known."""
+    low, high = _way(line, [other for other in lines if other is not line])
+    between = (line.along >= low) & (line.along <= high) & line.known
+    return float(line.edge[between].mean()) if between.sum() >= shortest else float("nan")
 
 
 def _way(line: _Line, others: list[_Line]) -> tuple[float, float]:
