@@ -14,7 +14,7 @@ from SphericalRegLib.initialization import Case, Marks
 from SphericalRegLib.io.calibration_files import read_autoscoper, read_json
 from SphericalRegLib.io.landmarks.files import read_landmarks
 from SphericalRegLib.io.pose_file import read_pose
-from SphericalRegLib.io.xray import read_xray
+from SphericalRegLib.io.xray import MASKINGS, read_xray
 from SphericalRegLib.networks.model import Model
 
 Preset = Literal["AP", "PA", "left lateral", "right lateral"]
@@ -48,15 +48,28 @@ def read_xrays(
     sdd: float | None,
     sad: float | None,
     spacing: tuple[float, float] | None,
+    masks: Sequence[str] | None = None,
 ) -> list[XRay]:
     """The X-rays with their views.
 
+    Args:
+        files: one X-ray or several.
+        calibrations: files of their views, or None where each tells its own.
+        frame, intensity, channel, sdd, sad, spacing: as of :func:`~SphericalRegLib.io.xray.read_xray`.
+        masks: "auto", "none" or an image of the usable pixels; one for all or one for each.
+
     Raises:
         InputError: for unusable files, several X-rays of which nobody knows how they lie to one another, or another
-            number of views than X-rays.
+            number of views or masks than X-rays.
     """
     if not files:
         raise InputError("There is no X-ray: name one or several with --xray.")
+    masks = list(masks or ["auto"])
+    if len(masks) not in (1, len(files)):
+        raise InputError(
+            f"There are {len(masks)} of --mask for {len(files)} X-rays: give one for each, or one for all."
+        )
+    masks *= len(files) // len(masks)
     if calibrations:
         if sad is not None:
             raise InputError("--sad is for X-rays without a calibration file: leave it or --view out.")
@@ -64,16 +77,21 @@ def read_xrays(
         if len(views) != len(files):
             raise InputError(f"There are {len(views)} views in --view for {len(files)} X-rays: give one for each.")
         return [
-            read_xray(f, view, frame, intensity=intensity, channel=channel)
-            for f, view in zip(files, views, strict=True)
+            read_xray(f, view, frame, intensity=intensity, channel=channel, mask=mask)
+            for f, view, mask in zip(files, views, masks, strict=True)
         ]
     if len(files) > 1:
         raise InputError(
             f"There are {len(files)} X-rays, but nothing tells how their views lie to one another: name a calibration "
             "of all of them with --view."
         )
-    options: dict[str, Any] = {"sdd": sdd, "sad": sad, "spacing": spacing}
+    options: dict[str, Any] = {"sdd": sdd, "sad": sad, "spacing": spacing, "mask": masks[0]}
     return [read_xray(files[0], None, frame, intensity=intensity, channel=channel, **options)]
+
+
+def mask_files(masks: Sequence[str] | None) -> list[str]:
+    """Those of ``--mask`` that are files."""
+    return [mask for mask in masks or [] if mask not in MASKINGS]
 
 
 def read_case(

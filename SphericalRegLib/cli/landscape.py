@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.device import DeviceName, choose_device
-from SphericalRegLib.cli.inputs import IntensityName, Preset, read_case, read_xrays
+from SphericalRegLib.cli.inputs import IntensityName, Preset, mask_files, read_case, read_xrays
 from SphericalRegLib.cli.outputs import output_folder
 from SphericalRegLib.cli.system_choice import chosen_system
 from SphericalRegLib.errors import InputError
@@ -60,6 +60,7 @@ def landscape(
     frame: int | None = None,
     channel: int | None = None,
     intensity: IntensityName = "auto",
+    mask: list[str] | None = None,
     labels: str | None = None,
     label_names: str | None = None,
     bones: list[int | str] | None = None,
@@ -103,6 +104,9 @@ def landscape(
         frame: of a multi-frame X-ray, counted from 0.
         channel: of a color picture, counted from 0.
         intensity: what the X-ray's values are: "intensity" (raw), "inverted" (bone dark), "attenuation" (bone bright).
+        mask: which pixels are compared: "auto", those that are neither collimated, filled in, burnt out nor metal;
+            "none", all of them; or an image of the X-ray's size that is not zero where usable. One for all X-rays, or
+            one for each.
         labels: label map on the CT's grid.
         label_names: JSON file with the labels' names.
         bones: render only these bones, by name or number.
@@ -127,11 +131,13 @@ def landscape(
     first, second = (_axis(parameters[n], None if extent is None else extent[n], steps[n]) for n in range(2))
     trained = None if model is None else load_model(model).to(target)
     looks, distances = _shown(similarity, system, size, bones is not None, footprint_mm, trained)
-    read = [ct, *xray, *(view or []), labels, label_names, start_pose, *(landmarks or []), model]
+    read = [ct, *xray, *(view or []), labels, label_names, start_pose, *(landmarks or []), model, *mask_files(mask)]
     with output_folder(console, output, ["landscape.*"], read) as folder:
         console.say("Reading ...")
         scan = read_scan(ct, reading, labels, label_names, downsample, console)
-        xrays = read_xrays(xray, view, frame, intensity, channel=channel, sdd=sdd, sad=sad, spacing=spacing)
+        xrays = read_xrays(
+            xray, view, frame, intensity, channel=channel, sdd=sdd, sad=sad, spacing=spacing, masks=mask
+        )
         volume = to_volume(scan, labels=bones).to(target)
         if trained is not None and any(isinstance(look.similarity, LearnedSimilarity) for look in looks.values()):
             trained.check_ct(volume)

@@ -11,7 +11,7 @@ from SphericalRegLib.cli.choices import OptimizerName, SimilarityName
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.device import DeviceName, choose_device
-from SphericalRegLib.cli.inputs import IntensityName, Preset, read_case, read_xrays
+from SphericalRegLib.cli.inputs import IntensityName, Preset, mask_files, read_case, read_xrays
 from SphericalRegLib.cli.outputs import output_folder
 from SphericalRegLib.cli.remedies import in_options
 from SphericalRegLib.cli.system_choice import chosen_system
@@ -42,6 +42,7 @@ def register(
     frame: int | None = None,
     channel: int | None = None,
     intensity: IntensityName = "auto",
+    mask: list[str] | None = None,
     labels: str | None = None,
     label_names: str | None = None,
     bones: list[int | str] | None = None,
@@ -85,6 +86,9 @@ def register(
         frame: of a multi-frame X-ray, counted from 0.
         channel: of a color picture, counted from 0.
         intensity: what the X-ray's values are: "intensity" (raw), "inverted" (bone dark), "attenuation" (bone bright).
+        mask: which pixels are compared: "auto", those that are neither collimated, filled in, burnt out nor metal;
+            "none", all of them; or an image of the X-ray's size that is not zero where usable. One for all X-rays, or
+            one for each.
         labels: label map on the CT's grid.
         label_names: JSON file with the labels' names.
         bones: register only these bones, by name or number.
@@ -121,12 +125,14 @@ def register(
     method = _system(system, bones, trained, learned_stage)
     method = method.searching(search, candidates).comparing_within(footprint_mm).ending_with(similarity, optimizer)
     target = choose_device(device)
-    read = [ct, *xray, *(view or []), labels, label_names, start_pose, *(landmarks or []), model, truth]
+    read = [ct, *xray, *(view or []), labels, label_names, start_pose, *(landmarks or []), model, truth, *mask_files(mask)]
     with output_folder(console, output, _FILES, read) as folder:
         console.say("Reading ...")
         true_pose = None if truth is None else read_pose(truth)
         scan = read_scan(ct, reading, labels, label_names, downsample, console)
-        xrays = read_xrays(xray, view, frame, intensity, channel=channel, sdd=sdd, sad=sad, spacing=spacing)
+        xrays = read_xrays(
+            xray, view, frame, intensity, channel=channel, sdd=sdd, sad=sad, spacing=spacing, masks=mask
+        )
         case = read_case(
             to_volume(scan, labels=bones).to(target),
             xrays,

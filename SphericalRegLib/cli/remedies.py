@@ -21,6 +21,8 @@ _OPTIONS = (
     (r"\ba calibration of its view\b", "a calibration with --view"),
     (r"\bGive the frame's angles \(primary_deg, secondary_deg\), or a\b", "Give a"),
     (r"\bseries=", "--series "),
+    (r"\bmask='(none|auto)'", r"--mask \1"),
+    (r"\bmask=FILE", "--mask FILE"),
     (r"\b(downsample|max_voxels|channel|frame|threads)=(-?\d+)", r"--\1 \2"),
 )
 

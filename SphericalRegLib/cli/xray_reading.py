@@ -24,6 +24,9 @@ class XRayReading(TypedDict, total=False):
         channel: of a color picture, counted from 0.
         intensity: what the X-ray's values are: "intensity" (raw), "inverted" (bone dark), "attenuation" (bone bright);
             "auto", the default, goes by DICOM's tags.
+        mask: which pixels are compared: "auto", those that are neither collimated, filled in, burnt out nor metal;
+            "none", all of them; or an image of the X-ray's size that is not zero where usable. One for all X-rays, or
+            one for each.
     """
 
     view: list[str] | None
@@ -33,6 +36,7 @@ class XRayReading(TypedDict, total=False):
     frame: int | None
     channel: int | None
     intensity: IntensityName
+    mask: list[str]
 
 
 def read_images(files: Sequence[str], reading: Mapping[str, Any]) -> list[XRay]:
@@ -54,4 +58,5 @@ def read_images(files: Sequence[str], reading: Mapping[str, Any]) -> list[XRay]:
         sdd=reading.get("sdd"),
         sad=reading.get("sad"),
         spacing=reading.get("spacing"),
+        masks=reading.get("mask"),
     )

@@ -11,17 +11,21 @@ from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry import plausibility
 from SphericalRegLib.geometry.nominal import NominalGeometry
 from SphericalRegLib.geometry.view import View, mirrored_view
-from SphericalRegLib.imaging.mask import estimate_mask
+from SphericalRegLib.imaging.mask import judged_mask
 from SphericalRegLib.imaging.tone import TONES, Tone, to_attenuation
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.io.dicom.distances import AS_GIVEN
 from SphericalRegLib.io.dicom.file import damage_named, is_dicom
 from SphericalRegLib.io.dicom.geometry import view_from_dicom
 from SphericalRegLib.io.dicom.xray import read_dicom_xray
+from SphericalRegLib.io.mask_file import read_mask
 from SphericalRegLib.io.xray_file import read_picture
 
 #: In ``XRay.conversion`` where neither the file nor the caller said whether bone is bright.
 TONE_UNTOLD = "the file does not tell"
+
+#: What ``mask`` may be besides a file.
+MASKINGS = ("auto", "none")
 
 
 def read_xray(
@@ -39,6 +43,7 @@ def read_xray(
     primary_deg: float | None = None,
     secondary_deg: float | None = None,
     mirrored: bool | None = None,
+    mask: str | Path = "auto",
 ) -> XRay:
     """Read one X-ray image from DICOM (XA, RF, CR, DX, RTIMAGE), PNG, TIFF, NRRD or MHA.
 
@@ -53,6 +58,9 @@ def read_xray(
         channel: which channel of a color picture.
         sdd, sad, spacing, principal_point, primary_deg, secondary_deg, mirrored: geometry that DICOM's tags lack or
             have wrong, as in ``view_from_dicom``. Formats without tags need ``sdd`` and ``spacing`` (or a view).
+        mask: which pixels can be compared: "auto", as tags and :func:`~SphericalRegLib.imaging.mask.estimate_mask` find
+            them; "none", all of them, whatever the tags say; or the path of an image of the X-ray's size (PNG, TIFF,
+            NRRD, MHA) that is not zero where they can.
 
     Raises:
         InputError: for files that are no single gray X-ray; the message names the value and the remedy.
@@ -98,10 +106,17 @@ def read_xray(
     if intensity != "auto":
         tone, reason = intensity, "as chosen"
     image = to_attenuation(values, tone, i0)
+    if mask == "auto":
+        usable, doubts = judged_mask(image, usable)
+        notes += doubts
+    elif mask == "none":
+        usable = np.ones(values.shape, bool)
+    else:
+        usable = read_mask(mask, values.shape)
     return XRay(
         image=image,
         view=view,
-        mask=estimate_mask(image, usable),
+        mask=usable,
         start_angles=_angles(geometry, primary_deg, secondary_deg),
         geometry=geometry,
         path=str(path),

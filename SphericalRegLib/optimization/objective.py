@@ -16,6 +16,11 @@ from SphericalRegLib.rendering import linearize, render
 from SphericalRegLib.similarity.contract import FixedImage, Term
 from SphericalRegLib.similarity.weights import bone_share, footprint, robust_weights
 
+# Six parameters, a gain and an offset fit fewer pixels whatever they show: a cost of them is no match. Of a view of
+# which much is usable, so small a share is a body's rim that only just reaches into it.
+_FEWEST_PIXELS = 16
+_SMALLEST_SHARE = 0.01
+
 
 @dataclass(frozen=True)
 class FixedView:
@@ -44,6 +49,8 @@ class Compared:
 @dataclass(frozen=True)
 class Objective:
     """The mean cost of several views that share one pose; a :class:`~SphericalRegLib.optimization.problem.Problem`.
+
+    A pose at which fewer than 16 usable pixels of some view, or less than 1 % of them, show the CT costs infinity.
 
     Attributes:
         volume: the CT at this level's resolution; channels are added up.
@@ -124,11 +131,19 @@ class Objective:
         bone = render(self.bone, view, at.poses, samples=self.samples, kernel=self.kernel).sum(1)
         return bone_share(bone, at.images)
 
+    def _comparable(self, item: FixedView, at: Compared) -> Tensor:
+        """(B,) whether enough usable pixels show the CT: with hardly anything to compare a cost says nothing, least of
+        all that it is a match."""
+        usable = (item.fixed.support > 0).to(at.images)
+        shown = (usable * footprint(at.images, 0)).flatten(1).sum(1)
+        least = (_SMALLEST_SHARE * usable.sum()).clamp(min=_FEWEST_PIXELS)
+        return (shown >= least) & (at.weights.flatten(1).sum(1) > 0)
+
     def _collect(self, compared: list[Compared]) -> Linearization:
         share = 1 / len(compared)
         terms = [one.term for one in compared]
-        # with nothing to compare a cost says nothing: that is no match, but a CT out of sight
-        visible = torch.stack([one.weights.flatten(1).sum(1) > 0 for one in compared]).all(0).cpu()
+        pairs = zip(self.views, compared, strict=True)
+        visible = torch.stack([self._comparable(item, one) for item, one in pairs]).all(0).cpu()
         curvatures = [term.curvature for term in terms]
         known = [one for one in curvatures if one is not None]
         return Linearization(

@@ -45,7 +45,10 @@ def distinct(poses: Tensor, costs: Tensor, center: Tensor, length: float) -> lis
                 continue
         optima.append((pose, float(costs[index])))
     if not optima:
-        raise GeometryError("At every candidate pose the CT left the beam: start closer.")
+        raise GeometryError(
+            "At every candidate pose the CT left the beam, or hardly any usable pixel of an X-ray shows it: start "
+            "closer, or tell which pixels are usable (mask='none': all of them; mask=FILE: a picture of them)."
+        )
     return optima
 
 

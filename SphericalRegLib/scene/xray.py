@@ -8,7 +8,7 @@ from vtk.util import numpy_support
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry.nominal import NominalGeometry
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.imaging.mask import estimate_mask
+from SphericalRegLib.imaging.mask import judged_mask
 from SphericalRegLib.imaging.tone import TONES, Tone, to_attenuation
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.scene import nodes
@@ -99,15 +99,17 @@ def xray_from_volume(
                 f"for {shape[0]} and {shape[1]}: give that of this image."
             )
     image = to_attenuation(values, tone, i0)
+    mask, notes = judged_mask(image, None if usable is None else usable.astype(bool))
     return XRay(
         image=image,
         view=view,
-        mask=estimate_mask(image, None if usable is None else usable.astype(bool)),
+        mask=mask,
         start_angles=start_angles,
         geometry=geometry,
         path=node.GetName(),
         frame=frame or 0,
         conversion=f"{_WORDS[tone]} (as chosen)",
+        notes=notes,
     )
 
 

@@ -70,7 +70,10 @@ def check_pair(xray: Tensor, mask: Tensor) -> None:
         raise InputError(f"X-ray {tuple(xray.shape)} and mask {tuple(mask.shape)} must be 2D and of one size.")
     usable = xray[mask > 0]
     if usable.numel() < 16:
-        raise InputError(f"Only {usable.numel()} pixels of the X-ray are usable: check its collimation mask.")
+        raise InputError(
+            f"Only {usable.numel()} pixels of the X-ray are usable: tell which are (mask='none': all of them; mask=FILE: "
+            "a picture of them)."
+        )
     if not torch.isfinite(usable).all():
         raise InputError("The X-ray holds NaN or infinity inside of its mask: repair the image or mask these pixels.")
     if usable.max() - usable.min() <= 1e-6 * usable.abs().max():

@@ -13,6 +13,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
+from SphericalRegLib.imaging.mask.texture import texture as texture_of
+
 # All lengths here are pixels of an image about 256 pixels large.
 _REACH = 3.0  # on either side of the edge, where densities are compared
 _SEARCH = np.arange(-5.0, 5.5, 0.5)  # where around the hull the step is looked for
@@ -22,8 +24,6 @@ _FAR = 12  # so far beyond the edge itself no longer counts as texture
 _SMALLEST_FAR = 0.01  # share of the image: fewer pixels, the corners of a narrow border, tell nothing of texture
 _NOISE_SCALES = ((3, 0.7), (5, 1.5))  # median window, then Gaussian sigma
 _THRESHOLDS = 24
-
-_NOISE_IN_BAND = 0.25  # white noise after a 5 × 5 median and the band of _texture, against the noise itself
 
 _SMALLEST_FIELD = 0.2  # share of the image; smaller ones are rare, a strip of air beside a body is not
 _SMALLEST_SHADOW = 0.005
@@ -45,7 +45,7 @@ def find_field(image: np.ndarray) -> np.ndarray | None:
         offset``.
     """
     best, found = 0.0, None
-    texture = _texture(image)
+    texture = texture_of(image)
     for window, sigma in _NOISE_SCALES:
         smooth = ndimage.gaussian_filter(cv2.medianBlur(image.astype(np.float32), window), sigma)
         low, high = np.percentile(smooth, [5, 99.9])
@@ -146,14 +146,6 @@ def _outward(corners: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     for normal_row, normal_column, offset in _planes(corners, shape).astype(np.float32):
         np.maximum(outward, (normal_row * rows - offset)[:, None] + (normal_column * columns)[None, :], out=outward)
     return outward
-
-
-def _texture(image: np.ndarray) -> np.ndarray:
-    """(H, W) local structure at the scale of anatomy, less what noise alone makes at that scale."""
-    single = image.astype(np.float32)
-    calm = cv2.medianBlur(single, 5)
-    band = np.abs(ndimage.gaussian_filter(calm, 1.5) - ndimage.gaussian_filter(calm, 5.0))
-    return band - _NOISE_IN_BAND * np.abs(single - cv2.medianBlur(single, 3))
 
 
 def _is_dense_beyond(smooth: np.ndarray, corners: np.ndarray, threshold: float) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from SphericalRegLib.imaging.mask.blades import find_blades
 from SphericalRegLib.imaging.mask.field import find_field, find_shutter, inside_planes
 from SphericalRegLib.imaging.mask.metal import find_metal
 from SphericalRegLib.imaging.pyramid import resize_area
@@ -41,13 +42,14 @@ def estimate_mask(image: np.ndarray, usable: np.ndarray | None = None) -> np.nda
     if max(image.shape) < _SMALLEST_SIDE or min(image.shape) < _SMALLEST_SIDE // 4 or not mask.any():
         return mask
     height, width = image.shape
-    shrink = max(1.0, max(height, width) / _COARSE)
-    small = (round(height / shrink), round(width / shrink))
+    coarse, seen = at_working_size(image, mask)
+    small = coarse.shape
     scale = (small[0] / height, small[1] / width)
-    coarse, seen = resize_area(image, mask, *small)
     if is_limit(image, mask, air := float(image[mask].min())):
-        flat = resize_area((image == air).astype(np.float32), np.ones_like(mask), *small)[0]
-        if (planes := find_shutter(coarse, flat > 0.99)) is not None:
+        flat = resize_area((image == air).astype(np.float32), np.ones_like(mask), *small)[0] > 0.99
+        if (planes := find_shutter(coarse, flat)) is None:
+            planes = find_blades(coarse, seen, flat)
+        if planes is not None:
             mask &= inside_planes(planes, height, width, scale, _MARGIN)
             seen &= inside_planes(planes, *small, margin=_MARGIN)
     if not seen.any():
@@ -55,9 +57,11 @@ def estimate_mask(image: np.ndarray, usable: np.ndarray | None = None) -> np.nda
     # Beyond what is known to be unusable the image is continued from within, so that its edge is not found again.
     nearest = ndimage.distance_transform_edt(~seen, return_distances=False, return_indices=True)
     coarse = coarse[tuple(nearest)]
-    if (planes := find_field(coarse)) is not None:
-        mask &= inside_planes(planes, height, width, scale, _MARGIN)
-        seen &= inside_planes(planes, *small, margin=_MARGIN)
+    found = [find_field(coarse), find_blades(coarse, seen)]
+    for planes in found:
+        if planes is not None:
+            mask &= inside_planes(planes, height, width, scale, _MARGIN)
+            seen &= inside_planes(planes, *small, margin=_MARGIN)
     metal = find_metal(coarse, seen)
     rows = ((np.arange(height) + 0.5) * scale[0]).astype(int)
     columns = ((np.arange(width) + 0.5) * scale[1]).astype(int)
@@ -65,6 +69,12 @@ def estimate_mask(image: np.ndarray, usable: np.ndarray | None = None) -> np.nda
     if mask.any() and is_limit(image, mask, sparse := float(image[mask].max())):
         mask &= ~ndimage.binary_dilation(_saturated(image, sparse))
     return _without_crumbs(mask)
+
+
+def at_working_size(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """An image and its mask (H, W), averaged down to about 256 pixels where they are larger."""
+    shrink = max(1.0, max(image.shape) / _COARSE)
+    return resize_area(image, mask, *(max(1, round(size / shrink)) for size in image.shape))
 
 
 def _without_crumbs(mask: np.ndarray) -> np.ndarray:
