@@ -124,9 +124,7 @@ def _sharp_edges(calm: FloatArray, seen: BoolArray, least: float) -> tuple[Float
     return at[ridge].astype(float), normals[ridge]
 
 
-def _candidates(
-    at: FloatArray, normals: FloatArray, shape: tuple[int, ...]
-) -> list[tuple[NDArray[np.float64], float]]:
+def _candidates(at: FloatArray, normals: FloatArray, shape: tuple[int, ...]) -> list[tuple[NDArray[np.float64], float]]:
     """Lines (outward normal, offset) that many edge pixels lie on, by a Hough transform, fitted to these pixels."""
     size, middle = max(shape), (np.array(shape) - 1) / 2
     if len(at) == 0:
@@ -280,7 +278,10 @@ def _way(line: _Line, others: list[_Line]) -> tuple[float, float]:
     low, high = -np.inf, np.inf
     for other in others:
         # other.normal · (offset · normal + t · direction) <= other.offset
-        slope, rest = float(other.normal @ line.direction), other.offset - line.offset * float(other.normal @ line.normal)
+        slope, rest = (
+            float(other.normal @ line.direction),
+            other.offset - line.offset * float(other.normal @ line.normal),
+        )
         if abs(slope) < 1e-6:
             if rest < -1e-6:
                 return np.inf, -np.inf
