@@ -84,7 +84,7 @@ def find_blades(image: FloatArray, seen: BoolArray, filled: BoolArray | None = N
         offset``.
     """
     rising = np.asarray(image if filled is None else -image, np.float32)
-    calm = cv2.medianBlur(rising, 3)
+    calm = np.asarray(cv2.medianBlur(rising, 3), np.float32)
     low, high = np.percentile(calm[seen], [2, 98])
     spread = float(high - low)
     if spread <= 0:

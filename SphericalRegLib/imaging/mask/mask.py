@@ -51,7 +51,7 @@ def estimate_mask(image: np.ndarray, usable: np.ndarray | None = None) -> np.nda
             planes = find_blades(coarse, seen, flat)
         if planes is not None:
             mask &= inside_planes(planes, height, width, scale, _MARGIN)
-            seen &= inside_planes(planes, *small, margin=_MARGIN)
+            seen &= inside_planes(planes, small[0], small[1], margin=_MARGIN)
     if not seen.any():
         return mask
     # Beyond what is known to be unusable the image is continued from within, so that its edge is not found again.
@@ -61,7 +61,7 @@ def estimate_mask(image: np.ndarray, usable: np.ndarray | None = None) -> np.nda
     for planes in found:
         if planes is not None:
             mask &= inside_planes(planes, height, width, scale, _MARGIN)
-            seen &= inside_planes(planes, *small, margin=_MARGIN)
+            seen &= inside_planes(planes, small[0], small[1], margin=_MARGIN)
     metal = find_metal(coarse, seen)
     rows = ((np.arange(height) + 0.5) * scale[0]).astype(int)
     columns = ((np.arange(width) + 0.5) * scale[1]).astype(int)
