@@ -27,6 +27,7 @@ from SphericalRegLib.registration.opinion import Opinion
 from SphericalRegLib.registration.optima import Optimum, distinct, going_on
 from SphericalRegLib.registration.result import Progress, Result, Verdict, ViewResult
 from SphericalRegLib.registration.rivals import Rival, doubt
+from SphericalRegLib.registration.sharpness import sharpness
 from SphericalRegLib.registration.system import System
 from SphericalRegLib.registration.uncertainty import covariance, depth_deviation, half_widths
 from SphericalRegLib.registration.verdict import judge
@@ -113,7 +114,7 @@ class Alignment:
             if stage.gate < float("inf"):
                 optima += ranked
                 ranked = self._distinct(torch.stack([p for p, _ in optima]), torch.tensor([c for _, c in optima]))
-                if ranked[0][1] > stage.gate and attempt < self._system.retries:
+                if attempt < self._system.retries and self._looks_wrong(*ranked[0], stage.gate):
                     attempt += 1
                     (candidates, of_starts), level = self._candidates(attempt), 0
                     continue
@@ -199,6 +200,7 @@ class Alignment:
             replace(self._system.judge, limits=limits.of_views(len(self._xrays))),
             intervals,
             self._conditions,
+            self._sharpness(pose),
         )
         if (likeness := doubt(self._rivals, self._compared_cost, limits.rival_cost)) is not None:
             verdict = verdict.refused(likeness)
@@ -225,6 +227,17 @@ class Alignment:
     def notes(self) -> tuple[str, ...]:
         """What the user should know of how the result came about."""
         return self._notes
+
+    def _looks_wrong(self, pose: Tensor, cost: float, gate: float) -> bool:
+        """Whether the search is to begin anew from more candidates."""
+        limit = self._system.judge.limits.sharpness
+        return cost > gate and (limit is None or self._sharpness(pose) > limit)
+
+    def _sharpness(self, pose: Tensor) -> float:
+        """See :func:`sharpness`, as the judge looks; 0 where it does not."""
+        if self._system.judge.limits.sharpness is None:
+            return 0.0
+        return sharpness(self._levels.objective(self._system.judge.look), pose, self._xrays[0].view)
 
     def _verdict_cost(self, pose: Tensor) -> float:
         """Of the final pose, as the judge looks at it."""

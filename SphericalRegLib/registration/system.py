@@ -27,7 +27,8 @@ class Stage:
         optimizer: what minimizes it.
         keep: candidates that go on to the next stage, the best by cost.
         prune: of these, only those whose cost is within this factor of the best.
-        gate: if the best cost is above this, the basin looks wrong: the stages so far are repeated from more
+        gate: if the best cost is above this, and the judge's sharpness (where it has one) does not clear it, the basin
+            looks wrong: the stages so far are repeated from more
             candidates (``System.retries``) and the best of all attempts go on.
 
     Raises:
@@ -73,6 +74,8 @@ class Limits:
             the verdict does without.
         cost_views: the same of several views; None: as of one.
         measured: where ``cost`` was measured, in words.
+        sharpness: of a pose's cost over the lowest cost 8 mm aside
+            (:mod:`~SphericalRegLib.registration.sharpness`); above, it lies in no hole of its own. None: not looked at.
         overlap: the X-ray must see at least this share of its usable pixels behind the CT.
         condition: of the scaled normal equations: above, some direction is not observable.
         rival_cost: a second optimum elsewhere whose cost is within this factor makes the answer doubtful.
@@ -82,6 +85,7 @@ class Limits:
 
     cost: float | None
     measured: str = ""
+    sharpness: float | None = None
     overlap: float = 0.05
     condition: float = 1e7
     rival_cost: float = 1.15

@@ -10,6 +10,7 @@ from torch import Tensor
 from SphericalRegLib.initialization import Conditions
 from SphericalRegLib.optimization.state import pose_distance, pose_scale
 from SphericalRegLib.registration.result import HalfWidths, Verdict
+from SphericalRegLib.registration.sharpness import ASIDE_MM
 from SphericalRegLib.registration.system import Judge
 from SphericalRegLib.similarity.table import similarity_title
 from SphericalRegLib.similarity.tone_free import ToneFreeGradient
@@ -32,6 +33,7 @@ def judge(
     by: Judge,
     known: HalfWidths,
     needed: Conditions,
+    sharp: float = 0.0,
 ) -> Verdict:
     """The verdict on a pose.
 
@@ -48,6 +50,7 @@ def judge(
         by: when to refuse, and what the cost means.
         known: 95 % intervals of the pose.
         needed: tolerances.
+        sharp: the pose's cost over the lowest 8 mm aside.
     """
     limits = by.limits
     reasons, remarks = list[str](), tuple[str, ...]()
@@ -60,6 +63,11 @@ def judge(
         remarks = (f"Similarity was not judged: what right poses cost under {title} was not measured.",)
     elif not cost <= limits.cost:
         reasons.append(_weak(cost, limits.cost, by))
+    if limits.sharpness is not None and not sharp <= limits.sharpness:
+        reasons.append(
+            f"No clear match: poses {ASIDE_MM:g} mm aside explain the X-ray about as well (cost ratio {sharp:.2f}, "
+            f"limit {limits.sharpness:g}). Wrong pose, CT or geometry, or too little of the X-ray is usable."
+        )
     if condition_number(curvature, length) > limits.condition:
         reasons.append("Ill-conditioned: the image does not fix all six parameters of the pose.")
     if rivals:
