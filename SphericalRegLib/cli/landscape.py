@@ -135,9 +135,7 @@ def landscape(
     with output_folder(console, output, ["landscape.*"], read) as folder:
         console.say("Reading ...")
         scan = read_scan(ct, reading, labels, label_names, downsample, console)
-        xrays = read_xrays(
-            xray, view, frame, intensity, channel=channel, sdd=sdd, sad=sad, spacing=spacing, masks=mask
-        )
+        xrays = read_xrays(xray, view, frame, intensity, channel=channel, sdd=sdd, sad=sad, spacing=spacing, masks=mask)
         volume = to_volume(scan, labels=bones).to(target)
         if trained is not None and any(isinstance(look.similarity, LearnedSimilarity) for look in looks.values()):
             trained.check_ct(volume)

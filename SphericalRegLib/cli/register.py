@@ -119,14 +119,23 @@ def register(
     method = _system(system, bones, trained, learned_stage)
     method = method.searching(search, candidates).comparing_within(footprint_mm).ending_with(similarity, optimizer)
     target = choose_device(device)
-    read = [ct, *xray, *(view or []), labels, label_names, start_pose, *(landmarks or []), model, truth, *mask_files(mask)]
+    read = [
+        ct,
+        *xray,
+        *(view or []),
+        labels,
+        label_names,
+        start_pose,
+        *(landmarks or []),
+        model,
+        truth,
+        *mask_files(mask),
+    ]
     with output_folder(console, output, _FILES, read) as folder:
         console.say("Reading ...")
         true_pose = None if truth is None else read_pose(truth)
         scan = read_scan(ct, reading, labels, label_names, downsample, console)
-        xrays = read_xrays(
-            xray, view, frame, intensity, channel=channel, sdd=sdd, sad=sad, spacing=spacing, masks=mask
-        )
+        xrays = read_xrays(xray, view, frame, intensity, channel=channel, sdd=sdd, sad=sad, spacing=spacing, masks=mask)
         case = read_case(
             to_volume(scan, labels=bones).to(target),
             xrays,

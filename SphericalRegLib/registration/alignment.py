@@ -108,7 +108,7 @@ class Alignment:
                     continue
             if level == len(stages) - 1 or len(ranked) > 1:
                 self._rivals = ranked
-            worst = stage.prune * ranked[0][1]
+            worst = stage.prune * max(ranked[0][1], 0.0)
             candidates = torch.stack([pose for pose, cost in ranked[: stage.keep] if cost <= worst])
             self._poses, self._costs = ranked[0][0][None], torch.tensor([ranked[0][1]], dtype=torch.float64)
             level += 1
