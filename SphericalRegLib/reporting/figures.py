@@ -24,7 +24,10 @@ DIFFERENCE_RANGE = 0.2
 
 _CONTOUR = (0, 230, 118)
 _START_CONTOUR = (255, 145, 0)
+_LEFT_OUT = (255, 60, 60)
 _TILES = 8
+_HATCH = 12
+"""Pixels from one stroke to the next."""
 
 
 def enlarged(image: NDArray[np.floating], size: int = SIZE) -> Image:
@@ -75,6 +78,18 @@ def edge_overlay(xray: Gray, bones: Image, at_start: bool = False) -> NDArray[np
     """(H, W, 3) the X-ray with the contours of a DRR of the bones: green, or orange for a start."""
     colored = np.repeat((0.85 * xray)[..., None], 3, axis=-1).astype(np.uint8)
     colored[contours(bones)] = _START_CONTOUR if at_start else _CONTOUR
+    return colored
+
+
+def unused_hatched(xray: Gray, mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """(H, W, 3) the X-ray with red hatching over what the mask leaves out, and a red outline around it."""
+    rows, columns = np.indices(xray.shape)
+    colored = np.repeat(xray[..., None], 3, axis=-1).astype(np.uint8)
+    left_out = ~mask
+    outline = left_out & (cv2.erode(left_out.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
+    # cut through by the picture's own border, an area has no outline there
+    colored[left_out & ((rows + columns) % _HATCH < _HATCH // 6)] = _LEFT_OUT
+    colored[outline] = _LEFT_OUT
     return colored
 
 

@@ -202,7 +202,7 @@ def _pictures(index: int, xray: XRay, drr: Picture, bones: list[Picture]) -> str
         drr_gray = np.where(covered, drr_gray, gray)
     percent = 100 * figures.DIFFERENCE_RANGE
     shown = {
-        "X-ray|as read: bright is dense": gray,
+        f"X-ray|as read: bright is dense; {_left_out(xray)}": figures.unused_hatched(gray, mask),
         "DRR|the CT projected at the result": to_gray(drr),
         "Before: overlay at the start|contours of the CT's bones in orange": figures.edge_overlay(
             gray, bone_before, True
@@ -219,6 +219,12 @@ def _pictures(index: int, xray: XRay, drr: Picture, bones: list[Picture]) -> str
     cells = "".join(_figure(title, picture) for title, picture in shown.items())
     name = html.escape(Path(xray.path).name or xray.view.name)
     return f"<h2>View {index + 1}: {name}</h2><div class='grid'>{cells}</div>"
+
+
+def _left_out(xray: XRay) -> str:
+    """In words, how much of an X-ray is not compared."""
+    share = 100 * float(1 - xray.mask.mean())
+    return "all of it is compared" if share == 0 else f"hatched red: {share:.0f} % that are not compared"
 
 
 def _figure(title: str, pixels: NDArray[np.uint8]) -> str:

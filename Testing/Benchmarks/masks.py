@@ -27,6 +27,7 @@ from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.carm import PRESETS, pose_from_preset
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.ct import CT
+from SphericalRegLib.imaging.mask import estimate_mask
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.io.xray import read_xray
@@ -73,8 +74,8 @@ def cases(ct: CT, level: str, count: int, seed: int) -> Iterator[Case]:
         off = torch.from_numpy(rng.uniform(-1, 1, 6) * [*[np.deg2rad(20)] * 3, 40, 40, 60])
         pose = se3.about(off, pose_from_preset(names[index % len(names)], 700.0, center), center)
         degradations = LEVELS[level].draw(rng, view, ct, bool(rng.random() < 0.5))
-        # voxels as they are: finer ones change edges of bone, not of fields, and take most of the time
-        degradations = replace(degradations, voxel_mm=None)
+        # finer voxels and moved tissue change the patient, not the field, and take most of the time
+        degradations = replace(degradations, voxel_mm=None, soft_tissue=None)
         xray = simulate(ct.hu, ct.world_from_voxel, view, pose.numpy(), degradations, seed=index)
         yield _case(level, xray, view)
 
@@ -168,7 +169,7 @@ def main() -> None:
     print(describe("cpu"), flush=True)
     ct = read_ct(options.ct)
     measures = [
-        (case, measured(case, found_mask(case.image)))
+        (case, measured(case, estimate_mask(case.image)))
         for level in options.level
         for case in cases(ct, level, options.cases, options.seed)
     ]
@@ -181,13 +182,6 @@ def main() -> None:
     show(tables)
     if options.json:
         print(json.dumps({"ct": options.ct, "cases": options.cases, "seed": options.seed, **tables}))
-
-
-def found_mask(image: NDArray[np.float32]) -> Bool:
-    """As reading a file finds it."""
-    from SphericalRegLib.imaging.mask import estimate_mask
-
-    return estimate_mask(image)
 
 
 def show(tables: dict[str, dict[str, dict[str, float]]]) -> None:

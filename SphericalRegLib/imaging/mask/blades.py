@@ -90,16 +90,16 @@ def find_blades(image: FloatArray, seen: BoolArray, filled: BoolArray | None = N
     if spread <= 0:
         return None
     noise = 1.4826 * float(np.median(np.abs(rising - calm)[seen]))
-    edges = _sharp_edges(calm, seen, max(_SLOPE * spread, _SLOPE_OVER_NOISE * _NOISE_IN_SLOPE * noise))
+    places, normals = _sharp_edges(calm, seen, max(_SLOPE * spread, _SLOPE_OVER_NOISE * _NOISE_IN_SLOPE * noise))
     smooth = ndimage.gaussian_filter(calm, 0.8)
     limit = float(calm.max()) - 0.02 * spread
     lines = [
         line
-        for normal, offset in _candidates(*edges, image.shape)
+        for normal, offset in _candidates(places, normals, image.shape)
         if (line := _measured(smooth, seen, normal, offset, spread, limit, filled)) is not None
     ]
     if filled is None:
-        lines = _with_shadow(lines, image, seen)
+        lines = _with_shadow(lines, image, seen, places)
     else:
         lines = _consistent([line for line in lines if _filled_beyond(line, filled)], image.shape)
     if not lines or (_outward(lines, image.shape) <= 0).mean() < _SMALLEST_FIELD:
@@ -214,9 +214,15 @@ def _filled_beyond(line: _Line, filled: BoolArray) -> bool:
     return bool(beyond.any() and filled[beyond].mean() > _FLAT_BEYOND)
 
 
-def _with_shadow(lines: list[_Line], image: FloatArray, seen: BoolArray) -> list[_Line]:
-    """The lines beyond which there is no anatomy, of those that agree with one another."""
+def _with_shadow(lines: list[_Line], image: FloatArray, seen: BoolArray, places: FloatArray) -> list[_Line]:
+    """The lines beyond which there is no anatomy, of those that agree with one another.
+
+    Beyond them is less structure along the edge, and fewer sharp edges, than within: a straight shaft has no structure
+    along itself, but its other side is an edge.
+    """
     structure = directed_texture(image)
+    sharp = np.zeros(image.shape, np.float32)
+    sharp[tuple(places.astype(int).T)] = 1.0
     while lines := _consistent(lines, image.shape):
         if _surrounds(lines):
             return lines
@@ -229,7 +235,10 @@ def _with_shadow(lines: list[_Line], image: FloatArray, seen: BoolArray) -> list
             within = structure(line.direction)
             # too little beyond to tell: then the edge itself must do
             much = beyond.sum() > _SMALLEST_FAR * beyond.size
-            ratios.append(float(within[beyond].mean() / max(within[core].mean(), 1e-12)) if much else 0.0)
+            shares = (
+                [float(one[beyond].mean() / max(one[core].mean(), 1e-12)) for one in (within, sharp)] if much else [0.0]
+            )
+            ratios.append(max(shares))
         worst = int(np.argmax(ratios))
         if ratios[worst] < _TEXTURE:
             return lines

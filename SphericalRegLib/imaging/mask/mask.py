@@ -21,6 +21,10 @@ _PILE_EXCESS = 8.0
 _SMALLEST_SIDE = 160
 # So near the dense limit, against the spread of values, hardly anything is left to see.
 _FADING = 0.02
+# More of a picture than this is left out only around a small field, of most of the picture's border; a limb that is
+# burnt out or very dense reaches one border and parts of two.
+_MUCH = 0.4
+_ALL_AROUND = 0.7
 
 
 def estimate_mask(image: np.ndarray, usable: np.ndarray | None = None) -> np.ndarray:
@@ -49,7 +53,7 @@ def estimate_mask(image: np.ndarray, usable: np.ndarray | None = None) -> np.nda
         flat = resize_area((image == air).astype(np.float32), np.ones_like(mask), *small)[0] > 0.99
         if (planes := find_shutter(coarse, flat)) is None:
             planes = find_blades(coarse, seen, flat)
-        if planes is not None:
+        if planes is not None and _is_no_limb(~inside_planes(planes, *small)):
             mask &= inside_planes(planes, height, width, scale, _MARGIN)
             seen &= inside_planes(planes, small[0], small[1], margin=_MARGIN)
     if not seen.any():
@@ -59,7 +63,7 @@ def estimate_mask(image: np.ndarray, usable: np.ndarray | None = None) -> np.nda
     coarse = coarse[tuple(nearest)]
     found = [find_field(coarse), find_blades(coarse, seen)]
     for planes in found:
-        if planes is not None:
+        if planes is not None and _is_no_limb(~inside_planes(planes, *small)):
             mask &= inside_planes(planes, height, width, scale, _MARGIN)
             seen &= inside_planes(planes, small[0], small[1], margin=_MARGIN)
     metal = find_metal(coarse, seen)
@@ -67,8 +71,16 @@ def estimate_mask(image: np.ndarray, usable: np.ndarray | None = None) -> np.nda
     columns = ((np.arange(width) + 0.5) * scale[1]).astype(int)
     mask &= ~metal[np.ix_(rows, columns)]
     if mask.any() and is_limit(image, mask, sparse := float(image[mask].max())):
-        mask &= ~ndimage.binary_dilation(_saturated(image, sparse))
+        saturated = ndimage.binary_dilation(_saturated(image, sparse))
+        if _is_no_limb(saturated):
+            mask &= ~saturated
     return _without_crumbs(mask)
+
+
+def _is_no_limb(left_out: np.ndarray) -> bool:
+    """Whether so much may be left out: what covers nearly half of a picture must lie all around the rest."""
+    border = np.concatenate([left_out[0], left_out[-1], left_out[1:-1, 0], left_out[1:-1, -1]])
+    return bool(left_out.mean() < _MUCH or border.mean() > _ALL_AROUND)
 
 
 def at_working_size(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from SphericalRegLib.evaluation.capture_report import CaptureReport, CaptureRow
 ROW = CaptureRow(
     index=0,
     system="intensity",
+    nominal="AP",
     occluded=False,
     start_mtre_mm=60.0,
     mtre_mm=0.2,
@@ -26,7 +27,11 @@ ROW = CaptureRow(
     mtre_diffpose=0.01,
     cost=0.1,
     depth_sd_mm=0.1,
+    rotation_95_deg=0.3,
+    plane_95_mm=0.2,
+    depth_95_mm=0.6,
     accepted=True,
+    verdict="accepted",
     reasons="",
     seconds=0.5,
 )
@@ -34,7 +39,7 @@ ROW = CaptureRow(
 
 def report(*errors_and_verdicts: tuple[float, bool]) -> CaptureReport:
     rows = (
-        replace(ROW, index=n, mtre_mm=error, accepted=accepted, seconds=0.1 * (n + 1))
+        replace(ROW, index=n, mtre_mm=error, accepted=accepted, verdict="accepted" if accepted else "rejected", seconds=0.1 * (n + 1))
         for n, (error, accepted) in enumerate(errors_and_verdicts)
     )
     return CaptureReport(tuple(rows))

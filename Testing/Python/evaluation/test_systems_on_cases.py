@@ -79,7 +79,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     with pytest.MonkeyPatch.context() as patch:
         printed: list[str] = []
         patch.setattr("builtins.print", lambda *words, **_: printed.append(" ".join(map(str, words))))
-        assert main(["evaluate", *CT_OPTIONS, *chosen, *outputs, "--json"]) == 0
+        mild = ["--level", "mild", "--views", "ap"]
+        assert main(["evaluate", *CT_OPTIONS, *chosen, *mild, *outputs, "--json"]) == 0
     return folder, printed[-1]
 
 
