@@ -76,7 +76,7 @@ def going_on(
     Returns:
         Poses (B, 4, 4), and the places among them of what has become of the starts.
     """
-    worst = prune * ranked[0][1]
+    worst = prune * max(ranked[0][1], 0.0)
     poses = [pose for pose, cost in ranked[:keep] if cost <= worst]
     places = set[int]()
     for pose, cost in from_starts:

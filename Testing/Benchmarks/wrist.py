@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import one_bone
@@ -26,13 +27,16 @@ from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.io.calibration_files import read_autoscoper
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.io.xray import read_xray
-from SphericalRegLib.registration import SYSTEMS, Case, Result, register
+from SphericalRegLib.registration import SYSTEMS, Case, Registration, Result, register
+from SphericalRegLib.registration.rivals import Shaft
 
 # Middle of the radius, as pixels (column, row) that a person read off the pictures of camera 1 and 2: at the joint and
 # 68 mm up the shaft. Rough: the rays of each pair pass each other by 1 to 2 mm.
 JOINT = ((925.0, 1205.0), (620.0, 1200.0))
 SHAFT = ((917.0, 1600.0), (573.0, 1600.0))
 SPACING = (0.39625, 0.39625, 0.625)
+# Along the shaft: so far off a pose was accepted.
+CONFUSED_MM = 39.0
 TWO, FIRST, SECOND = (255, 70, 20), (60, 220, 60), (70, 140, 255)
 
 
@@ -82,10 +86,68 @@ def found(volume: Volume, xrays: list[XRay], start: Tensor) -> Result:
     )
 
 
+def confusions(volume: Volume, points: Tensor, xrays: list[XRay], right: Tensor) -> list[dict]:
+    """From poses that were once accepted although wrong, and from the right one in a search that once lost it: each
+    must end at the right pose or be rejected."""
+    shaft = Shaft.of(volume)
+    assert shaft is not None, "a radius is tubular"
+    bones = SYSTEMS["bones"]
+    far = SearchRange(25.0, 25.0, 25.0)
+    begun = {
+        "the right pose": (right, bones),
+        "the right pose, ±25°, ±25 mm": (right, bones.searching(far)),
+        "half a turn about the shaft": (shaft.turned(right), bones),
+        "39 mm up the shaft": (shaft.moved(right, -CONFUSED_MM), bones),
+        "39 mm down the shaft": (shaft.moved(right, CONFUSED_MM), bones),
+    }
+    rows = []
+    for name, (start, system) in begun.items():
+        spent = []
+        for tried in (replace(system, rivals=False), system):
+            began = time.process_time()
+            registration = Registration(Case(volume, xrays, poses=start), tried)
+            list(registration)
+            result = registration.result()
+            spent.append(time.process_time() - began)
+            off = one_bone.difference(result.pose, right, points, volume.center, xrays[0].view)["mtre_mm"]
+            if not tried.rivals:
+                before = (off, result.verdict.accepted)
+        rows.append(
+            {
+                "start": name,
+                "alone_mm": before[0],
+                "alone_accepted": before[1],
+                "mtre_mm": off,
+                "cost": result.verdict_cost,
+                "accepted": result.verdict.accepted,
+                "cpu_seconds": spent,
+                "reasons": result.verdict.reasons,
+                "notes": registration.notes,
+            }
+        )
+    return rows
+
+
+def print_confusions(rows: list[dict]) -> None:
+    """As a table."""
+    print("begun at | without rivals: mm off, verdict | with rivals: mm off, cost, verdict | CPU s without, with")
+    for row in rows:
+        words = ["accepted" if row[key] else "rejected" for key in ("alone_accepted", "accepted")]
+        print(
+            f"{row['start']} | {row['alone_mm']:.2f}, {words[0]} | {row['mtre_mm']:.2f}, {row['cost']:.3f}, "
+            f"{words[1]} | {row['cpu_seconds'][0]:.1f}, {row['cpu_seconds'][1]:.1f}"
+        )
+        for sentence in (*row["notes"], *row["reasons"]):
+            print(f"  {sentence}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the wrist_biplane sample")
     parser.add_argument("--starts", type=int, default=20)
+    parser.add_argument(
+        "--confusions", action="store_true", help="only show what becomes of poses that are easily confused"
+    )
     parser.add_argument("--pictures", type=Path, help="folder for overlays")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON in the last line")
     arguments = parser.parse_args()
@@ -106,6 +168,14 @@ def main() -> None:
         f"{best.cost:.3f} ({time.perf_counter() - began:.0f} s). Other optima: "
         + (", ".join(f"{cost:.3f}" for _, cost in best.candidates[1:]) or "none")
     )
+    if arguments.confusions:
+        # what another pose sees must be in the picture
+        wider = [cropped_around(xray, volume, best.pose, 60.0) for xray in whole]
+        rows = confusions(volume, points, wider, best.pose)
+        print_confusions(rows)
+        if arguments.json:
+            print(json.dumps(rows))
+        return
     starts = one_bone.near(best.pose, volume.center, arguments.starts, seed=0)
     report, poses = {}, {}
     for name, used in (("both", xrays), ("view1", xrays[:1]), ("view2", xrays[1:])):
