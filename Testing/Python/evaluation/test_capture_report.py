@@ -39,7 +39,14 @@ ROW = CaptureRow(
 
 def report(*errors_and_verdicts: tuple[float, bool]) -> CaptureReport:
     rows = (
-        replace(ROW, index=n, mtre_mm=error, accepted=accepted, verdict="accepted" if accepted else "rejected", seconds=0.1 * (n + 1))
+        replace(
+            ROW,
+            index=n,
+            mtre_mm=error,
+            accepted=accepted,
+            verdict="accepted" if accepted else "rejected",
+            seconds=0.1 * (n + 1),
+        )
         for n, (error, accepted) in enumerate(errors_and_verdicts)
     )
     return CaptureReport(tuple(rows))
