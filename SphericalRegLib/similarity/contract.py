@@ -71,8 +71,8 @@ def check_pair(xray: Tensor, mask: Tensor) -> None:
     usable = xray[mask > 0]
     if usable.numel() < 16:
         raise InputError(
-            f"Only {usable.numel()} pixels of the X-ray are usable: tell which are (mask='none': all of them; mask=FILE: "
-            "a picture of them)."
+            f"Only {usable.numel()} pixels of the X-ray are usable: tell which are (mask='none': all of them; "
+            "mask=FILE: a picture of them)."
         )
     if not torch.isfinite(usable).all():
         raise InputError("The X-ray holds NaN or infinity inside of its mask: repair the image or mask these pixels.")

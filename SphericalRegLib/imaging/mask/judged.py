@@ -35,8 +35,8 @@ def judged_mask(image: np.ndarray, usable: np.ndarray | None = None) -> tuple[np
     if of_structure > _MUCH:
         what += f", with {100 * of_structure:.0f} % of the structure in it,"
     return mask, (
-        f"{what} is taken for collimated, filled in, burnt out or metal, and not compared: look at it in the report. If "
-        "that is the patient, use all of it (mask='none') or draw what is usable (mask=FILE).",
+        f"{what} is taken for collimated, filled in, burnt out or metal, and not compared: look at it in the report. "
+        "If that is the patient, use all of it (mask='none') or draw what is usable (mask=FILE).",
     )
 
 
