@@ -86,6 +86,9 @@ def test_an_xray_is_read_as_told(case):
     assert plain.view.sdd == 1200
     assert (told.view.sdd, told.view.sad, *told.view.spacing) == pytest.approx((1100, 700, 3.0, 3.1))
     assert (told.image != plain.image).any()
+    assert read_images([case.xray], {"mask": ["none"]})[0].mask.all()
+    with pytest.raises(InputError, match="2 of --mask for 1 X-rays"):
+        read_images([case.xray], {"mask": ["none", "auto"]})
     with pytest.raises(InputError, match="no frame 3"):
         read_images([case.xray], {"frame": 3})
 

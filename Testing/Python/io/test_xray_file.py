@@ -118,3 +118,28 @@ def test_nan_is_an_error_that_says_where(tmp_path):
     pixels[7, 3] = np.nan
     with pytest.raises(InputError, match="row 7, column 3"):
         read_xray(builders.write_itk(tmp_path / "x.nrrd", pixels), VIEW)
+
+
+def test_a_mask_may_be_given_or_left_away(tmp_path):
+    shape, view = (200, 220), View.from_spacing(200, 220, 1000.0, (1.0, 1.0))
+    image = np.random.default_rng(0).normal(100, 1, shape).astype(np.float32)
+    image[:60] = 200
+    path = builders.write_itk(tmp_path / "x.nrrd", image)
+    drawn = np.zeros(shape, np.uint8)
+    drawn[20:90, 30:70] = 255
+    mask = builders.write_itk(tmp_path / "mask.png", drawn)
+    assert not read_xray(path, view).mask[:50].any()
+    assert read_xray(path, view, mask="none").mask.all()
+    np.testing.assert_array_equal(read_xray(path, view, mask=mask).mask, drawn > 0)
+
+
+def test_a_mask_of_another_size_or_without_a_usable_pixel_is_an_error(tmp_path):
+    path = builders.write_itk(tmp_path / "x.png", PIXELS)
+    small = builders.write_itk(tmp_path / "small.png", PIXELS[:5])
+    with pytest.raises(InputError, match="5 rows and 15 columns, the X-ray 12 and 15"):
+        read_xray(path, VIEW, mask=small)
+    empty = builders.write_itk(tmp_path / "empty.png", 0 * PIXELS)
+    with pytest.raises(InputError, match="zero everywhere"):
+        read_xray(path, VIEW, mask=empty)
+    with pytest.raises(InputError, match=r"no mask .*gone.png"):
+        read_xray(path, VIEW, mask=tmp_path / "gone.png")

@@ -175,3 +175,16 @@ def test_a_bone_out_of_sight_is_no_match_though_nothing_differs(name, biplane):
     last = list(LevenbergMarquardt(iterations=5).steps(problem, problem.state(poses)))[-1]
     assert torch.isfinite(last.cost).tolist() == [True, False]
     torch.testing.assert_close(last.poses[1], aside[0])
+
+
+@pytest.mark.parametrize("name", SIMILARITIES)
+@pytest.mark.parametrize("side", [0, 3, 12])
+def test_a_pose_of_which_hardly_a_usable_pixel_shows_the_ct_costs_infinity(name, side):
+    problem, truth = objective(SIMILARITIES[name])
+    (item,) = problem.views
+    item.fixed.support.zero_()
+    item.fixed.support[10 : 10 + side, 8 : 8 + side] = 1
+    finite = side == 12
+    first = problem.linearize(problem.state(truth))
+    assert torch.isfinite(first.cost).tolist() == [finite]
+    assert torch.isfinite(problem.renew(first)[0].cost).tolist() == [finite]

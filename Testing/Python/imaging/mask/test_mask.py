@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from SphericalRegLib.imaging.mask import estimate_mask
+from SphericalRegLib.imaging.mask import estimate_mask, judged_mask
 
 SIZE = 256
 
@@ -148,3 +148,69 @@ def test_small_images_are_not_judged():
     image = np.random.default_rng(0).random((20, 30)).astype(np.float32)
     image[:, :10] = 9
     assert estimate_mask(image).all()
+
+
+def thigh(center: float, radius: float, lean: float = 0.0) -> np.ndarray:
+    """Line integrals of a straight thigh and its bone, both of unlimited length."""
+    rows, columns = np.mgrid[:SIZE, :SIZE].astype(float)
+    across = columns + lean * (rows - 128)
+    soft = 0.03 * thickness(rows, across, (128, center), (2000, radius))
+    return soft + 0.02 * thickness(rows, across, (128, center + 5), (2000, 18))
+
+
+def burnt_out(image: np.ndarray) -> np.ndarray:
+    """8 bits, the densest half of the range at the limit."""
+    return np.round(255 * np.clip(1.8 * (image - image.min()) / np.ptp(image), 0, 1) ** 0.6).astype(np.float32)
+
+
+@pytest.mark.parametrize(("center", "radius", "lean"), [(200, 70, 0.0), (60, 120, 0.2), (128, 120, 0.0)])
+def test_a_thigh_beside_air_is_no_shutter(center, radius, lean):
+    image = exposed(thigh(center, radius, lean))
+    assert lost(estimate_mask(image), np.ones(image.shape, bool)) < 0.01
+    bright = burnt_out(image)
+    assert lost(estimate_mask(bright), np.ones(image.shape, bool)) < 0.4
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_field_with_the_patient_s_scatter_beyond_is_found(name):
+    field = FIELDS[name]
+    mask = estimate_mask(exposed(trunk(), field, scatter=1.0))
+    assert (mask & ~field).sum() <= 0.2 * (~field).sum()
+    assert lost(mask, ndimage.binary_erosion(field, iterations=4, border_value=1)) < 0.03
+
+
+@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("filling", ["air", "dense"])
+def test_a_shutter_of_any_shape_and_value_goes(name, filling):
+    field = FIELDS[name]
+    image = exposed(trunk())
+    image[~field] = image.min() if filling == "air" else image.max()
+    mask = estimate_mask(image)
+    assert (mask & ~field).sum() <= 0.05 * (~field).sum()
+    assert lost(mask, ndimage.binary_erosion(field, iterations=4, border_value=1)) < 0.03
+
+
+def test_a_shutter_of_the_value_of_air_goes_where_it_cuts_the_body_off():
+    field = rectangle(30, 40, 180, 180)
+    image = np.maximum(exposed(trunk(shift=100)), 0.5)
+    image[~field] = image.min()
+    mask = estimate_mask(image)
+    above_and_below = ~rectangle(30, -50, 180, 400)
+    assert (mask & above_and_below).sum() <= 0.05 * above_and_below.sum()
+    assert lost(mask, ndimage.binary_erosion(field, iterations=4) & (image > 0.6)) < 0.03
+
+
+def test_much_that_is_left_out_is_said():
+    image = exposed(trunk(), rectangle(70, 70, 120, 120), scatter=0.05)
+    mask, notes = judged_mask(image)
+    assert 1 - mask.mean() > 0.5
+    (note,) = notes
+    assert f"{100 * (1 - mask.mean()):.0f} % of the picture" in note
+    assert "mask='none'" in note
+
+
+def test_little_that_is_left_out_is_not_said():
+    mask, notes = judged_mask(exposed(trunk(), FIELDS["rectangle"]))
+    assert not mask.all()
+    assert notes == ()
+    assert judged_mask(exposed(trunk()))[1] == ()
