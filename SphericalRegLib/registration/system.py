@@ -105,13 +105,14 @@ class Judge:
     Attributes:
         look: at the result; that which the cost's limit was measured for. Nothing is optimized.
         limits: when to refuse.
-        calibration: from the noise's deviations to intervals that hold, measured with the last stage of the system.
+        calibration: from the noise's deviations to intervals that hold, measured with the last stage of the
+            system; by default that of whole CTs.
         opinion: whether a model's own similarity is asked as well, where its limit was measured for this CT.
     """
 
     look: Look
     limits: Limits
-    calibration: Calibration
+    calibration: Calibration = field(default_factory=Calibration)
     opinion: bool = True
 
 

@@ -30,12 +30,12 @@ class Calibration:
         measured: on what, in words.
     """
 
-    rotation: float
-    plane: float
-    depth: float
-    rotation_deg: float
-    plane_mm: float
-    depth_mm: float
+    rotation: float = 7.5
+    plane: float = 7.5
+    depth: float = 3.7
+    rotation_deg: float = 0.3
+    plane_mm: float = 0.2
+    depth_mm: float = 0.6
     one_view_depth: bool = True
     measured: str = ""
 

@@ -42,7 +42,7 @@ class WholeFirst(Around):
             yield replace(progress, stage=f"whole CT: {progress.stage}")
         result = registration.result()
         notes = registration.notes
-        if not result.verdict.accepted:
+        if not (result.verdict.accepted or result.verdict.plane_only):
             notes += (
                 "The bones were started from a pose of the whole CT that was itself rejected: "
                 + " ".join(result.verdict.reasons),

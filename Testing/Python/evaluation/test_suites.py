@@ -43,5 +43,5 @@ def test_blind_tells_registration_nothing_but_the_view():
 
 
 def test_an_unknown_suite_is_refused_by_name():
-    with pytest.raises(InputError, match="no suite 'easy': choose from capture, blind, wide, agnostic"):
+    with pytest.raises(InputError, match="no suite 'easy': choose from capture, blind, wide, bones, agnostic"):
         suite_named("easy")

@@ -174,7 +174,9 @@ def test_one_vertebra_registers_in_an_xray_full_of_other_anatomy(a_ct, a_view, a
     vertebra = to_volume(a_ct, labels=["vertebrae_L3"])
     start = moved(the_truth, (3.0, -3.0, 3.0), (5.0, -4.0, 10.0), vertebra.center)
     result = register(Case(vertebra, [an_xray], poses=start), SYSTEMS["bones"])
-    assert result.verdict.accepted, result.verdict.reasons
+    # from one view
+    assert not result.verdict.accepted
+    assert "Not known from this view: depth." in result.verdict.reasons
     twist = se3.difference_about(result.pose, the_truth, vertebra.center)
     assert float(twist[3:5].norm()) < 1.5, "in plane"
     assert math.degrees(float(twist[:3].norm())) < 3.0
@@ -193,7 +195,8 @@ def test_without_stages_the_best_of_the_starts_is_the_result(a_volume, an_xray, 
     assert list(registration) == []
     result = registration.result()
     assert torch.equal(result.pose, the_truth)
-    assert result.verdict.accepted, result.verdict.reasons
+    # at 64 pixels depth is hardly known
+    assert result.verdict.words == "accepted in the plane only", result.verdict.reasons
     assert result.history == ()
     assert result.cost == pytest.approx(result.verdict_cost, rel=1e-3)
     # the other one is an optimum of its own
