@@ -78,4 +78,6 @@ def test_two_xrays_with_their_calibration_share_one_pose(
     assert len(result["xrays"]) == 2
     # the second view sees what is depth to the first
     assert result["mtre_mm"] < 0.3
-    assert result["depth_sd_mm"] < 0.1
+    assert result["depth_sd_mm"] < 0.15
+    assert result["half_widths_95"]["depth_mm"] < 1.0
+    assert result["verdict"] == "accepted"

@@ -65,4 +65,17 @@ def test_landmark_errors_are_told_by_the_names_of_the_field(words):
 
 def test_what_is_not_known_is_not_told(words):
     text = words.figures(CONTENT)
-    assert text == "Unexplained structure 0.8 %; depth uncertainty ±— mm (noise alone); 10.5 s."
+    assert text == "Cost 0.008; 10.5 s."
+    known = {"rotation_deg": 0.31, "plane_mm": 0.2, "depth_mm": None}
+    assert words.figures(CONTENT | {"half_widths_95": known}).splitlines() == [
+        "Known (95 %): rotation ±0.31°, in the plane ±0.20 mm, depth not known.",
+        "Cost 0.008; 10.5 s.",
+    ]
+
+
+def test_a_pose_whose_depth_is_doubtful_is_neither_good_nor_bad(words):
+    partly = CONTENT | {"accepted": False, "verdict": "accepted in the plane only", "reasons": ["Not exact enough."]}
+    text, style = words.verdict(partly)
+    assert text.splitlines() == ["Accepted in the plane only: do not rely on depth.", "Not exact enough."]
+    assert style not in (words.GOOD_STYLE, words.BAD_STYLE)
+    assert "Was accepted in the plane only" in words.verdict(partly, moved=(1.0, 2.0))[0]
