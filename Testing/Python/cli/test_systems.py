@@ -97,8 +97,10 @@ def test_a_system_that_lacks_what_it_needs_says_so(
 
 def test_a_system_without_stages_leaves_the_pose_as_it_was_given(case: Any, tmp_path: Path) -> None:
     start = ["--start-pose", case.truth, "--system", "start-only", "--output", str(tmp_path / "out"), "--quiet"]
-    assert main(["register", "--ct", case.ct, "--xray", case.xray, *start]) == 0
+    # at the 64 pixels that are looked at, depth is hardly known
+    assert main(["register", "--ct", case.ct, "--xray", case.xray, *start]) == 4
     result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert result["verdict"] == "accepted in the plane only"
     assert result["pose_rig_from_world_ras_mm"] == read_pose(case.truth).tolist()
     assert result["iterations"] == 0
     assert result["settings"]["stages"] == []

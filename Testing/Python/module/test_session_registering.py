@@ -41,7 +41,8 @@ class TestRegistering:
         assert len(diary.of(Finished)) == 1, diary.words[-2:]
         node = parameters.currentResult
         assert results(session.scene) == [node]
-        assert record(node)["accepted"] is True, record(node)["reasons"]
+        # of so coarse a CT depth is known to some millimeters
+        assert record(node)["verdict"] in ("accepted", "accepted in the plane only"), record(node)["reasons"]
         corners = scan.world_from_voxel @ np.array([[0, 0, 0, 1], [100, 100, 100, 1]]).T
         assert float(mtre(pose_from_transform(node), truth, torch.from_numpy(corners[:3].T.copy()))) < 1.5
         found = carm_nodes(node)
@@ -124,11 +125,11 @@ class TestRegistering:
             found[similarity] = (float(left), record(node))
         apart, plain = found["default"]
         assert apart > 20
-        assert plain["accepted"] is False
+        assert plain["verdict"] == "rejected"
         assert plain["settings"]["start"] == "the current pose"
         apart, learned = found["learned, then default"]
         assert apart < 1.5
-        assert learned["accepted"] is True, learned["reasons"]
+        assert learned["verdict"] in ("accepted", "accepted in the plane only"), learned["reasons"]
         name = f"{NAME}_model"
         assert learned["settings"]["start"] == f"the current pose, then the learned similarity of the model '{name}'"
         assert learned["settings"]["stages"][0].startswith("learned: ")
