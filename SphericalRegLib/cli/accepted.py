@@ -25,7 +25,6 @@ EXAMPLES: dict[str, str] = {
     "max_voxels": "400000000",
     "sad": "800",
     "sdd": "1200",
-    "search": "20 40 80",
     "size": "512 512",
     "spacing": "0.8 0.8",
     "threads": "2",

@@ -28,6 +28,9 @@ from SphericalRegLib.threads import set_threads
 
 ACCEPTED, REJECTED, PLANE_ONLY = 0, 3, 4
 
+# Stands for the system's own.
+_RANGE = SearchRange()
+
 _FILES = ("pose.tfm", "result.json", "report.html", "drr*.png", "drr*.nrrd")
 
 
@@ -54,7 +57,7 @@ def register(
     model: str | None = None,
     learned_stage: bool = False,
     system: str | None = None,
-    search: SearchRange | None = None,
+    search: SearchRange = _RANGE,
     candidates: int | None = None,
     similarity: SimilarityName | None = None,
     optimizer: OptimizerName | None = None,
@@ -102,7 +105,7 @@ def register(
         learned_stage: align under the model's similarity first, then by intensity; for far starts.
         system: how to register: a name that "sphericalreg systems" lists, a YAML file, or a result.json whose system is
             to run again. Options below change parts of it.
-        search: how far from the start the truth may lie.
+        search: how far from the start the truth may lie; by default as far as the system looks.
         candidates: poses tried around each start; 1 trusts it.
         similarity: by which the last stage aligns, instead of the measured best; the verdict goes on judging as it was
             measured.
@@ -123,7 +126,8 @@ def register(
     set_threads(threads)
     trained = None if model is None else load_model(model)
     method = _system(system, bones, trained, learned_stage)
-    method = method.searching(search, candidates).comparing_within(footprint_mm).ending_with(similarity, optimizer)
+    reach = None if search == _RANGE else search
+    method = method.searching(reach, candidates).comparing_within(footprint_mm).ending_with(similarity, optimizer)
     target = choose_device(device)
     read = [
         ct,

@@ -50,7 +50,7 @@ def test_a_result_holds_the_pose_and_all_of_result_json(a_scene: Any, names: tup
     expected = json.loads(outcome.to_json())
     assert {key: told[key] for key in expected} == expected
     assert results.results(a_scene) == [node]
-    assert results.verdict_words(node).startswith("Accepted." if outcome.result.verdict.accepted else "Rejected.")
+    assert results.verdict_words(node).startswith(f"{outcome.result.verdict.words.capitalize()}.")
     for reason in outcome.result.verdict.reasons:
         assert reason in results.verdict_words(node)
 
