@@ -105,6 +105,11 @@ def _arguments(doc: str) -> dict[str, str]:
     return dict(zip(entries[::2], entries[1::2], strict=True))
 
 
+def _holds_settings(hint: Any) -> bool:
+    """Whether a type is a group of settings, or may be one of several, or a list of them."""
+    return dataclasses.is_dataclass(hint) or any(map(_holds_settings, typing.get_args(hint)))
+
+
 def _with_nested(name: str, hint: Any, default: Any) -> Iterator[Option]:
     """The option, and where it is a group of settings those within it."""
     required = default is inspect.Parameter.empty
@@ -125,6 +130,9 @@ def _with_nested(name: str, hint: Any, default: Any) -> Iterator[Option]:
         if all(member in (int, float) for member in members.values()):
             kind = "group"
         for field in dataclasses.fields(hint):
+            # a part that may be absent as a whole cannot be typed piece by piece
+            if members[field.name] is not (part := _without_none(members[field.name])) and _holds_settings(part):
+                continue
             # what stands in a group is optional: the group has a default as a whole
             yield from _with_nested(f"{name}.{field.name}", members[field.name], getattr(default, field.name, None))
         members = members if kind == "group" else {}
