@@ -203,7 +203,8 @@ def test_without_stages_the_best_of_the_starts_is_the_result(a_volume, an_xray, 
     assert len(result.candidates) == 2
     far = register(Case(a_volume, [an_xray], poses=a_start), SYSTEMS["start-only"])
     assert torch.equal(far.pose, a_start)
-    assert [reason[:15] for reason in far.verdict.reasons] == ["Weak similarity"]
+    assert far.verdict.words == "rejected"
+    assert [reason[:15] for reason in far.verdict.reasons[:2]] == ["Weak similarity", "No clear match:"]
 
 
 def test_another_seed_draws_other_candidates(a_volume, an_xray, a_start):
