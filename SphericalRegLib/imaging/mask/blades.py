@@ -224,33 +224,35 @@ def _with_shadow(lines: list[_Line], image: FloatArray, seen: BoolArray, places:
     sharp = np.zeros(image.shape, np.float32)
     sharp[tuple(places.astype(int).T)] = 1.0
     while lines := _consistent(lines, image.shape):
-        if _surrounds(lines):
-            return lines
+        sure = _surrounding(lines)
         core = (_outward(lines, image.shape) < -_CORE) & seen
         if not core.any():
-            return []
+            return lines if len(sure) == len(lines) else []
         ratios = []
-        for line in lines:
+        for number, line in enumerate(lines):
             beyond = (_outward([line], image.shape) > _FAR) & seen
-            within = structure(line.direction)
             # too little beyond to tell: then the edge itself must do
-            much = beyond.sum() > _SMALLEST_FAR * beyond.size
-            shares = (
-                [float(one[beyond].mean() / max(one[core].mean(), 1e-12)) for one in (within, sharp)] if much else [0.0]
-            )
-            ratios.append(max(shares))
+            if number in sure or beyond.sum() <= _SMALLEST_FAR * beyond.size:
+                ratios.append(0.0)
+                continue
+            measures = (structure(line.direction), sharp)
+            ratios.append(max(float(one[beyond].mean() / max(one[core].mean(), 1e-12)) for one in measures))
         worst = int(np.argmax(ratios))
         if ratios[worst] < _TEXTURE:
             return lines
-        lines = [line for number, line in enumerate(lines) if number != worst]
+        del lines[worst]
     return []
 
 
-def _surrounds(lines: list[_Line]) -> bool:
-    """Whether lines are so surely a field's that what lies beyond them does not matter: noise and letters there look
-    like structure, but no anatomy has three straight edges, whole ones, that do not run side by side."""
-    whole = [line.normal for line in lines if _share(line, lines) > _WHOLE]
-    return len(whole) >= 3 and min(abs(float(a @ b)) for a in whole for b in whole) < _NOT_PARALLEL
+def _surrounding(lines: list[_Line]) -> set[int]:
+    """The numbers of lines that are so surely a field's that what lies beyond them does not matter: noise and letters
+    there look like structure, but no anatomy has three straight edges, whole ones, that do not run side by side. A
+    line among them that is no whole edge (a row of bones within a round field) has to show what lies beyond it."""
+    whole = [number for number, line in enumerate(lines) if _share(line, lines) > _WHOLE]
+    normals = [lines[number].normal for number in whole]
+    if len(whole) < 3 or min(abs(float(a @ b)) for a in normals for b in normals) >= _NOT_PARALLEL:
+        return set()
+    return set(whole)
 
 
 def _outward(lines: list[_Line], shape: tuple[int, ...]) -> FloatArray:
