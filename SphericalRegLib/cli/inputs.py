@@ -49,6 +49,7 @@ def read_xrays(
     sad: float | None,
     spacing: tuple[float, float] | None,
     masks: Sequence[str] | None = None,
+    mirrored: bool | None = None,
 ) -> list[XRay]:
     """The X-rays with their views.
 
@@ -57,6 +58,7 @@ def read_xrays(
         calibrations: files of their views, or None where each tells its own.
         frame, intensity, channel, sdd, sad, spacing: as of :func:`~SphericalRegLib.io.xray.read_xray`.
         masks: "auto", "none" or an image of the usable pixels; one for all or one for each.
+        mirrored: whether it is a mirror image of what the source sees; None: as its file says.
 
     Raises:
         InputError: for unusable files, several X-rays of which nobody knows how they lie to one another, or another
@@ -73,6 +75,8 @@ def read_xrays(
     if calibrations:
         if sad is not None:
             raise InputError("--sad is for X-rays without a calibration file: leave it or --view out.")
+        if mirrored is not None:
+            raise InputError("--mirrored is for X-rays without a calibration file: leave it or --view out.")
         views = read_views(calibrations, sdd, spacing)
         if len(views) != len(files):
             raise InputError(f"There are {len(views)} views in --view for {len(files)} X-rays: give one for each.")
@@ -85,8 +89,8 @@ def read_xrays(
             f"There are {len(files)} X-rays, but nothing tells how their views lie to one another: name a calibration "
             "of all of them with --view."
         )
-    options: dict[str, Any] = {"sdd": sdd, "sad": sad, "spacing": spacing, "mask": masks[0]}
-    return [read_xray(files[0], None, frame, intensity=intensity, channel=channel, **options)]
+    options: dict[str, Any] = {"sdd": sdd, "sad": sad, "spacing": spacing, "mirrored": mirrored}
+    return [read_xray(files[0], None, frame, intensity=intensity, channel=channel, mask=masks[0], **options)]
 
 
 def mask_files(masks: Sequence[str] | None) -> list[str]:

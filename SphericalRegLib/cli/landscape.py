@@ -60,6 +60,7 @@ def landscape(
     frame: int | None = None,
     channel: int | None = None,
     intensity: IntensityName = "auto",
+    mirrored: bool | None = None,
     mask: list[str] | None = None,
     labels: str | None = None,
     label_names: str | None = None,
@@ -104,6 +105,7 @@ def landscape(
         frame: of a multi-frame X-ray, counted from 0.
         channel: of a color picture, counted from 0.
         intensity: what the X-ray's values are: "intensity" (raw), "inverted" (bone dark), "attenuation" (bone bright).
+        mirrored: whether the X-ray is a mirror image of what the source sees; by default as its file says.
         mask: which pixels are compared: "auto", those that are neither collimated, filled in, burnt out nor metal;
             "none", all of them; or an image of the X-ray's size that is not zero where usable. One for all X-rays, or
             one for each.
@@ -135,7 +137,18 @@ def landscape(
     with output_folder(console, output, ["landscape.*"], read) as folder:
         console.say("Reading ...")
         scan = read_scan(ct, reading, labels, label_names, downsample, console)
-        xrays = read_xrays(xray, view, frame, intensity, channel=channel, sdd=sdd, sad=sad, spacing=spacing, masks=mask)
+        xrays = read_xrays(
+            xray,
+            view,
+            frame,
+            intensity,
+            channel=channel,
+            sdd=sdd,
+            sad=sad,
+            spacing=spacing,
+            masks=mask,
+            mirrored=mirrored,
+        )
         volume = to_volume(scan, labels=bones).to(target)
         if trained is not None and any(isinstance(look.similarity, LearnedSimilarity) for look in looks.values()):
             trained.check_ct(volume)

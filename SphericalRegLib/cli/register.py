@@ -45,6 +45,7 @@ def register(
     frame: int | None = None,
     channel: int | None = None,
     intensity: IntensityName = "auto",
+    mirrored: bool | None = None,
     mask: list[str] | None = None,
     labels: str | None = None,
     label_names: str | None = None,
@@ -89,6 +90,7 @@ def register(
         frame: of a multi-frame X-ray, counted from 0.
         channel: of a color picture, counted from 0.
         intensity: what the X-ray's values are: "intensity" (raw), "inverted" (bone dark), "attenuation" (bone bright).
+        mirrored: whether the X-ray is a mirror image of what the source sees; by default as its file says.
         mask: which pixels are compared: "auto", those that are neither collimated, filled in, burnt out nor metal;
             "none", all of them; or an image of the X-ray's size that is not zero where usable. One for all X-rays, or
             one for each.
@@ -145,7 +147,18 @@ def register(
         console.say("Reading ...")
         true_pose = None if truth is None else read_pose(truth)
         scan = read_scan(ct, reading, labels, label_names, downsample, console)
-        xrays = read_xrays(xray, view, frame, intensity, channel=channel, sdd=sdd, sad=sad, spacing=spacing, masks=mask)
+        xrays = read_xrays(
+            xray,
+            view,
+            frame,
+            intensity,
+            channel=channel,
+            sdd=sdd,
+            sad=sad,
+            spacing=spacing,
+            masks=mask,
+            mirrored=mirrored,
+        )
         case = read_case(
             to_volume(scan, labels=bones).to(target),
             xrays,

@@ -17,7 +17,7 @@ _OPTIONS = (
     (r"\bphase=(?= )", "--ct_phase"),
     (r"\bspacing= \(", "--spacing ("),
     (r"\bsdd= \(", "--sdd ("),
-    (r"\b([Gg]ive|[Cc]heck|or|and) (sdd|sad|spacing|intensity)\b(?=[,.;: ])", r"\1 --\2"),
+    (r"\b([Gg]ive|[Cc]heck|or|and) (sdd|sad|spacing|intensity|mirrored)\b(?=[,.;: ])", r"\1 --\2"),
     (r"\ba calibration of its view\b", "a calibration with --view"),
     (r"\bGive the frame's angles \(primary_deg, secondary_deg\), or a\b", "Give a"),
     (r"\bseries=", "--series "),

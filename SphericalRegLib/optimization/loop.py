@@ -177,11 +177,17 @@ def iterate(rule: Rule, problem: Problem, state: State) -> Iterator[Step]:
     for iteration in range(1, options.iterations + 1):
         resting = torch.zeros_like(settled)
         if options.renewal and (since_renewal >= options.renewal or bool((settled | done).all())):
-            if latest is None:
-                latest = problem.linearize(best.state, jacobian=rule.needs_jacobian)
-            latest, weights = problem.renew(latest)
-            point = best = _point(best.state, latest, rule.needs_jacobian)
-            memory = rule.renewed(Evaluator(problem, weights, everyone), point, memory)
+            # who is done costs nothing any more, however long the others take
+            alive = torch.nonzero(~done)[:, 0]
+            if latest is None or len(latest.cost) != len(alive):
+                latest = problem.linearize(best.state.select(alive), jacobian=rule.needs_jacobian)
+            latest, fresh = problem.renew(latest)
+            assert weights is not None
+            weights = tuple(old.index_copy(0, alive, new) for old, new in zip(weights, fresh, strict=True))
+            present = _point(best.state.select(alive), latest, rule.needs_jacobian)
+            point = best = best.put(alive, present)
+            renewed = rule.renewed(Evaluator(problem, fresh, alive), present, _picked(memory, alive))
+            memory = _put(memory, alive, renewed)
             recent = torch.full_like(recent, torch.nan)
             since_renewal, resting, settled = 0, settled, resting
         since_renewal += 1
@@ -196,8 +202,9 @@ def iterate(rule: Rule, problem: Problem, state: State) -> Iterator[Step]:
         better = trial.cost < best.cost[active]
         if taken.numel():
             point = point.put(active[taken], trial.select(taken))
-            # rendered at the best states, where one batch holds all of them: renewed weights need no new images
-            whole = len(active) == count and bool((outcome.accepted & better).all())
+            # rendered at the best states, where one batch holds all that are not done: renewed weights need no new
+            # images
+            whole = len(active) == int((~done).sum()) and bool((outcome.accepted & better).all())
             latest = trial.source if whole else None
         improved = torch.nonzero(outcome.accepted & better)[:, 0]
         best = best.put(active[improved], trial.select(improved)) if improved.numel() else best

@@ -36,6 +36,9 @@ from SphericalRegLib.registration.verdict import judge
 _LAST_STEPS = 3
 # Times that a rival may take the result's place, whose own rivals are tried then.
 _MOST_EXCHANGES = 3
+# What a start has become is not refined where it costs so many times more than the best at the last stage but one: the
+# finest stage takes as long for it as for the best, and lowers costs by less than half.
+_HOPELESS = 3.0
 # Degrees or mm: a search of less is none.
 SMALLEST_RANGE = 5.0
 
@@ -120,8 +123,9 @@ class Alignment:
                     continue
             if level == len(stages) - 1 or len(ranked) > 1:
                 self._optima = ranked
+            hopeless = _HOPELESS if level == len(stages) - 2 else float("inf")
             candidates, of_starts = going_on(
-                ranked, from_starts, stage.keep, stage.prune, self._volume.center, self._levels.length
+                ranked, from_starts, stage.keep, stage.prune, self._volume.center, self._levels.length, hopeless
             )
             self._poses, self._costs = ranked[0][0][None], torch.tensor([ranked[0][1]], dtype=torch.float64)
             level += 1
@@ -222,6 +226,12 @@ class Alignment:
             candidates=tuple(self._optima),
             depth_known=depth_known,
         )
+
+    def likeness(self) -> tuple[float, float]:
+        """Of the best pose so far: its cost as the judge looks at it, and its :func:`sharpness` (0 where the judge does
+        not ask for it)."""
+        pose = self._poses[int(self._costs.argmin())]
+        return self._verdict_cost(pose), self._sharpness(pose)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -59,6 +59,7 @@ def going_on(
     prune: float,
     center: Tensor,
     length: float,
+    hopeless: float = math.inf,
 ) -> tuple[Tensor, list[int]]:
     """Candidates of the next stage: the best few, and what has become of each start, whatever its rank.
 
@@ -72,6 +73,8 @@ def going_on(
         prune: if their cost is within this factor of the best.
         center: (3,) world mm, about which poses are turned.
         length: mm that count as one radian.
+        hopeless: what has become of a start ends here all the same if its cost is beyond this factor of the best: for
+            where the finest stage follows, which takes most of the time.
 
     Returns:
         Poses (B, 4, 4), and the places among them of what has become of the starts.
@@ -80,7 +83,7 @@ def going_on(
     poses = [pose for pose, cost in ranked[:keep] if cost <= worst]
     places = set[int]()
     for pose, cost in from_starts:
-        if not math.isfinite(cost):
+        if not math.isfinite(cost) or cost > hopeless * max(ranked[0][1], 0.0):
             continue
         others = torch.stack(poses)
         apart = pose_distance(pose.expand_as(others), others, center, length)

@@ -10,6 +10,7 @@ from SphericalRegLib.errors import InputError
 from SphericalRegLib.initialization import Case, Conditions, SearchRange, Starts
 from SphericalRegLib.networks.model import Model
 from SphericalRegLib.registration.alignment import SMALLEST_RANGE, Alignment
+from SphericalRegLib.registration.misread import looks_for_misreading, misread
 from SphericalRegLib.registration.opinion import Opinion, learned_opinion
 from SphericalRegLib.registration.result import Progress, Result
 from SphericalRegLib.registration.system import System
@@ -40,6 +41,7 @@ class Registration:
         self._alignment: Alignment | None = None
         self._starts: Starts | None = None
         self._spent = 0.0
+        self._rejected: Result | None = None
         model = case.model
         if case.whole is not None and system.needs_encoders:
             raise InputError(
@@ -66,6 +68,21 @@ class Registration:
             self._case.volume, self._case.xrays, self._starts, self._bound, self._conditions, self._opinion
         )
         yield from self._alignment
+        yield from self._explained(self._alignment)
+
+    def _explained(self, alignment: Alignment) -> Iterator[Progress]:
+        """Of a result that is rejected, what most likely is wrong."""
+        if not looks_for_misreading(self._bound):
+            return
+        result = alignment.result()
+        if result.verdict.accepted or result.verdict.plane_only:
+            return
+        began = time.perf_counter()
+        assert self._starts is not None
+        xrays = self._case.xrays
+        found = yield from misread(self._case.volume, xrays, self._starts, self._bound, self._conditions)
+        verdict = result.verdict if found is None else result.verdict.refused(found)
+        self._rejected = replace(result, verdict=verdict, seconds=result.seconds + time.perf_counter() - began)
 
     @quietly
     def result(self) -> Result:
@@ -76,7 +93,7 @@ class Registration:
         """
         if self._alignment is None:
             raise InputError("The registration has not begun: iterate it first.")
-        result = self._alignment.result()
+        result = self._rejected or self._alignment.result()
         return replace(result, seconds=result.seconds + self._spent)
 
     @property

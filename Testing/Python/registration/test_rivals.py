@@ -160,6 +160,12 @@ class TestStart:
         poses, places = going_on([(IDENTITY, 0.1)], [(shifted(9.0), math.inf)], 3, 9.0, CENTER, 50.0)
         assert (len(poses), places) == (1, [])
 
+    def test_goes_no_further_where_the_finest_stage_could_not_save_it(self):
+        ranked = [(IDENTITY, 0.1), (shifted(30.0), 0.15)]
+        for cost, places in ((0.29, [1]), (0.31, [])):
+            poses, found = going_on(ranked, [(shifted(60.0), cost)], 1, 9.0, CENTER, 50.0, hopeless=3.0)
+            assert (len(poses), found) == (1 + len(places), places)
+
     def test_a_wide_search_from_the_right_pose_ends_no_worse_than_the_pose_itself(self, a_femur, two_xrays, the_truth):
         alone = dataclasses.replace(BONES, rivals=False)
         case = Case(a_femur, two_xrays, poses=the_truth)
