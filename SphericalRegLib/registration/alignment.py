@@ -88,6 +88,8 @@ class Alignment:
         self._rivals: list[Rival] = []
         self._compared_cost = float("inf")
         self._begun = starts.poses
+        # by how many stages a second try is shorter than the first
+        self._skipped = 0
         self._notes: tuple[str, ...] = ()
         self._look: Look = system.stages[0].look if system.stages else system.judge.look
         self._converged = False
@@ -104,13 +106,13 @@ class Alignment:
         level = 0
         while level < len(stages):
             stage = stages[level]
-            self._look, self._level = stage.look, level
+            self._look, self._level = stage.look, level + self._skipped
             objective = self._levels.objective(stage.look)
             for step in stage.optimizer.steps(objective, objective.state(candidates)):
                 self._poses, self._costs = step.poses, step.cost
                 best = int(step.cost.argmin())
                 words = f"{stage.name} {stage.look.size}"
-                yield self._told(step, step.poses[best], float(step.cost[best]), level, words, began)
+                yield self._told(step, step.poses[best], float(step.cost[best]), self._level, words, began)
                 self._converged = bool(step.done[int(step.cost.argmin())])
             ranked = self._distinct(self._poses, self._costs)
             from_starts = [(self._poses[place], float(self._costs[place])) for place in of_starts]
@@ -120,6 +122,9 @@ class Alignment:
                 if attempt < self._system.retries and self._looks_wrong(*ranked[0], stage.gate):
                     attempt += 1
                     (candidates, of_starts), level = self._candidates(attempt), 0
+                    stages = self._system.stages_of(attempt)
+                    # the last level stays the last
+                    self._skipped = len(self._system.stages) - len(stages)
                     continue
             if level == len(stages) - 1 or len(ranked) > 1:
                 self._optima = ranked

@@ -60,7 +60,7 @@ def misread(
     limits = system.judge.limits.of_views(len(xrays))
     assert limits.cost is not None
     assert limits.sharpness is not None
-    quick = replace(system, stages=system.stages[:-1] or system.stages, retries=0, rivals=False)
+    quick = replace(system, stages=system.stages[:-1] or system.stages, retries=0, again=(), rivals=False)
     for reversed_tone, mirrored, words in _READINGS:
         read = [read_otherwise(xray, reversed_tone, mirrored) for xray in xrays]
         try:

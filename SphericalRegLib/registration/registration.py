@@ -51,6 +51,7 @@ class Registration:
         self._bound = replace(
             system,
             stages=tuple(stage.of(model) for stage in system.stages),
+            again=tuple(stage.of(model) for stage in system.again),
             judge=replace(system.judge, look=system.judge.look.of(model)),
         )
         if model is not None:

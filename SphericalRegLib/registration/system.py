@@ -28,7 +28,7 @@ class Stage:
         keep: candidates that go on to the next stage, the best by cost.
         prune: of these, only those whose cost is within this factor of the best.
         gate: if the best cost is above this, and the judge's sharpness (where it has one) does not clear it, the basin
-            looks wrong: the stages so far are repeated from more
+            looks wrong: the stages so far, or those that ``System.again`` has in their place, are repeated from more
             candidates (``System.retries``) and the best of all attempts go on.
 
     Raises:
@@ -127,6 +127,8 @@ class System:
         stages: coarse to fine; without any, the best of the starts is the result.
         initializer: where it starts.
         retries: times that a stage's gate may send the search back, each time with four times the candidates.
+        again: what a second try does in place of the stages before the gate: slower, and not misled by the same.
+            Without any, the same once more.
         rivals: whether poses that are easily confused with the result (about and along a tubular bone's shaft, the
             opposite side) are refined as well, by the last two stages: one that fits better becomes the result, one
             that fits as well makes it doubtful.
@@ -142,15 +144,23 @@ class System:
     initializer: Initializer = field(default_factory=Known)
     retries: int = 2
     rivals: bool = False
+    again: tuple[Stage, ...] = ()
 
     def __post_init__(self) -> None:
         if self.retries < 0:
             raise InputError(f"The system {self.name!r} has retries={self.retries}: give 0 or more.")
 
+    def stages_of(self, attempt: int) -> tuple[Stage, ...]:
+        """What a try does, from the first one (0) on."""
+        gated = next((place for place, stage in enumerate(self.stages) if stage.gate < float("inf")), None)
+        if attempt == 0 or not self.again or gated is None:
+            return self.stages
+        return (*self.again, *self.stages[gated:])
+
     @property
     def needs_model(self) -> bool:
         """Whether it cannot run without a trained model."""
-        looks = [self.judge.look, *(stage.look for stage in self.stages)]
+        looks = [self.judge.look, *(stage.look for stage in (*self.stages, *self.again))]
         return any(look.needs_model for look in looks) or self.initializer.needs_model
 
     @property
@@ -179,6 +189,7 @@ class System:
         return replace(
             self,
             stages=tuple(replace(stage, look=within(stage.look)) for stage in self.stages),
+            again=tuple(replace(stage, look=within(stage.look)) for stage in self.again),
             judge=replace(self.judge, look=within(self.judge.look)),
         )
 

@@ -144,7 +144,7 @@ class TestRegistering:
         parameters.similarity = choice("learned, then default")
         learned = session.preparation.inputs(Snapshot(parameters))
         assert plain.system.stages[0].name == "search"
-        assert [s.name for s in learned.system.stages] == ["learned", "select", "align", "refine"]
+        assert [s.name for s in learned.system.stages] == ["learned", "select", "align", "weigh", "refine"]
         assert learned.system.stages[1:] == plain.system.stages[1:]
         assert learned.system.initializer == plain.system.initializer
         before, after = (begun(Registration(one.case, one.system)) for one in (plain, learned))

@@ -79,9 +79,20 @@ class TestChanges:
         with pytest.raises(InputError, match="candidates is 0"):
             SYSTEMS[name].searching(candidates=0)
 
+    def test_a_second_try_replaces_what_comes_before_the_gate(self):
+        names = [stage.name for stage in INTENSITY.stages]
+        assert INTENSITY.stages_of(0) == INTENSITY.stages
+        again = INTENSITY.stages_of(1)
+        gated = names.index("weigh")
+        assert again == (*INTENSITY.again, *INTENSITY.stages[gated:])
+        assert INTENSITY.stages[gated].gate < float("inf")
+        assert replace(INTENSITY, again=()).stages_of(1) == INTENSITY.stages, "the same once more"
+        alone = replace(INTENSITY, stages=INTENSITY.stages[-1:])
+        assert alone.stages_of(1) == alone.stages, "nothing sends back without a gate"
+
     def test_a_footprint_reaches_every_look_but_the_models(self):
         system = SYSTEMS["learned-first"].comparing_within(4.0)
-        assert [stage.look.footprint_mm for stage in system.stages] == [None, 4.0, 4.0, 4.0]
+        assert [stage.look.footprint_mm for stage in system.stages] == [None, 4.0, 4.0, 4.0, 4.0]
         assert system.judge.look.footprint_mm == 4.0
 
     def test_only_the_last_stage_ends_otherwise_and_the_judge_stays(self):
