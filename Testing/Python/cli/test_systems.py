@@ -138,7 +138,8 @@ def test_a_landscape_of_a_system_shows_what_its_stages_minimize(case: Any, tmp_p
     assert found.names == (
         "search 32: Gradient NCC",
         "select 64: Gradient NCC",
-        "align 64: Tone-free gradient",
+        "align 64: Local NCC",
+        "weigh 64: Tone-free gradient",
         "refine 160: Tone-free gradient",
     )
     volume, xray, pose = to_volume(read_ct(case.ct)), read_xray(case.xray), read_pose(case.truth)
