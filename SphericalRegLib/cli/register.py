@@ -216,7 +216,7 @@ def _told(outcome: Outcome, output: str, console: Console) -> int:
     )
     console.say(f"  Known (95 %): {', '.join(widths)}.")
     for reason in verdict.reasons:
-        console.say(f"  {reason}")
+        console.say(f"  {in_options(reason)}")
     for caution in outcome.cautions:
         console.say(f"  {in_options(caution)}")
     if not verdict.accepted and any(TONE_UNTOLD in one.conversion for one in outcome.xrays):

@@ -12,6 +12,7 @@ from dataclasses import replace
 from SphericalRegLib.errors import GeometryError
 from SphericalRegLib.geometry.view import mirrored_view
 from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.imaging.mask import estimate_mask
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization import Conditions, Starts
 from SphericalRegLib.registration.alignment import Alignment
@@ -45,7 +46,7 @@ def misread(
     system: System,
     conditions: Conditions,
 ) -> Generator[Progress, None, str | None]:
-    """Registers the X-rays read otherwise, all but the finest stage and without second tries.
+    """Registers the X-rays read otherwise: the first stage and the two before the finest, without second tries.
 
     Args:
         volume: the CT's attenuation.
@@ -60,7 +61,8 @@ def misread(
     limits = system.judge.limits.of_views(len(xrays))
     assert limits.cost is not None
     assert limits.sharpness is not None
-    quick = replace(system, stages=system.stages[:-1] or system.stages, retries=0, again=(), rivals=False)
+    first, *rest = system.stages[:-1] or system.stages
+    quick = replace(system, stages=(first, *rest[-2:]), retries=0, again=(), rivals=False)
     for reversed_tone, mirrored, words in _READINGS:
         read = [read_otherwise(xray, reversed_tone, mirrored) for xray in xrays]
         try:
@@ -78,6 +80,12 @@ def misread(
 
 
 def read_otherwise(xray: XRay, reversed_tone: bool, mirrored: bool) -> XRay:
-    """The same X-ray with bright and dark exchanged, or with its left and right."""
-    image = xray.image.max() + xray.image.min() - xray.image if reversed_tone else xray.image
-    return replace(xray, image=image, view=mirrored_view(xray.view) if mirrored else xray.view)
+    """The same X-ray with bright and dark exchanged, or with its left and right.
+
+    Lead that was read as air was not left out: of a negative the mask is looked for once more.
+    """
+    image, mask = xray.image, xray.mask
+    if reversed_tone:
+        image = image.max() + image.min() - image
+        mask = estimate_mask(image, mask)
+    return replace(xray, image=image, mask=mask, view=mirrored_view(xray.view) if mirrored else xray.view)

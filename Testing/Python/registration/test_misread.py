@@ -1,5 +1,8 @@
 """A rejected registration tells which reading of the X-ray would fit."""
 
+import dataclasses
+
+import numpy as np
 import pytest
 import torch
 
@@ -67,6 +70,17 @@ def test_reading_otherwise_twice_is_reading_as_before(the_case):
     twice = read_otherwise(read_otherwise(xray, True, True), True, True)
     assert abs(twice.image - xray.image).max() < 1e-4
     assert torch.equal(twice.view.intrinsics, xray.view.intrinsics)
+
+
+def test_lead_that_was_read_as_air_is_left_out_of_the_negative(the_case):
+    _, xray, _ = the_case
+    columns = torch.arange(256).expand(256, 256).numpy()
+    dense = xray.image.copy()
+    dense[columns < 40] = xray.image.max() + 0.1 * (xray.image.max() - xray.image.min())
+    told = dataclasses.replace(xray, image=dense.max() + dense.min() - dense, mask=np.ones((256, 256), bool))
+    read = read_otherwise(told, True, False)
+    assert not read.mask[:, :38].any()
+    assert read.mask[xray.mask & (columns >= 44)].mean() > 0.9
 
 
 def test_the_remedy_names_options_on_the_command_line():
