@@ -28,7 +28,7 @@ from SphericalRegLib.threads import set_threads
 
 ACCEPTED, REJECTED, PLANE_ONLY = 0, 3, 4
 
-# Stands for the system's own.
+# Stands for the system's own: the parser cannot tell it from the same numbers typed.
 _RANGE = SearchRange()
 
 _FILES = ("pose.tfm", "result.json", "report.html", "drr*.png", "drr*.nrrd")
@@ -107,7 +107,7 @@ def register(
         learned_stage: align under the model's similarity first, then by intensity; for far starts.
         system: how to register: a name that "sphericalreg systems" lists, a YAML file, or a result.json whose system is
             to run again. Options below change parts of it.
-        search: how far from the start the truth may lie; by default as far as the system looks.
+        search: how far from the start the truth may lie; 20 40 80, the default, stands for as far as the system looks.
         candidates: poses tried around each start; 1 trusts it.
         similarity: by which the last stage aligns, instead of the measured best; the verdict goes on judging as it was
             measured.

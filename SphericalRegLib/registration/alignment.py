@@ -37,7 +37,7 @@ _LAST_STEPS = 3
 # Times that a rival may take the result's place, whose own rivals are tried then.
 _MOST_EXCHANGES = 3
 # What a start has become is not refined where it costs so many times more than the best at the last stage but one: the
-# finest stage takes as long for it as for the best, and lowers costs by less than half.
+# finest stage takes as long for it as for the best.
 _HOPELESS = 3.0
 # Degrees or mm: a search of less is none.
 SMALLEST_RANGE = 5.0

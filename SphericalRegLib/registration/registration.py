@@ -41,7 +41,7 @@ class Registration:
         self._alignment: Alignment | None = None
         self._starts: Starts | None = None
         self._spent = 0.0
-        self._rejected: Result | None = None
+        self._judged: Result | None = None
         model = case.model
         if case.whole is not None and system.needs_encoders:
             raise InputError(
@@ -75,7 +75,7 @@ class Registration:
         """Of a result that is rejected, what most likely is wrong."""
         if not looks_for_misreading(self._bound):
             return
-        result = alignment.result()
+        self._judged = result = alignment.result()
         if result.verdict.accepted or result.verdict.plane_only:
             return
         began = time.perf_counter()
@@ -83,7 +83,7 @@ class Registration:
         xrays = self._case.xrays
         found = yield from misread(self._case.volume, xrays, self._starts, self._bound, self._conditions)
         verdict = result.verdict if found is None else result.verdict.refused(found)
-        self._rejected = replace(result, verdict=verdict, seconds=result.seconds + time.perf_counter() - began)
+        self._judged = replace(result, verdict=verdict, seconds=result.seconds + time.perf_counter() - began)
 
     @quietly
     def result(self) -> Result:
@@ -94,7 +94,7 @@ class Registration:
         """
         if self._alignment is None:
             raise InputError("The registration has not begun: iterate it first.")
-        result = self._rejected or self._alignment.result()
+        result = self._judged or self._alignment.result()
         return replace(result, seconds=result.seconds + self._spent)
 
     @property

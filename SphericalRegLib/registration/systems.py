@@ -24,11 +24,11 @@ _BONE_REACH = SearchRange(10.0, 10.0, 10.0)
 def _intensity() -> System:
     """From many rough candidates at 32 pixels to one exact pose.
 
-    At 32 pixels what moves and what hides (skin, gas, scatter) is most of a clinical X-ray: the best poses there lie 10
-    to 30 mm off the truth. Correlation in windows of a few pixels, where bone draws the edges, is blind to what is
-    smooth and to the tone; it brings three of four poses 10 mm off home where gradients brought one in three. Last come
-    gradients free of tone. Pixels count by bone's share of the gradient once the pose is near. What right poses then
-    cost differs from picture to picture; how much less than their neighbors' does not.
+    At 32 pixels what moves and what hides (skin, gas, scatter) is most of a clinical X-ray: the best poses there may
+    lie far off the truth. Correlation in windows of a few pixels, where bone draws the edges, is blind to what is
+    smooth and to the tone, and leads home from farther than gradients at that size. Last come gradients free of tone.
+    Pixels count by bone's share of the gradient once the pose is near. What right poses then cost differs from picture
+    to picture; how much less than their neighbors' does not.
     """
     search = LevenbergMarquardt(iterations=12, tolerance=1.0, renewal=2)
     select = LevenbergMarquardt(iterations=8, tolerance=0.5, renewal=1)
@@ -105,7 +105,7 @@ def _rows() -> tuple[System, ...]:
     learned = model.learned_first()
     bone_judge, bone_stages = _bones()
     bones = System("bones", "chosen bones alone", bone_judge, bone_stages, Known.around(_BONE_REACH, 24), rivals=True)
-    once = replace(intensity, initializer=Known.around(SearchRange(), 1), retries=0)
+    once = replace(intensity, initializer=Known.around(SearchRange(), 1), retries=0, again=())
     by_similarity = System(
         "learned-similarity",
         "the learned similarity alone, from one start (Chen and Kong, WACV 2026)",
@@ -160,7 +160,7 @@ def _rows() -> tuple[System, ...]:
         ),
         # what the parts do by themselves
         replace(once, name="one-start", title="by intensity from one start, no search"),
-        replace(intensity, name="no-retries", title="search by intensity, without a second try", retries=0),
+        replace(intensity, name="no-retries", title="search by intensity, without a second try", retries=0, again=()),
         System("start-only", "the given pose as it is", judge, (), Given(SearchRange(), 1)),
         System(
             "landmarks-only",

@@ -11,33 +11,27 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from machine import describe
 from scipy import stats
 
-from SphericalRegLib.evaluation.cases import bone_points, capture_view
+from SphericalRegLib.evaluation.cases import CaptureCase, bone_points, capture_view, simulated_xray
 from SphericalRegLib.evaluation.suites import SUITES, VIEW_SETS, VIEWS
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.carm import pose_from_angles
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.imaging.volume import to_volume
-from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization import Known, SearchRange
 from SphericalRegLib.io.ct import read_ct
-from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.registration import SYSTEMS, Case, System, register
 from SphericalRegLib.sample import sample_path
 from SphericalRegLib.simulation.degrade import Degradations
-from SphericalRegLib.simulation.dicom_writer import write_xray_dicom
 from SphericalRegLib.simulation.levels import CLINICAL
-from SphericalRegLib.simulation.simulate import simulate
 
 #: What of a clinical X-ray each cause is, by name.
 CAUSES: dict[str, tuple[str, ...]] = {
@@ -82,7 +76,8 @@ def study(ct: CT, cases: int, seed: int, say: Callable[[str], None]) -> dict[str
             rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
             truth = drawn_truth(rng, index, view, volume.center)
             drawn = CLINICAL.draw(rng, view, ct, index % 2 == 0)
-            xray = read_back(ct, view, truth, drawn if cause == _ALL else alone(drawn, CAUSES[cause]), index)
+            degradations = drawn if cause == _ALL else alone(drawn, CAUSES[cause])
+            xray = simulated_xray(CaptureCase(index, cause, truth, truth, degradations, index), ct, view)
             for name, system in systems.items():
                 pose = register(Case(volume, (xray,), poses=truth), system).pose
                 off = (se3.transform_points(pose, points) - se3.transform_points(truth, points)).mean(0)
@@ -117,16 +112,6 @@ def drawn_truth(rng: np.random.Generator, index: int, view: View, center: torch.
     nominal = pose_from_angles(*VIEWS[names[index % len(names)]], view.sad, center)
     twist = torch.from_numpy(rng.uniform(-1, 1, 6)) * SUITES["capture"].truth.twist
     return se3.about(twist, nominal, center)
-
-
-def read_back(ct: CT, view: View, truth: torch.Tensor, degradations: Degradations, seed: int) -> XRay:
-    """The X-ray, written as DICOM and read as any file is."""
-    taken = simulate(ct.hu, ct.world_from_voxel, view, truth.numpy(), degradations, seed=seed)
-    untold = replace(taken, degradations=replace(degradations, collimation=None))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "xray.dcm"
-        write_xray_dicom(path, untold, view)
-        return read_xray(path)
 
 
 def summary(errors: list[float]) -> dict[str, float]:
