@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from SphericalRegLib.errors import InputError
+from SphericalRegLib.geometry.tolerance import GeometryTolerance
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.xray import XRay
@@ -50,6 +51,7 @@ def read_xrays(
     spacing: tuple[float, float] | None,
     masks: Sequence[str] | None = None,
     mirrored: bool | None = None,
+    geometry_tolerance: GeometryTolerance | None = None,
 ) -> list[XRay]:
     """The X-rays with their views.
 
@@ -59,6 +61,7 @@ def read_xrays(
         frame, intensity, channel, sdd, sad, spacing: as of :func:`~SphericalRegLib.io.xray.read_xray`.
         masks: "auto", "none" or an image of the usable pixels; one for all or one for each.
         mirrored: whether it is a mirror image of what the source sees; None: as its file says.
+        geometry_tolerance: how well the views are known.
 
     Raises:
         InputError: for unusable files, several X-rays of which nobody knows how they lie to one another, or another
@@ -72,6 +75,11 @@ def read_xrays(
             f"There are {len(masks)} of --mask for {len(files)} X-rays: give one for each, or one for all."
         )
     masks *= len(files) // len(masks)
+    pixels: dict[str, Any] = {
+        "intensity": intensity,
+        "channel": channel,
+        "geometry_tolerance": geometry_tolerance,
+    }
     if calibrations:
         if sad is not None:
             raise InputError("--sad is for X-rays without a calibration file: leave it or --view out.")
@@ -81,8 +89,7 @@ def read_xrays(
         if len(views) != len(files):
             raise InputError(f"There are {len(views)} views in --view for {len(files)} X-rays: give one for each.")
         return [
-            read_xray(f, view, frame, intensity=intensity, channel=channel, mask=mask)
-            for f, view, mask in zip(files, views, masks, strict=True)
+            read_xray(f, view, frame, mask=mask, **pixels) for f, view, mask in zip(files, views, masks, strict=True)
         ]
     if len(files) > 1:
         raise InputError(
@@ -90,7 +97,7 @@ def read_xrays(
             "of all of them with --view."
         )
     options: dict[str, Any] = {"sdd": sdd, "sad": sad, "spacing": spacing, "mirrored": mirrored}
-    return [read_xray(files[0], None, frame, intensity=intensity, channel=channel, mask=masks[0], **options)]
+    return [read_xray(files[0], None, frame, mask=masks[0], **pixels, **options)]
 
 
 def mask_files(masks: Sequence[str] | None) -> list[str]:

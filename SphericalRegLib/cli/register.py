@@ -16,6 +16,7 @@ from SphericalRegLib.cli.outputs import output_folder
 from SphericalRegLib.cli.remedies import in_options
 from SphericalRegLib.cli.system_choice import chosen_system
 from SphericalRegLib.errors import InputError
+from SphericalRegLib.geometry.tolerance import GeometryTolerance
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.io.pose_file import read_pose
@@ -30,6 +31,8 @@ ACCEPTED, REJECTED, PLANE_ONLY = 0, 3, 4
 
 # Stands for the system's own: the parser cannot tell it from the same numbers typed.
 _RANGE = SearchRange()
+
+_AS_TOLD = GeometryTolerance()
 
 _FILES = ("pose.tfm", "result.json", "report.html", "drr*.png", "drr*.nrrd")
 
@@ -46,6 +49,7 @@ def register(
     channel: int | None = None,
     intensity: IntensityName = "auto",
     mirrored: bool | None = None,
+    geometry_tolerance: GeometryTolerance = _AS_TOLD,
     mask: list[str] | None = None,
     labels: str | None = None,
     label_names: str | None = None,
@@ -91,6 +95,7 @@ def register(
         channel: of a color picture, counted from 0.
         intensity: what the X-ray's values are: "intensity" (raw), "inverted" (bone dark), "attenuation" (bone bright).
         mirrored: whether the X-ray is a mirror image of what the source sees; by default as its file says.
+        geometry_tolerance: how well the X-ray's geometry is known.
         mask: which pixels are compared: "auto", those that are neither collimated, filled in, burnt out nor metal;
             "none", all of them; or an image of the X-ray's size that is not zero where usable. One for all X-rays, or
             one for each.
@@ -158,6 +163,7 @@ def register(
             spacing=spacing,
             masks=mask,
             mirrored=mirrored,
+            geometry_tolerance=geometry_tolerance,
         )
         case = read_case(
             to_volume(scan, labels=bones).to(target),

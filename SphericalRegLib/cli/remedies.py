@@ -23,6 +23,8 @@ _OPTIONS = (
     (r"\bseries=", "--series "),
     (r"\bmask='(none|auto)'", r"--mask \1"),
     (r"\bmask=FILE", "--mask FILE"),
+    (r"\bgeometry_tolerance=(?=;)", "--geometry_tolerance.sdd_mm, .spacing_mm, .center_mm"),
+    (r"\bgeometry_tolerance\.(?=\w)", "--geometry_tolerance."),
     (r"\b(downsample|max_voxels|channel|frame|threads)=(-?\d+)", r"--\1 \2"),
 )
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from SphericalRegLib.errors import GeometryError
 from SphericalRegLib.geometry import se3
+from SphericalRegLib.geometry.tolerance import EXACT, Tolerance
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class View:
         camera_from_rig: (4, 4) float64.
         sad: source-to-isocenter (axis) distance in mm, where known.
         name: what the user calls it.
+        tolerance: how well intrinsics are known.
 
     Raises:
         GeometryError: for a size, distance or matrix that no X-ray system has; the message names the value.
@@ -39,6 +41,7 @@ class View:
     camera_from_rig: Tensor = field(default_factory=lambda: torch.eye(4, dtype=torch.float64))
     sad: float | None = None
     name: str = "view"
+    tolerance: Tolerance = EXACT
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "intrinsics", torch.as_tensor(self.intrinsics, dtype=torch.float64))
@@ -161,4 +164,4 @@ def mirrored_view(view: View) -> View:
     """
     k = view.intrinsics.clone()
     k[0, 0] = -k[0, 0]
-    return View(k, view.height, view.width, view.sdd, view.camera_from_rig, view.sad, view.name)
+    return replace(view, intrinsics=k)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry import plausibility
 from SphericalRegLib.geometry.nominal import NominalGeometry
+from SphericalRegLib.geometry.tolerance import EXACT, GeometryTolerance, Tolerance
 from SphericalRegLib.geometry.view import View, mirrored_view
 from SphericalRegLib.imaging.mask import judged_mask
 from SphericalRegLib.imaging.tone import TONES, Tone, to_attenuation
@@ -44,6 +46,7 @@ def read_xray(
     secondary_deg: float | None = None,
     mirrored: bool | None = None,
     mask: str | Path = "auto",
+    geometry_tolerance: GeometryTolerance | None = None,
 ) -> XRay:
     """Read one X-ray image from DICOM (XA, RF, CR, DX, RTIMAGE), PNG, TIFF, NRRD or MHA.
 
@@ -61,6 +64,7 @@ def read_xray(
         mask: which pixels can be compared: "auto", as tags and :func:`~SphericalRegLib.imaging.mask.estimate_mask` find
             them; "none", all of them, whatever the tags say; or the path of an image of the X-ray's size (PNG, TIFF,
             NRRD, MHA) that is not zero where they can.
+        geometry_tolerance: how well the view is known, whoever tells it; widens the intervals of a pose.
 
     Raises:
         InputError: for files that are no single gray X-ray; the message names the value and the remedy.
@@ -103,6 +107,8 @@ def read_xray(
             f"{path} has {values.shape[0]} rows and {values.shape[1]} columns, its geometry is for {view.height} and "
             f"{view.width}: give the geometry of this image, or View.resized if one is a scaled copy."
         )
+    if view.tolerance == EXACT or geometry_tolerance is not None:
+        view = replace(view, tolerance=_tolerance(view, geometry, given, geometry_tolerance or GeometryTolerance()))
     if intensity != "auto":
         tone, reason = intensity, "as chosen"
     image = to_attenuation(values, tone, i0)
@@ -151,6 +157,12 @@ def _plain_view(path: Path, shape: tuple[int, ...], options: dict[str, Any]) -> 
         shape[0], shape[1], options["sdd"], options["spacing"], options["principal_point"], options["sad"], path.stem
     )
     return mirrored_view(view) if options["mirrored"] else view
+
+
+def _tolerance(view: View, geometry: NominalGeometry | None, typed: list[str], stated: GeometryTolerance) -> Tolerance:
+    """How well the view's numbers are known."""
+    calculated = geometry is not None and geometry.spacing_from_depth
+    return stated.of(view.sdd, view.spacing, sdd_typed="sdd" in typed, spacing_typed="spacing" in typed or calculated)
 
 
 def _angles(

@@ -21,6 +21,7 @@ from SphericalRegLib.optimization.problem import Linearization, Step
 from SphericalRegLib.optimization.state import pose_distance
 from SphericalRegLib.registration.beam import check_beam
 from SphericalRegLib.registration.contest import Contest
+from SphericalRegLib.registration.geometry_doubt import geometry_covariance
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.look import Look
 from SphericalRegLib.registration.opinion import Opinion
@@ -29,7 +30,7 @@ from SphericalRegLib.registration.result import Progress, Result, Verdict, ViewR
 from SphericalRegLib.registration.rivals import Rival, doubt
 from SphericalRegLib.registration.sharpness import sharpness
 from SphericalRegLib.registration.system import System
-from SphericalRegLib.registration.uncertainty import covariance, depth_deviation, half_widths
+from SphericalRegLib.registration.uncertainty import covariance, depth_deviation, half_widths, widened
 from SphericalRegLib.registration.verdict import judge
 
 # A pose has come to rest that moved no more than the threshold over so many iterations.
@@ -193,7 +194,9 @@ class Alignment:
         views = self._view_results(objective, model)
         depth_known = len(self._xrays) > 1 or self._system.judge.look.footprint_mm is None
         own_covariance = covariance(model, [view.weights for view in views])
-        intervals = half_widths(own_covariance, [one.view for one in self._xrays], self._system.judge.calibration)
+        seen = [one.view for one in self._xrays]
+        of_images = half_widths(own_covariance, seen, self._system.judge.calibration)
+        intervals = widened(of_images, geometry_covariance(self._volume, seen, pose), seen[0])
         verdict_cost, limits = self._verdict_cost(pose), self._system.judge.limits
         verdict = judge(
             pose,
@@ -208,6 +211,7 @@ class Alignment:
             self._levels.length,
             replace(self._system.judge, limits=limits.of_views(len(self._xrays))),
             intervals,
+            of_images,
             self._conditions,
             self._sharpness(pose),
         )

@@ -13,6 +13,9 @@ from SphericalRegLib.geometry.view import View
 from SphericalRegLib.optimization.problem import Linearization
 from SphericalRegLib.registration.result import HalfWidths
 
+#: Half of the 95 % interval of a normal distribution, in standard deviations.
+NORMAL_HALF_WIDTH = 1.96
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -73,17 +76,43 @@ def half_widths(covariance: Tensor, views: Sequence[View], calibration: Calibrat
         views: the first one's plane and depth are meant.
         calibration: of the system.
     """
+    told = _standard_deviations(covariance, views[0])
+    depth_mm = max(calibration.depth_mm, calibration.depth * told.depth_mm)
+    if len(views) == 1 and not calibration.one_view_depth:
+        depth_mm = float("inf")
+    return HalfWidths(
+        max(calibration.rotation_deg, calibration.rotation * told.rotation_deg),
+        max(calibration.plane_mm, calibration.plane * told.plane_mm),
+        depth_mm,
+    )
+
+
+def widened(known: HalfWidths, by: Tensor, view: View) -> HalfWidths:
+    """95 % intervals where something besides the images is not known exactly, independently of them.
+
+    Args:
+        known: from the images.
+        by: (6, 6) covariance of what comes on top, as of
+            :func:`~SphericalRegLib.registration.geometry_doubt.geometry_covariance`.
+        view: whose plane and depth are meant.
+    """
+    added = _standard_deviations(by, view)
+    return HalfWidths(
+        math.hypot(known.rotation_deg, NORMAL_HALF_WIDTH * added.rotation_deg),
+        math.hypot(known.plane_mm, NORMAL_HALF_WIDTH * added.plane_mm),
+        math.hypot(known.depth_mm, NORMAL_HALF_WIDTH * added.depth_mm),
+    )
+
+
+def _standard_deviations(covariance: Tensor, view: View) -> HalfWidths:
+    """About the worst axis, along the worst direction across a view's central ray, and along it; infinite where one is
+    not known."""
     if not torch.isfinite(covariance).all():
         return HalfWidths(float("inf"), float("inf"), float("inf"))
-    turn = views[0].camera_from_rig[:3, :3]
+    turn = view.camera_from_rig[:3, :3]
     shift = turn @ covariance[3:, 3:] @ turn.T
 
     def worst(block: Tensor) -> float:
         return float(torch.linalg.eigvalsh(block)[-1].clamp(min=0).sqrt())
 
-    rotation_deg = math.degrees(calibration.rotation * worst(covariance[:3, :3]))
-    depth_mm = max(calibration.depth_mm, calibration.depth * worst(shift[2:, 2:]))
-    if len(views) == 1 and not calibration.one_view_depth:
-        depth_mm = float("inf")
-    plane_mm = max(calibration.plane_mm, calibration.plane * worst(shift[:2, :2]))
-    return HalfWidths(max(calibration.rotation_deg, rotation_deg), plane_mm, depth_mm)
+    return HalfWidths(math.degrees(worst(covariance[:3, :3])), worst(shift[:2, :2]), worst(shift[2:, 2:]))

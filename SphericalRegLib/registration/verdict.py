@@ -32,6 +32,7 @@ def judge(
     length: float,
     by: Judge,
     known: HalfWidths,
+    of_images: HalfWidths,
     needed: Conditions,
     sharp: float = 0.0,
 ) -> Verdict:
@@ -49,6 +50,7 @@ def judge(
         center, length: of the problem.
         by: when to refuse, and what the cost means.
         known: 95 % intervals of the pose.
+        of_images: what they would be, were the views' geometry exact.
         needed: tolerances.
         sharp: the pose's cost over the lowest 8 mm aside.
     """
@@ -88,24 +90,28 @@ def judge(
             "or search farther."
         )
     doubts = [
-        _unknown(name, width, tolerance, unit)
-        for name, width, tolerance, unit in (
-            ("rotation", known.rotation_deg, needed.tolerance_deg, "°"),
-            ("the place in the plane", known.plane_mm, needed.tolerance_mm, " mm"),
-        )
-        if not width <= _REACH * tolerance
+        _unknown("rotation", known.rotation_deg, of_images.rotation_deg, needed.tolerance_deg, "°"),
+        _unknown("the place in the plane", known.plane_mm, of_images.plane_mm, needed.tolerance_mm, " mm"),
     ]
-    deep = not known.depth_mm <= _REACH * needed.tolerance_mm
-    depth = [_unknown("depth", known.depth_mm, needed.tolerance_mm, " mm")] if deep else []
+    doubts = [one for one in doubts if one]
+    depth = [one for one in [_unknown("depth", known.depth_mm, of_images.depth_mm, needed.tolerance_mm, " mm")] if one]
     told = (*reasons, *doubts, *depth)
-    return Verdict(not told, told, remarks, plane_only=deep and not reasons and not doubts)
+    return Verdict(not told, told, remarks, plane_only=bool(depth) and not reasons and not doubts)
 
 
-def _unknown(direction: str, width: float, tolerance: float, unit: str) -> str:
-    """That a direction is not known as exactly as the user needs it."""
+def _unknown(direction: str, width: float, of_images: float, tolerance: float, unit: str) -> str:
+    """That a direction is not known as exactly as the user needs it; empty where it is."""
+    if width <= _REACH * tolerance:
+        return ""
     if not width < float("inf"):
         return f"Not known from this view: {direction}."
-    return f"Not exact enough: {direction} is known to ±{width:.2g}{unit} (95 %), the tolerance is {tolerance:g}{unit}."
+    told = f"Not exact enough: {direction} is known to ±{width:.2g}{unit} (95 %), the tolerance is {tolerance:g}{unit}."
+    if of_images <= _REACH * tolerance:
+        told += (
+            f" It would be ±{of_images:.2g}{unit}, were the X-ray's geometry exact: say how well it is known "
+            "(geometry_tolerance=; 1 % of what was typed, where nothing is said)."
+        )
+    return told
 
 
 def _weak(cost: float, limit: float, by: Judge) -> str:

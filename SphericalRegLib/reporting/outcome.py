@@ -151,6 +151,7 @@ class Outcome:
             "spacing_row_column_mm": list(view.spacing),
             "source_to_detector_mm": view.sdd,
             "source_to_isocenter_mm": view.sad,
+            "tolerance_95": asdict(view.tolerance),
             "intrinsics_px": view.intrinsics.tolist(),
             "camera_from_rig_mm": view.camera_from_rig.tolist(),
             "mirrored": view.mirrored,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from SphericalRegLib.evaluation.pose_errors import DESCRIPTIONS
+from SphericalRegLib.geometry.tolerance import in_words
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.skeleton import beyond
 from SphericalRegLib.imaging.xray import XRay
@@ -303,8 +304,8 @@ def _known(content: Mapping[str, Any]) -> str:
         return ""
     told = "; ".join(f"{name} {value}" for name, value in _intervals(content).items())
     return (
-        f"{told}: within so much of the truth in 95 of 100 simulated clinical X-rays of other patients. A wrong "
-        "calibration (distances, pixel size) and a wrong optimum are not in it. "
+        f"{told}: within so much of the truth in 95 of 100 simulated clinical X-rays of other patients, where the "
+        "X-ray's geometry is known as well as the table says. A wrong optimum is not in it. "
     )
 
 
@@ -316,6 +317,7 @@ def _settings(record: Record) -> dict[str, Any]:
             f"{xray.path}, {view.height} × {view.width} px of {view.spacing[0]:.3f} × {view.spacing[1]:.3f} mm, "
             f"source to detector {view.sdd:.0f} mm"
             + (f", to isocenter {view.sad:.0f} mm" if view.sad is not None else "")
+            + f", {in_words(view.tolerance)}"
             + f"; {100 * xray.mask.mean():.0f} % of it usable; {xray.conversion}"
         )
     about = {f"CT {name}": value for name, value in record.content["ct"].items()}

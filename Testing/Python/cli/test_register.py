@@ -88,6 +88,33 @@ def test_an_xray_of_something_else_is_rejected_with_exit_code_3(case: Any, tmp_p
     assert "The true pose is not known" in page
 
 
+def test_a_typed_distance_is_not_taken_as_exact(case: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = ["register", case.ct, case.xray, "--candidates", "1", "--truth", case.truth, "--preset", "AP"]
+    exact = ["--geometry_tolerance.sdd_mm", "0"]
+    verdicts, widths, errors, words = {}, {}, {}, {}
+    for name, options in {
+        "right, typed": ["--sdd", "1200"],
+        "right, known": ["--sdd", "1200", *exact],
+        "the file's, doubted": ["--geometry_tolerance.sdd_mm", "12"],
+        "wrong, typed": ["--sdd", "1000"],
+    }.items():
+        folder = tmp_path / name
+        verdicts[name] = main([*base, *options, "-o", str(folder)])
+        words[name] = capsys.readouterr().err
+        result = json.loads((folder / "result.json").read_text())
+        widths[name], errors[name] = result["half_widths_95"]["depth_mm"], result["errors"]["mtre_mm"]
+    # 1 % of 800 mm to the isocenter
+    assert widths["right, typed"] == pytest.approx(8.0, rel=0.15)
+    assert widths["the file's, doubted"] == pytest.approx(widths["right, typed"], rel=1e-6)
+    assert (verdicts["right, typed"], verdicts["right, known"], verdicts["the file's, doubted"]) == (4, 0, 4)
+    assert errors["right, typed"] < 1
+    assert "--geometry_tolerance.sdd_mm" in words["right, typed"]
+    # nobody can see it in the image, but nothing is claimed of its depth
+    assert errors["wrong, typed"] > 100
+    assert verdicts["wrong, typed"] in (3, 4)
+    assert widths["wrong, typed"] > 6
+
+
 def test_a_yaml_file_can_hold_the_options(case: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "job.yaml"
     config.write_text(f"ct: {case.ct}\nxray: [{case.xray}]\noutput: {tmp_path / 'out'}\ncandidates: 0\nquiet: true\n")

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from SphericalRegLib.errors import GeometryError, InputError
+from SphericalRegLib.geometry.tolerance import EXACT, GeometryTolerance
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.io.xray import read_xray
 from Testing.Python.io import builders
@@ -79,6 +80,12 @@ def test_the_geometry_must_be_given(tmp_path):
     xray = read_xray(path, sdd=1000, spacing=(0.4, 0.3), primary_deg=90, mirrored=True)
     assert xray.view.intrinsics[0, 0] == -VIEW.intrinsics[0, 0]
     assert xray.start_angles == (90, 0)
+    assert xray.view.tolerance.focal == pytest.approx(0.01 * 2**0.5)
+    stated = GeometryTolerance(sdd_mm=2.0, spacing_mm=0.0, center_mm=3.0)
+    told = read_xray(path, sdd=1000, spacing=(0.4, 0.3), geometry_tolerance=stated).view.tolerance
+    assert (told.focal, told.center_mm) == (0.002, 3.0)
+    assert read_xray(path, VIEW).view.tolerance == EXACT
+    assert read_xray(path, VIEW, geometry_tolerance=stated).view.tolerance.center_mm == 3.0
     with pytest.raises(GeometryError, match="12 rows and 15 columns"):
         read_xray(path, View.from_spacing(15, 12, 1000.0, (0.4, 0.3)))
     with pytest.raises(GeometryError, match="spacing"):

@@ -35,6 +35,7 @@ def verdict(**changes):
         "length": 100.0,
         "by": BY,
         "known": EXACT,
+        "of_images": changes.get("known", EXACT),
         "needed": Conditions(),
     }
     return judge(**(given | changes))
@@ -58,6 +59,11 @@ def test_what_is_known_to_twice_the_tolerance_is_accepted_direction_by_direction
     (reason,) = verdict(known=HalfWidths(0.2, 0.1, 2.34)).reasons
     assert reason == "Not exact enough: depth is known to ±2.3 mm (95 %), the tolerance is 1 mm."
     assert verdict(known=HalfWidths(0.2, 0.1, inf)).reasons == ("Not known from this view: depth.",)
+    (reason,) = verdict(known=HalfWidths(0.2, 0.1, 7.2), of_images=HalfWidths(0.2, 0.1, 0.64)).reasons
+    assert "depth is known to ±7.2 mm (95 %)" in reason
+    assert "would be ±0.64 mm, were the X-ray's geometry exact" in reason
+    (reason,) = verdict(known=HalfWidths(0.2, 0.1, 7.2), of_images=HalfWidths(0.2, 0.1, 5.0)).reasons
+    assert "geometry" not in reason
 
 
 def test_a_wrong_pose_is_not_accepted_in_the_plane_either():
