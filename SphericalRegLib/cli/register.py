@@ -18,6 +18,7 @@ from SphericalRegLib.cli.system_choice import chosen_system
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.tolerance import GeometryTolerance
 from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.initialization import Uncertainty
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.io.pose_file import read_pose
 from SphericalRegLib.io.xray import TONE_UNTOLD
@@ -69,6 +70,7 @@ def register(
     footprint_mm: float | None = None,
     tolerance_mm: float = 1.0,
     tolerance_deg: float = 1.0,
+    uncertainty: Uncertainty = "calibrated",
     truth: str | None = None,
     kernel: str = "auto",
     seed: int = 0,
@@ -121,6 +123,8 @@ def register(
         tolerance_mm: what you need, in the plane and in depth: a direction is accepted where it is known (95 %) to
             twice as much.
         tolerance_deg: what you need of rotation.
+        uncertainty: where intervals come from: "calibrated" on other patients' X-rays; "simulated", from X-rays made of
+            this CT at the pose found and registered again, half a minute more.
         truth: file with the true pose, to report errors.
         kernel: of the renderer: auto, numba, torch.
         seed: of the search.
@@ -174,12 +178,13 @@ def register(
             landmarks=landmarks,
             whole=to_volume(scan).to(target) if bones and trained is not None else None,
             model=None if trained is None else trained.to(target),
+            scan=scan,
         )
         if trained is None:
             console.say("No model (--model): poses around the start are searched.")
         console.detail(f"System {method.name}. CT {tuple(case.volume.density.shape)}, {target}.")
         notes = tuple(f"{Path(ct).name}: {note}" for note in scan.notes)
-        conditions = Conditions(kernel, seed, tolerance_mm, tolerance_deg)
+        conditions = Conditions(kernel, seed, tolerance_mm, tolerance_deg, uncertainty)
         job = RegistrationJob(Inputs(scan, case, method, conditions, bones, true_pose, notes=notes))
         with console.bar("Registering", len(method.stages), "stage") as bar:
             for step in job:

@@ -1,7 +1,7 @@
 """Where a registration starts: initializers, and the case that they start from."""
 
 from SphericalRegLib.initialization.angles import Angles
-from SphericalRegLib.initialization.case import Case, Conditions, Marks
+from SphericalRegLib.initialization.case import Case, Conditions, Marks, Uncertainty
 from SphericalRegLib.initialization.contract import Initializer, Starts, starts_of
 from SphericalRegLib.initialization.from_landmarks import FromLandmarks
 from SphericalRegLib.initialization.given import Given
@@ -25,5 +25,6 @@ __all__ = [
     "Search",
     "SearchRange",
     "Starts",
+    "Uncertainty",
     "starts_of",
 ]

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from torch import Tensor
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.networks.model import Model
+
+#: Where the intervals of a pose come from.
+Uncertainty = Literal["calibrated", "simulated"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Case:
         angles: DICOM positioner angles (primary, secondary) of the first view, degrees.
         landmarks: for a start from landmarks.
         model: a trained one.
+        scan: the whole CT in Hounsfield units, which intervals by simulated X-rays need.
 
     Raises:
         InputError: without an X-ray, or where the start is given in more than one way.
@@ -55,6 +60,7 @@ class Case:
     angles: tuple[float, float] | None = None
     landmarks: Marks | None = None
     model: Model | None = field(default=None, repr=False)
+    scan: CT | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.xrays:
@@ -82,17 +88,22 @@ class Conditions:
         seed: of whatever is drawn.
         tolerance_mm, tolerance_deg: what the user needs: a direction is accepted where its 95 % interval reaches no
             farther than twice as far.
+        uncertainty: where the intervals come from: "calibrated" on other patients' X-rays, or "simulated" for this one
+            (some seconds more).
 
     Raises:
-        InputError: for a tolerance that is not above 0.
+        InputError: for a tolerance that is not above 0, or another uncertainty.
     """
 
     kernel: str = "auto"
     seed: int = 0
     tolerance_mm: float = 1.0
     tolerance_deg: float = 1.0
+    uncertainty: Uncertainty = "calibrated"
 
     def __post_init__(self) -> None:
         for name, unit in (("tolerance_mm", "mm"), ("tolerance_deg", "degrees")):
             if not 0 < getattr(self, name) < float("inf"):
                 raise InputError(f"{name} is {getattr(self, name)}: give what you need, in {unit}, above 0.")
+        if self.uncertainty not in get_args(Uncertainty):
+            raise InputError(f"uncertainty is {self.uncertainty!r}: choose from {', '.join(get_args(Uncertainty))}.")

@@ -26,7 +26,7 @@ from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.look import Look
 from SphericalRegLib.registration.opinion import Opinion
 from SphericalRegLib.registration.optima import Optimum, distinct, going_on
-from SphericalRegLib.registration.result import Progress, Result, Verdict, ViewResult
+from SphericalRegLib.registration.result import Progress, Result, ViewResult
 from SphericalRegLib.registration.rivals import Rival, doubt
 from SphericalRegLib.registration.sharpness import sharpness
 from SphericalRegLib.registration.system import System
@@ -186,8 +186,7 @@ class Alignment:
         if not self._history and not self._finished:
             raise InputError("The registration has not begun: iterate it first.")
         began = time.perf_counter()
-        best = int(self._costs.argmin())
-        pose = self._poses[best]
+        pose = self.pose
         objective = self._levels.objective(self._look)
         state = objective.state(pose[None])
         model, weights = objective.renew(objective.linearize(state))
@@ -220,7 +219,14 @@ class Alignment:
         if self._opinion is not None and (second := self._opinion.of(pose, self._levels)) is not None:
             verdict = verdict.refused(second)
         if not self._finished:
-            verdict = Verdict(False, ("Stopped before the end.", *verdict.reasons), verdict.remarks)
+            stopped = "Stopped before the end."
+            verdict = replace(
+                verdict,
+                accepted=False,
+                plane_only=False,
+                reasons=(stopped, *verdict.reasons),
+                refusals=(stopped, *verdict.refusals),
+            )
         return Result(
             pose=pose,
             cost=float(model.cost[0]),
@@ -228,6 +234,8 @@ class Alignment:
             history=tuple(self._history),
             covariance=own_covariance,
             half_widths=intervals,
+            of_images=of_images,
+            intervals_from="simulated clinical X-rays of other patients",
             depth_sd_mm=depth_deviation(own_covariance, self._xrays[0].view) if depth_known else float("inf"),
             verdict=verdict,
             views=views,
@@ -236,11 +244,15 @@ class Alignment:
             depth_known=depth_known,
         )
 
+    @property
+    def pose(self) -> Tensor:
+        """(4, 4) the best so far."""
+        return self._poses[int(self._costs.argmin())]
+
     def likeness(self) -> tuple[float, float]:
         """Of the best pose so far: its cost as the judge looks at it, and its :func:`sharpness` (0 where the judge does
         not ask for it)."""
-        pose = self._poses[int(self._costs.argmin())]
-        return self._verdict_cost(pose), self._sharpness(pose)
+        return self._verdict_cost(self.pose), self._sharpness(self.pose)
 
     @property
     def notes(self) -> tuple[str, ...]:

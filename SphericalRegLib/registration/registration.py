@@ -10,10 +10,14 @@ from SphericalRegLib.errors import InputError
 from SphericalRegLib.initialization import Case, Conditions, SearchRange, Starts
 from SphericalRegLib.networks.model import Model
 from SphericalRegLib.registration.alignment import SMALLEST_RANGE, Alignment
+from SphericalRegLib.registration.geometry_doubt import geometry_covariance
 from SphericalRegLib.registration.misread import looks_for_misreading, misread
 from SphericalRegLib.registration.opinion import Opinion, learned_opinion
 from SphericalRegLib.registration.result import Progress, Result
+from SphericalRegLib.registration.simulated import simulated_errors
 from SphericalRegLib.registration.system import System
+from SphericalRegLib.registration.uncertainty import widened
+from SphericalRegLib.registration.verdict import weighed
 from SphericalRegLib.threads import quietly
 
 
@@ -30,7 +34,8 @@ class Registration:
 
     Raises:
         CheckpointError: for a model of another CT, or where the system needs what the model lacks.
-        InputError: for bones alone, where the learned similarity is to align them.
+        InputError: for bones alone, where the learned similarity is to align them, or for intervals by simulation
+            without the scan.
     """
 
     def __init__(self, case: Case, system: System, conditions: Conditions | None = None) -> None:
@@ -43,6 +48,8 @@ class Registration:
         self._spent = 0.0
         self._judged: Result | None = None
         model = case.model
+        if self._conditions.uncertainty == "simulated" and case.scan is None:
+            raise InputError("Intervals by simulated X-rays (uncertainty='simulated') need the case's scan: give it.")
         if case.whole is not None and system.needs_encoders:
             raise InputError(
                 "The learned similarity compares whole CTs: align bones alone without it (leave out --learned_stage; "
@@ -69,14 +76,33 @@ class Registration:
             self._case.volume, self._case.xrays, self._starts, self._bound, self._conditions, self._opinion
         )
         yield from self._alignment
-        yield from self._explained(self._alignment)
+        self._judged = self._alignment.result()
+        yield from self._simulated(self._judged)
+        yield from self._explained(self._judged)
 
-    def _explained(self, alignment: Alignment) -> Iterator[Progress]:
-        """Of a result that is rejected, what most likely is wrong."""
-        if not looks_for_misreading(self._bound):
+    def _simulated(self, result: Result) -> Iterator[Progress]:
+        """Of a result that is not refused anyway, intervals of its own."""
+        if self._conditions.uncertainty != "simulated" or result.verdict.refusals:
             return
-        self._judged = result = alignment.result()
-        if result.verdict.accepted or result.verdict.plane_only:
+        assert self._case.scan is not None
+        began, views = time.perf_counter(), [xray.view for xray in self._case.xrays]
+        errors = yield from simulated_errors(self._case.scan, self._case, self._bound, result.pose, self._conditions)
+        of_images = errors.half_widths(views[0])
+        known = widened(of_images, geometry_covariance(self._case.volume, views, result.pose), views[0])
+        dear = errors.refusal(result.verdict_cost)
+        refusals, remarks = () if dear is None else (dear,), result.verdict.remarks
+        self._judged = replace(
+            result,
+            half_widths=known,
+            of_images=of_images,
+            intervals_from=f"{len(errors.twists)} clinical X-rays simulated of this CT at this pose",
+            verdict=weighed(refusals, remarks, known, of_images, self._conditions),
+            seconds=result.seconds + time.perf_counter() - began,
+        )
+
+    def _explained(self, result: Result) -> Iterator[Progress]:
+        """Of a result that is rejected, what most likely is wrong."""
+        if not result.verdict.refusals or not looks_for_misreading(self._bound):
             return
         began = time.perf_counter()
         assert self._starts is not None

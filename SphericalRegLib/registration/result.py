@@ -58,12 +58,14 @@ class Verdict:
         reasons: what speaks against it, one sentence each.
         remarks: what could not be judged.
         plane_only: whether rotation and place in the plane can be relied upon, and depth cannot.
+        refusals: those of the reasons that do not come from how exactly the pose is known.
     """
 
     accepted: bool
     reasons: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     plane_only: bool = False
+    refusals: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -74,7 +76,7 @@ class Verdict:
 
     def refused(self, reason: str) -> Verdict:
         """The same with one more reason not to trust the result, in any direction."""
-        return Verdict(False, (*self.reasons, reason), self.remarks)
+        return Verdict(False, (*self.reasons, reason), self.remarks, refusals=(*self.refusals, reason))
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,9 @@ class Result:
             averaged out, so that right and wrong poses lie apart. The verdict stands on it.
         history: every iteration.
         covariance: (6, 6) of the twist about the isocenter, rig axes, rad and mm, from the inverse normal equations.
-        half_widths: of the 95 % intervals, noise and what clinical X-rays add to it.
+        half_widths: of the 95 % intervals: noise, what clinical X-rays add to it, and what is not known of the views.
+        of_images: what they would be, were the views' geometry exact.
+        intervals_from: what they were measured on, in words.
         depth_sd_mm: from noise alone, standard deviation of the isocenter along the first view's central ray; infinite
             where depth is not known.
         verdict: whether to trust it.
@@ -127,6 +131,8 @@ class Result:
     history: tuple[Progress, ...]
     covariance: Tensor
     half_widths: HalfWidths
+    of_images: HalfWidths
+    intervals_from: str
     depth_sd_mm: float
     verdict: Verdict
     views: tuple[ViewResult, ...]

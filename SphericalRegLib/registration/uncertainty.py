@@ -76,7 +76,7 @@ def half_widths(covariance: Tensor, views: Sequence[View], calibration: Calibrat
         views: the first one's plane and depth are meant.
         calibration: of the system.
     """
-    told = _standard_deviations(covariance, views[0])
+    told = standard_deviations(covariance, views[0])
     depth_mm = max(calibration.depth_mm, calibration.depth * told.depth_mm)
     if len(views) == 1 and not calibration.one_view_depth:
         depth_mm = float("inf")
@@ -96,7 +96,7 @@ def widened(known: HalfWidths, by: Tensor, view: View) -> HalfWidths:
             :func:`~SphericalRegLib.registration.geometry_doubt.geometry_covariance`.
         view: whose plane and depth are meant.
     """
-    added = _standard_deviations(by, view)
+    added = standard_deviations(by, view)
     return HalfWidths(
         math.hypot(known.rotation_deg, NORMAL_HALF_WIDTH * added.rotation_deg),
         math.hypot(known.plane_mm, NORMAL_HALF_WIDTH * added.plane_mm),
@@ -104,7 +104,7 @@ def widened(known: HalfWidths, by: Tensor, view: View) -> HalfWidths:
     )
 
 
-def _standard_deviations(covariance: Tensor, view: View) -> HalfWidths:
+def standard_deviations(covariance: Tensor, view: View) -> HalfWidths:
     """About the worst axis, along the worst direction across a view's central ray, and along it; infinite where one is
     not known."""
     if not torch.isfinite(covariance).all():

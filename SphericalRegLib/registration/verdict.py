@@ -89,14 +89,32 @@ def judge(
             f"Left the search: the pose lies {strayed:.1f} times the search range from where it started. Start closer, "
             "or search farther."
         )
-    doubts = [
-        _unknown("rotation", known.rotation_deg, of_images.rotation_deg, needed.tolerance_deg, "°"),
-        _unknown("the place in the plane", known.plane_mm, of_images.plane_mm, needed.tolerance_mm, " mm"),
-    ]
-    doubts = [one for one in doubts if one]
-    depth = [one for one in [_unknown("depth", known.depth_mm, of_images.depth_mm, needed.tolerance_mm, " mm")] if one]
-    told = (*reasons, *doubts, *depth)
-    return Verdict(not told, told, remarks, plane_only=bool(depth) and not reasons and not doubts)
+    return weighed(tuple(reasons), remarks, known, of_images, needed)
+
+
+def weighed(
+    refusals: tuple[str, ...], remarks: tuple[str, ...], known: HalfWidths, of_images: HalfWidths, needed: Conditions
+) -> Verdict:
+    """The verdict, direction by direction, of what is known of a pose.
+
+    Args:
+        refusals: why it is refused whatever is known.
+        remarks: what could not be judged.
+        known, of_images, needed: as of :func:`judge`.
+    """
+    doubts = _doubts(
+        ("rotation", known.rotation_deg, of_images.rotation_deg, needed.tolerance_deg, "°"),
+        ("the place in the plane", known.plane_mm, of_images.plane_mm, needed.tolerance_mm, " mm"),
+    )
+    depth = _doubts(("depth", known.depth_mm, of_images.depth_mm, needed.tolerance_mm, " mm"))
+    told = (*refusals, *doubts, *depth)
+    plane_only = bool(depth) and not refusals and not doubts
+    return Verdict(not told, told, remarks, plane_only, refusals)
+
+
+def _doubts(*directions: tuple[str, float, float, float, str]) -> list[str]:
+    """Of each direction that is not known as exactly as the user needs it, that it is not."""
+    return [told for told in (_unknown(*direction) for direction in directions) if told]
 
 
 def _unknown(direction: str, width: float, of_images: float, tolerance: float, unit: str) -> str:

@@ -37,7 +37,9 @@ class WholeFirst(Around):
         """
         if case.whole is None:
             raise InputError("This system registers bones after the whole CT: choose bones, or another system.")
-        registration = Registration(replace(case, volume=case.whole, whole=None), self.by, conditions)
+        registration = Registration(
+            replace(case, volume=case.whole, whole=None), self.by, replace(conditions, uncertainty="calibrated")
+        )
         for progress in registration:
             yield replace(progress, stage=f"whole CT: {progress.stage}")
         result = registration.result()

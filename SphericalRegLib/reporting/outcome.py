@@ -104,6 +104,7 @@ class Outcome:
             "verdict_cost": result.verdict_cost,
             "cost_meaning": self._cost_meaning(),
             "half_widths_95": asdict(result.half_widths),
+            "half_widths_from": result.intervals_from,
             "half_widths_meaning": "the truth lies within ± so much in 95 of 100 cases: rotation about the worst axis, "
             "the isocenter's place in the first view's plane, and its depth; null: not known",
             "depth_known": result.depth_known,

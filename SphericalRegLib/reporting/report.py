@@ -304,8 +304,9 @@ def _known(content: Mapping[str, Any]) -> str:
         return ""
     told = "; ".join(f"{name} {value}" for name, value in _intervals(content).items())
     return (
-        f"{told}: within so much of the truth in 95 of 100 simulated clinical X-rays of other patients, where the "
-        "X-ray's geometry is known as well as the table says. A wrong optimum is not in it. "
+        f"{told}: within so much of the truth in 95 of 100 cases, by "
+        f"{content.get('half_widths_from', 'simulated clinical X-rays of other patients')}, where the X-ray's geometry "
+        "is known as well as the table says. A wrong optimum is not in it. "
     )
 
 
