@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ from SphericalRegLib.io.pose_file import read_pose
 from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.landscape import image_costs
 from SphericalRegLib.networks.encoder import Encoder
-from SphericalRegLib.networks.model import Model, ModelCard
+from SphericalRegLib.networks.model import Model, ModelCard, load_model
 from SphericalRegLib.networks.volume_network import volume_network
 from SphericalRegLib.registration import SYSTEMS, Case
 from SphericalRegLib.registration.system import learned_stage
@@ -133,6 +134,46 @@ class TestRegistering:
         scheduler.run_out()
         assert diary.of(Finished) == []
         assert diary.of(Cancelled)[0].count == 3
+
+
+@pytest.mark.skipif(find_spec("timm") is None, reason="timm comes with the extra 'learned'")
+class TestBonesWithModel:
+    @pytest.fixture(scope="class")
+    def inputs(self, a_scan, a_volume, an_xray, the_truth):
+        model = load_model(sample_path("pelvis_lumbar_3mm_model.safetensors"))
+        bone = to_volume(a_scan, labels=["sacrum"])
+        case = case_for("automatic", bone, [an_xray], whole=a_volume, model=model)
+        return Inputs(a_scan, case, system_for("automatic", bones=True, model=True), bones=["sacrum"], truth=the_truth)
+
+    def test_the_whole_ct_comes_first_and_is_told_step_by_step_as_the_bones_are(self, inputs):
+        result, diary = run(lambda: RegistrationJob(inputs))
+        stages = list(dict.fromkeys(event.step.stage for event in diary.of(Progressed)))
+        assert stages[0].startswith("whole CT: ")
+        whole = [stage for stage in stages if stage.startswith("whole CT: ")]
+        bones = stages[len(whole) :]
+        assert bones
+        assert not any(stage.startswith("whole CT: ") for stage in bones)
+        for event in diary.of(Progressed):
+            assert 0 <= event.step.level < event.step.levels
+        assert result.outcome.system.name == "bones-model"
+
+    @pytest.mark.parametrize("part", ["whole CT", "bones"])
+    def test_it_stops_before_the_next_step_within_either(self, inputs, part):
+        scheduler, diary = HandTurned(), Diary()
+        controller = Controller(scheduler)
+        controller.listen(diary)
+
+        def stop(event):
+            if isinstance(event, Progressed) and event.step.stage.startswith("whole CT: ") == (part == "whole CT"):
+                controller.cancel()
+
+        controller.listen(stop)
+        controller.start(lambda: RegistrationJob(inputs))
+        scheduler.run_out(5000)
+        assert diary.of(Finished) == []
+        (cancelled,) = diary.of(Cancelled)
+        assert cancelled.count == len(diary.of(Progressed))
+        assert (cancelled.count == 1) == (part == "whole CT")
 
 
 class TestMethods:
