@@ -11,7 +11,8 @@ import torch
 from SphericalRegLib.app import Cancelled, Controller, Finished, Progressed
 from SphericalRegLib.app.cases import case_for
 from SphericalRegLib.app.geometry_fields import fields_from_dicom, nominal, view_of
-from SphericalRegLib.app.landscape_job import LandscapeJob, axis, display_axis
+from SphericalRegLib.app.landscape_job import axis, display_axis, landscape_by_name
+from SphericalRegLib.app.landscape_study_job import LandscapeStudyJob
 from SphericalRegLib.app.live_drr import LiveDRR
 from SphericalRegLib.app.methods import (
     LEARNED_FIRST,
@@ -24,6 +25,8 @@ from SphericalRegLib.app.methods import (
 )
 from SphericalRegLib.app.registration_job import Inputs, RegistrationJob
 from SphericalRegLib.errors import CheckpointError, InputError
+from SphericalRegLib.evaluation.simulated import simulated_cases
+from SphericalRegLib.evaluation.suites import SUITES
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.imaging.fingerprint import fingerprint
 from SphericalRegLib.imaging.volume import to_volume
@@ -36,6 +39,7 @@ from SphericalRegLib.networks.encoder import Encoder
 from SphericalRegLib.networks.model import Model, ModelCard, load_model
 from SphericalRegLib.networks.volume_network import volume_network
 from SphericalRegLib.registration import SYSTEMS, Case
+from SphericalRegLib.registration.looks import looks_by_name
 from SphericalRegLib.registration.system import learned_stage
 from SphericalRegLib.rendering import render
 from SphericalRegLib.sample import sample_path
@@ -315,7 +319,7 @@ class TestLandscapes:
     def test_one_is_computed_in_steps_and_is_lowest_near_the_truth(self, a_volume, an_xray, the_truth):
         axes = axis("tx", 20.0, 9), axis("rz", 8.0, 5)
         names = ["gradient-ncc", "tone-free"]
-        result, diary = run(lambda: LandscapeJob(a_volume, [an_xray], the_truth, *axes, names, size=48))
+        result, diary = run(lambda: landscape_by_name(a_volume, [an_xray], the_truth, *axes, names, size=48))
         assert result.values.shape == (2, 9, 5)
         assert diary.of(Progressed)[-1].step.done == 45
         assert result.second.extent == pytest.approx(math.radians(8.0))
@@ -341,7 +345,7 @@ class TestLandscapes:
         axes = axis("tx", 20.0, 3), axis("rz", 8.0, 3)
 
         def job(volume=a_volume, path=tmp_path / "m.safetensors", names=("ncc", LEARNED)):
-            return LandscapeJob(volume, [an_xray], the_truth, *axes, names, size=48, model=path)
+            return landscape_by_name(volume, [an_xray], the_truth, *axes, names, size=48, model=path)
 
         result, _diary = run(job)
         assert result.names == ("ncc", LEARNED)
@@ -355,11 +359,29 @@ class TestLandscapes:
         with pytest.raises(CheckpointError, match="trained for another CT"):
             job(volume=replace(a_volume, density=a_volume.density.flip(2)))
 
+    def test_those_of_several_x_rays_are_one_job_that_stops_between_poses(self, a_scan):
+        made = simulated_cases(a_scan, SUITES["capture"], 2, 0)
+        axes = axis("tx", 20.0, 3), axis("rz", 8.0, 3)
+        looks = looks_by_name(["ncc"], 32)
+
+        def job():
+            return LandscapeStudyJob(made, *axes, looks, ["se3"])
+
+        result, diary = run(job)
+        steps = [event.step for event in diary.of(Progressed)]
+        assert (steps[0].total, steps[-1].done, len(job())) == (18, 18, 18)
+        assert list(result.costs) == ["ncc", "se3"]
+        assert result.first.pose.tolist() == made.cases[0].truth.tolist()
+        stopped = job()
+        next(iter(stopped))
+        with pytest.raises(InputError, match="not finished"):
+            stopped.result()
+
     def test_bones_are_compared_near_their_own_drr_only(self, a_scan, an_xray, the_truth):
         bone = to_volume(a_scan, labels=["vertebrae_L3"])
         axes = axis("tx", 20.0, 3), axis("rz", 8.0, 3)
         whole, near = (
-            run(lambda only=only: LandscapeJob(bone, [an_xray], the_truth, *axes, ["ncc"], size=48, bones=only))[0]
+            run(lambda only=only: landscape_by_name(bone, [an_xray], the_truth, *axes, ["ncc"], size=48, bones=only))[0]
             for only in (False, True)
         )
         assert near.values[0, 1, 1] < whole.values[0, 1, 1] - 0.1
@@ -370,4 +392,4 @@ class TestLandscapes:
     )
     def test_impossible_ones_are_errors(self, a_volume, an_xray, the_truth, names, first, words):
         with pytest.raises(InputError, match=words):
-            LandscapeJob(a_volume, [an_xray], the_truth, axis(first, 20.0, 5), axis("ty", 20.0, 5), names)
+            landscape_by_name(a_volume, [an_xray], the_truth, axis(first, 20.0, 5), axis("ty", 20.0, 5), names)
