@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json as json_text
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from SphericalRegLib.evaluation.capture_report import CaptureReport, as_csv
 from SphericalRegLib.evaluation.comparison import pairs, summaries
 from SphericalRegLib.evaluation.suites import VIEW_SETS, suite_named
 from SphericalRegLib.networks.model import load_model
-from SphericalRegLib.registration import Conditions
+from SphericalRegLib.registration import Conditions, System
 from SphericalRegLib.reporting.comparison import comparison_html, comparison_text
 from SphericalRegLib.simulation.levels import level_named
 from SphericalRegLib.threads import set_threads
@@ -105,12 +105,9 @@ def evaluate(
         scan = read_scan(ct, reading, labels, label_names, downsample, console)
         study = suite_named(suite or ("capture" if bones is None else "bones"))
         trained = None if model is None else load_model(model)
-        named: list[str | None] = [*system] if system else [None]
         systems = [
-            chosen_system(name, bones=bones is not None, model=model is not None)
-            .searching(study.search, candidates)
-            .ending_with(similarity, optimizer)
-            for name in named
+            one.searching(study.search, candidates).ending_with(similarity, optimizer)
+            for one in _systems(system, bones is not None, model is not None)
         ]
         job = EvaluationJob(
             CaptureStudy(
@@ -137,6 +134,12 @@ def evaluate(
             write_whole(written[html], comparison_html(reports, heading))
     _print(reports, json)
     return 0
+
+
+def _systems(names: Sequence[str] | None, bones: bool, model: bool) -> list[System]:
+    """Those that are named, or what runs where nobody chooses."""
+    named: list[str | None] = [*names] if names else [None]
+    return [chosen_system(name, bones=bones, model=model) for name in named]
 
 
 def _follow(job: EvaluationJob, console: Console, name: str, rows: int) -> None:
