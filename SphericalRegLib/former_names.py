@@ -115,6 +115,9 @@ NAMES: dict[str, dict[str, tuple[str, str]]] = {
     "io.dicom.geometry": {
         "DicomGeometry": ("geometry.nominal", "NominalGeometry"),
     },
+    "training.validation": {
+        "HeldOut": ("evaluation.simulated", "SimulatedCase"),
+    },
 }
 
 

@@ -196,11 +196,11 @@ class Preparation:
 
         return None if node is None else pose_from_transform(node)
 
-    def case(self, snapshot, volume, xrays, method=None, whole=None, model=None):
-        """What is known of the pose, for the engine."""
+    def case(self, snapshot, volume, xrays, method=None, whole=None, model=None, landmarks=None):
+        """What is known of the pose, for the engine; landmarks that were not read yet are read."""
         from SphericalRegLib.app.cases import case_for
 
-        points, pixels = self.landmarks(snapshot)
+        points, pixels = landmarks or self.landmarks(snapshot)
         return case_for(
             method or snapshot.method,
             volume,
@@ -221,8 +221,11 @@ class Preparation:
         case = self.case(snapshot, volume, xrays, method="search")
         return starts_of(SYSTEMS["search"].initializer, case).poses[0]
 
-    def inputs(self, snapshot):
-        """All that a registration job takes."""
+    def inputs(self, snapshot, landmarks=None):
+        """All that a registration job takes.
+
+        :param landmarks: as :meth:`matchedLandmarks` gives them; read here where they are not given.
+        """
         from dataclasses import replace
 
         from SphericalRegLib.app.methods import LEARNED_FIRST, Advanced, system_for
@@ -236,6 +239,7 @@ class Preparation:
             raise InputError(
                 "The learned similarity needs a model: choose one under Model, or another similarity under Advanced."
             )
+        landmarks = landmarks or self.matchedLandmarks(snapshot)
         scan, volume = self.scanAndVolume(*snapshot.whatIsProjected)
         xrays = self.xrays(snapshot)
         bones, device = bool(snapshot.segments), volume.density.device
@@ -245,12 +249,12 @@ class Preparation:
         advanced = Advanced(**snapshot.advanced)
         return Inputs(
             scan=scan,
-            case=self.case(snapshot, volume, xrays, whole=whole, model=model),
+            case=self.case(snapshot, volume, xrays, whole=whole, model=model, landmarks=landmarks),
             system=system_for(snapshot.method, bones, model is not None, advanced),
             conditions=Conditions(seed=advanced.seed),
             bones=sorted(scan.label_names.values()) if bones else None,
             truth=self.pose(snapshot.truth),
-            points=self._targets(snapshot, scan),
+            points=self._targets(snapshot, scan, landmarks[0]),
         )
 
     def trainingFile(self, node, folder):
@@ -287,7 +291,7 @@ class Preparation:
             options["detector_mm"] = max(size[0] * fields.row_mm, size[1] * fields.column_mm)
         return options
 
-    def _targets(self, snapshot, scan):
+    def _targets(self, snapshot, scan, points):
         """(N, 3) points at which errors against the truth are told: those of bones, else landmarks, else the CT."""
         import numpy as np
         import torch
@@ -296,7 +300,6 @@ class Preparation:
 
         if snapshot.truth is None or scan.labels is not None:
             return None
-        points, _pixels = self.landmarks(snapshot)
         if not points:
             raise InputError(
                 "A true pose is chosen, but no points to tell errors at: choose bones or landmarks in the CT, or no "

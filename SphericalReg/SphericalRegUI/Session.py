@@ -63,7 +63,7 @@ class Session:
             from SphericalRegLib.app.registration_job import RegistrationJob
 
             self._landmarks = self.preparation.matchedLandmarks(snapshot)
-            self._inputs = self.preparation.inputs(snapshot)
+            self._inputs = self.preparation.inputs(snapshot, self._landmarks)
             return RegistrationJob(self._inputs)
 
         run = self.registration.start(engine)

@@ -72,14 +72,14 @@ class Surveys:
         middle, size = parameters.currentResult or parameters.currentPose, parameters.landscapeSize
 
         def engine():
-            from SphericalRegLib.app.landscape_job import LandscapeJob, axis
+            from SphericalRegLib.app.landscape_job import axis, landscape_by_name
             from SphericalRegLib.errors import InputError
 
             if middle is None:
                 raise InputError("There is no pose in the middle: register first, or choose a current pose.")
             _scan, volume = self.preparation.scanAndVolume(*snapshot.whatIsProjected)
             first, second = (axis(*one) for one in axes)
-            return LandscapeJob(
+            return landscape_by_name(
                 volume,
                 self.preparation.xrays(snapshot),
                 self.preparation.pose(middle),

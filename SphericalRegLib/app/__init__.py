@@ -9,6 +9,7 @@ from SphericalRegLib.app.failure import Failure
 from SphericalRegLib.app.job import Job
 from SphericalRegLib.app.latest_wins import LatestWins
 from SphericalRegLib.app.state import BusyError, State
+from SphericalRegLib.app.steps import Message
 
 __all__ = [
     "BusyError",
@@ -20,6 +21,7 @@ __all__ = [
     "Finished",
     "Job",
     "LatestWins",
+    "Message",
     "Progressed",
     "State",
     "StateChanged",

@@ -7,13 +7,17 @@ from typing import Any, Protocol
 
 
 class Job(Protocol):
-    """Work in steps, of which a caller may do as many as it likes. A ``Registration`` is one, a landscape another.
+    """Work in steps, of which a caller may do as many as it likes: a registration, a landscape, an evaluation, a
+    training, or a child process. Commands iterate one themselves, the panel has a ``Controller`` do it.
 
-    The iterator of a job that holds something (a child process) gives it back when it is closed.
+    Between two steps it can be cancelled, by closing its iterator: one that holds something (a child process, workers)
+    gives it back then, and one whose work can go on later (a training) keeps what was done.
     """
 
     def __iter__(self) -> Iterator[Any]:
-        """Do the work, one step at a time; each yields whatever a listener should see of it."""
+        """Do the work, one step at a time; each yields what a listener should see of it, as a value of its own type:
+        the pose so far, poses done, :class:`~SphericalRegLib.app.evaluation_job.RowDone`, the training's progress, a
+        :class:`~SphericalRegLib.app.steps.Message`. How it is shown is the listener's affair."""
         ...
 
     def result(self) -> Any:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json as json_text
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from typing_extensions import Unpack
 
+from SphericalRegLib.app.evaluation_job import EvaluationJob
 from SphericalRegLib.cli.choices import LevelName, OptimizerName, SimilarityName, SuiteName, ViewSetName
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
@@ -17,12 +18,12 @@ from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.outputs import output_files
 from SphericalRegLib.cli.system_choice import chosen_system
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.evaluation.capture import compare_systems
-from SphericalRegLib.evaluation.capture_report import CaptureReport, CaptureRow, as_csv
+from SphericalRegLib.evaluation.capture import CaptureStudy
+from SphericalRegLib.evaluation.capture_report import CaptureReport, as_csv
 from SphericalRegLib.evaluation.comparison import pairs, summaries
 from SphericalRegLib.evaluation.suites import VIEW_SETS, suite_named
 from SphericalRegLib.networks.model import load_model
-from SphericalRegLib.registration import Conditions
+from SphericalRegLib.registration import Conditions, System
 from SphericalRegLib.reporting.comparison import comparison_html, comparison_text
 from SphericalRegLib.simulation.levels import level_named
 from SphericalRegLib.threads import set_threads
@@ -104,21 +105,12 @@ def evaluate(
         scan = read_scan(ct, reading, labels, label_names, downsample, console)
         study = suite_named(suite or ("capture" if bones is None else "bones"))
         trained = None if model is None else load_model(model)
-        named: list[str | None] = [*system] if system else [None]
         systems = [
-            chosen_system(name, bones=bones is not None, model=model is not None)
-            .searching(study.search, candidates)
-            .ending_with(similarity, optimizer)
-            for name in named
+            one.searching(study.search, candidates).ending_with(similarity, optimizer)
+            for one in _systems(system, bones is not None, model is not None)
         ]
-        with console.bar(f"{study.name} study", cases * len(systems), "case") as bar:
-
-            def tell(row: CaptureRow) -> None:
-                bar.update()
-                bar.set_postfix_str(f"{row.mtre_mm:.2f} mm, {'accepted' if row.accepted else 'rejected'}")
-                console.detail(json_text.dumps(asdict(row)))
-
-            reports = compare_systems(
+        job = EvaluationJob(
+            CaptureStudy(
                 scan,
                 systems,
                 cases,
@@ -129,10 +121,12 @@ def evaluate(
                 model=trained,
                 conditions=Conditions(kernel, seed),
                 labels=bones,
-                progress=tell,
                 workers=workers,
                 device=choose_device(device),
             )
+        )
+        _follow(job, console, f"{study.name} study", cases * len(systems))
+        reports = job.result()
         if csv is not None:
             write_whole(written[csv], as_csv([row for report in reports.values() for row in report.rows]))
         if html is not None:
@@ -140,6 +134,22 @@ def evaluate(
             write_whole(written[html], comparison_html(reports, heading))
     _print(reports, json)
     return 0
+
+
+def _systems(names: Sequence[str] | None, bones: bool, model: bool) -> list[System]:
+    """Those that are named, or what runs where nobody chooses."""
+    named: list[str | None] = [*names] if names else [None]
+    return [chosen_system(name, bones=bones, model=model) for name in named]
+
+
+def _follow(job: EvaluationJob, console: Console, name: str, rows: int) -> None:
+    """Run it, and tell of each row."""
+    with console.bar(name, rows, "case") as bar:
+        for step in job:
+            row = step.row
+            bar.update()
+            bar.set_postfix_str(f"{row.mtre_mm:.2f} mm, {'accepted' if row.accepted else 'rejected'}")
+            console.detail(json_text.dumps(asdict(row)))
 
 
 def _print(reports: Mapping[str, CaptureReport], json: bool) -> None:

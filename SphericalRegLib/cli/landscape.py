@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 import json as json_text
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from typing_extensions import Unpack
 
+from SphericalRegLib.app.landscape_job import LandscapeJob
+from SphericalRegLib.app.landscape_study_job import LandscapeStudyJob
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.inputs import IntensityName, Preset, mask_files, read_case, read_xrays
 from SphericalRegLib.cli.outputs import output_folder
+from SphericalRegLib.cli.simulated_xrays import SimulatedXRays, settings_of, simulated, wants_simulated
 from SphericalRegLib.cli.system_choice import chosen_system
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.imaging.volume import to_volume
-from SphericalRegLib.initialization import Known, starts_of
-from SphericalRegLib.landscape import (
-    DISTANCES,
-    PARAMETERS,
-    Axis,
-    PoseCosts,
-    PoseDistances,
-    PoseGrid,
-    Survey,
-    image_costs,
-)
+from SphericalRegLib.initialization import Case, Known, Starts, starts_of
+from SphericalRegLib.landscape import DISTANCES, PARAMETERS, Axis, Landscape
 from SphericalRegLib.landscape.files import write_csv, write_npz
 from SphericalRegLib.landscape.picture import draw
 from SphericalRegLib.landscape.report import as_json, as_text
 from SphericalRegLib.networks.model import Model, load_model
-from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.look import Look
 from SphericalRegLib.registration.looks import looks_by_name, looks_of
-from SphericalRegLib.similarity import LearnedSimilarity
+from SphericalRegLib.reporting.landscape_study import in_words
 from SphericalRegLib.similarity.table import LEARNED, SIMILARITIES
 from SphericalRegLib.threads import set_threads
 from SphericalRegLib.whole_file import write_whole
@@ -43,10 +38,14 @@ from SphericalRegLib.whole_file import write_whole
 _EXTENTS = {"rad": 1.0, "mm": 40.0}
 
 
+class LandscapeOptions(CTReading, SimulatedXRays, total=False):
+    """How the CT is read, and which X-rays are simulated where there are none."""
+
+
 def landscape(
     ct: str,
-    xray: list[str],
     output: str,
+    xray: list[str] | None = None,
     parameters: tuple[str, str] = ("rx", "ry"),
     extent: tuple[float, float] | None = None,
     steps: tuple[int, int] = (41, 41),
@@ -78,7 +77,7 @@ def landscape(
     threads: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
-    **reading: Unpack[CTReading],
+    **options: Unpack[LandscapeOptions],
 ) -> int:
     """Compute the cost of similarities over two of the six pose parameters: pictures, tables, and the basin's width.
 
@@ -88,8 +87,8 @@ def landscape(
 
     Args:
         ct: CT in Hounsfield units: NRRD, NIfTI, MHA, or a folder with a DICOM series.
-        xray: one or several X-rays: DICOM, PNG, TIFF, NRRD, MHA.
         output: folder for landscape.png, landscape.csv, landscape.npz and landscape.json.
+        xray: one or several X-rays: DICOM, PNG, TIFF, NRRD, MHA; or --cases.
         parameters: which two: rx, ry, rz, tx, ty, tz.
         extent: how far to either side, for each of the two: radians or mm; 1 rad and 40 mm by default.
         steps: values of each of the two, both ends included; odd numbers have the pose itself among them.
@@ -133,57 +132,85 @@ def landscape(
     first, second = (_axis(parameters[n], None if extent is None else extent[n], steps[n]) for n in range(2))
     trained = None if model is None else load_model(model).to(target)
     looks, distances = _shown(similarity, system, size, bones is not None, footprint_mm, trained)
-    read = [ct, *xray, *(view or []), labels, label_names, start_pose, *(landmarks or []), model, *mask_files(mask)]
+    read = [ct, labels, label_names, start_pose, model]
+    read += [*(xray or []), *(view or []), *(landmarks or []), *mask_files(mask)]
+    start: dict[str, Any] = {"start_pose": start_pose, "preset": preset, "angles": angles, "landmarks": landmarks}
+    job: LandscapeJob | LandscapeStudyJob
     with output_folder(console, output, ["landscape.*"], read) as folder:
         console.say("Reading ...")
-        scan = read_scan(ct, reading, labels, label_names, downsample, console)
-        xrays = read_xrays(
-            xray,
-            view,
-            frame,
-            intensity,
-            channel=channel,
-            sdd=sdd,
-            sad=sad,
-            spacing=spacing,
-            masks=mask,
-            mirrored=mirrored,
-        )
-        volume = to_volume(scan, labels=bones).to(target)
-        if trained is not None and any(isinstance(look.similarity, LearnedSimilarity) for look in looks.values()):
-            trained.check_ct(volume)
-        case = read_case(
-            volume, xrays, start_pose=start_pose, preset=preset, angles=angles, landmarks=landmarks
-        )  # fmt: skip
-        starts = starts_of(Known(), case)
-        if len(starts.poses) != 1:
-            raise InputError(
-                f"There are {len(starts.poses)} poses to look around ({starts.origin}): give one by --start_pose, "
-                "--preset, --angles or --landmarks."
+        scan = read_scan(ct, options, labels, label_names, downsample, console)
+        if wants_simulated(options):
+            files: dict[str, Any] = {"xray": xray, "view": view, "sdd": sdd, "sad": sad, "spacing": spacing}
+            files |= {"frame": frame, "channel": channel, "mirrored": mirrored, "mask": mask}
+            made = simulated(scan, options, bones, files | start, console)
+            made = replace(made, volume=made.volume.to(target))
+            job = LandscapeStudyJob(made, first, second, looks, distances, model=trained, kernel=kernel)
+        else:
+            xrays = read_xrays(
+                xray or [],
+                view,
+                frame,
+                intensity,
+                channel=channel,
+                sdd=sdd,
+                sad=sad,
+                spacing=spacing,
+                masks=mask,
+                mirrored=mirrored,
             )
-        console.detail(f"In the middle: {starts.origin}. CT {tuple(volume.density.shape)}, {target}.")
-        camera = xrays[0].view
-        grid = PoseGrid(first, second, starts.poses[0], volume.center, camera.camera_from_rig)
-        length = Levels(volume, xrays, grid.pose, 0.0, kernel).length
-        costs: list[PoseCosts] = []
-        if looks:
-            costs += image_costs(volume, xrays, grid.pose, looks, margin_mm=grid.reach_mm, kernel=kernel)
-        if distances:
-            costs.append(PoseDistances(distances, grid.pose, camera, volume.center, length))
-        survey = Survey(grid, costs, length)
-        with console.bar("Landscape", len(grid), "pose") as bar:
-            for progress in survey:
-                bar.update(progress.done - bar.n)
-        found = survey.landscape()
-        numbers = as_json(found)
+            volume = to_volume(scan, labels=bones).to(target)
+            middle = _middle(read_case(volume, xrays, **start))
+            console.detail(f"In the middle: {middle.origin}. CT {tuple(volume.density.shape)}, {target}.")
+            pose = middle.poses[0]
+            job = LandscapeJob(volume, xrays, pose, first, second, looks, distances, model=trained, kernel=kernel)
+        _follow(job, console)
+        found, numbers, text = _told(job, options)
         console.say("Drawing ...")
-        write_csv(folder / "landscape.csv", found)
-        write_npz(folder / "landscape.npz", found)
-        write_whole(folder / "landscape.png", draw(found))
-        write_whole(folder / "landscape.json", json_text.dumps(numbers, indent=1))
+        _write(folder, found, numbers)
     console.say(f"Pictures: {Path(output).resolve() / 'landscape.png'}")
-    print(json_text.dumps(numbers) if json else as_text(found))
+    print(json_text.dumps(numbers) if json else text)
     return 0
+
+
+def _middle(case: Case) -> Starts:
+    """The one pose to look around.
+
+    Raises:
+        InputError: where the options tell of several.
+    """
+    starts = starts_of(Known(), case)
+    if len(starts.poses) != 1:
+        raise InputError(
+            f"There are {len(starts.poses)} poses to look around ({starts.origin}): give one by --start_pose, "
+            "--preset, --angles or --landmarks."
+        )
+    return starts
+
+
+def _follow(job: LandscapeJob | LandscapeStudyJob, console: Console) -> None:
+    """Run it, and tell how far it is."""
+    with console.bar("Landscape", len(job), "pose") as bar:
+        for progress in job:
+            bar.update(progress.done - bar.n)
+
+
+def _told(job: LandscapeJob | LandscapeStudyJob, options: Mapping[str, Any]) -> tuple[Landscape, dict[str, Any], str]:
+    """The landscape to draw, of several the first one; the numbers, of several over all of them; and these in words."""
+    if isinstance(job, LandscapeJob):
+        one = job.result()
+        return one, as_json(one), as_text(one)
+    study = job.result()
+    first = as_json(study.first)
+    numbers = {"simulated": settings_of(options), "axes": first["axes"], "costs": study.costs}
+    return study.first, numbers, in_words(study.costs, (study.first.first, study.first.second))
+
+
+def _write(folder: Path, found: Landscape, numbers: dict[str, Any]) -> None:
+    """All files."""
+    write_csv(folder / "landscape.csv", found)
+    write_npz(folder / "landscape.npz", found)
+    write_whole(folder / "landscape.png", draw(found))
+    write_whole(folder / "landscape.json", json_text.dumps(numbers, indent=1))
 
 
 def _axis(parameter: str, extent: float | None, steps: int) -> Axis:

@@ -14,6 +14,8 @@ import torch
 import torch.distributed as dist
 from typing_extensions import Unpack
 
+from SphericalRegLib.app.steps import Message
+from SphericalRegLib.app.training_job import TrainingInputs, TrainingJob
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.device import DeviceName, choose_device
@@ -24,12 +26,9 @@ from SphericalRegLib.cli.signals import INTERRUPTED, Stopped
 from SphericalRegLib.cli.stopping import StopRequest
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.initialization.search import SearchRange
-from SphericalRegLib.networks.model import Model, load_model
-from SphericalRegLib.training.curves import save_curves
+from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.training.encoders import EncoderSettings
 from SphericalRegLib.training.plan import Plan
-from SphericalRegLib.training.run import TrainingRun
-from SphericalRegLib.training.validation import median
 
 _PLAN = Plan()
 
@@ -122,23 +121,17 @@ def train(
         scans = [read_scan(path, options, downsample=downsample, console=console) for path in ct]
         beginning = None if start is None else load_model(start)
         console.say("Preparing held-out X-rays ...")
-        run = TrainingRun(
-            scans, plan, place, device=device, start=beginning, held_out=held_out if leader else 0, every=every,
-            name=Path(output).stem, writes=leader,
-        )  # fmt: skip
-        if not run.folder.is_locked:
-            console.say(f"The file system of {place} has no locks: see that no second training uses it.")
+        job = TrainingJob(TrainingInputs(scans, plan, output, place, device, beginning, held_out, every, writes=leader))
         stop = StopRequest(until_input_ends)
-        if not _follow(run, console, json and leader, device, stop, place):
+        if not _follow(job, console, json and leader, device, stop):
+            _say(console, job.problem, f"Stopped; the same command goes on from {place}." if leader else "")
             return stop.code
         if not leader:
             return 0
         console.say("Validating ...")
-        model = run.model()
-        Path(output).parent.mkdir(parents=True, exist_ok=True)
-        model.save(output)
-        _draw(place, console)
-    _tell(model, output, console, json)
+        trained = job.result()
+        _say(console, job.problem)
+    _tell(trained.figures, console, json)
     return 0
 
 
@@ -156,18 +149,22 @@ def _place(output: str, folder: str | None) -> Path:
     return place
 
 
-def _tell(model: Model, output: str, console: Console, as_json: bool) -> None:
-    """The model's figures: as a line of JSON on the standard output, or as messages."""
-    figures = {"model": output, "bytes": Path(output).stat().st_size, "seconds": model.card.history["seconds"]}
-    for name, values in model.card.history.get("validation", {}).items():
-        figures[name] = median(values) if isinstance(values, list) else values
+def _tell(figures: dict[str, Any], console: Console, as_json: bool) -> None:
+    """A model's figures: as a line of JSON on the standard output, or as messages."""
     if as_json:
         print(json_text.dumps(figures))
         return
-    seconds = ", ".join(f"{phase} {_minutes(value)}" for phase, value in figures.pop("seconds").items())
-    console.say(f"{figures.pop('model')}: {figures.pop('bytes') / 1e6:.1f} MB, trained for {seconds}.")
-    for key, value in figures.items():
+    left = dict(figures)
+    seconds = ", ".join(f"{phase} {_minutes(value)}" for phase, value in left.pop("seconds").items())
+    console.say(f"{left.pop('model')}: {left.pop('bytes') / 1e6:.1f} MB, trained for {seconds}.")
+    for key, value in left.items():
         console.say(f"{key}: {value:.3g}" if isinstance(value, float) else f"{key}: {value}")
+
+
+def _say(console: Console, *messages: str) -> None:
+    """Those that are not empty."""
+    for message in filter(None, messages):
+        console.say(message)
 
 
 @contextlib.contextmanager
@@ -180,14 +177,6 @@ def _told_what_is_kept(folder: Path) -> Iterator[None]:
         if any(folder.glob("*.safetensors")):
             raise Stopped(code, f"the last checkpoint is kept: the same command goes on from {folder}.") from None
         raise Stopped(code, "no step was kept: the same command begins anew.") from None
-
-
-def _draw(folder: Path, console: Console) -> None:
-    """The curves so far; a picture that fails must not cost the training."""
-    try:
-        save_curves(folder / "log.csv", folder / "curves.png")
-    except InputError as error:
-        console.say(str(error))
 
 
 def _plan(
@@ -218,11 +207,15 @@ def _plan(
     return replace(_PLAN, **schedules)
 
 
-def _follow(run: TrainingRun, console: Console, as_json: bool, device: str, stop: StopRequest, place: Path) -> bool:
+def _follow(job: TrainingJob, console: Console, as_json: bool, device: str, stop: StopRequest) -> bool:
     """Train, and tell how it goes; whether to the end, for it may be stopped after any step, which is kept."""
     phase = ""
-    with console.bar("Training", None, "step") as bar, stop:
-        for at in run:
+    # closed within the request, for then it saves: a launcher's second signal must not cut it short
+    with console.bar("Training", None, "step") as bar, stop, contextlib.closing(iter(job)) as steps:
+        for at in steps:
+            if isinstance(at, Message):
+                console.say(at.text)
+                continue
             if at.phase != phase:
                 phase = at.phase
                 bar.reset(total=at.steps)
@@ -236,18 +229,12 @@ def _follow(run: TrainingRun, console: Console, as_json: bool, device: str, stop
                     f"The {at.phase}, step {at.step} of {at.steps}: loss {at.loss:.3f}, held-out X-rays "
                     f"{at.validation_mm:.1f} mm{left}."
                 )
-                _draw(place, console)
             if at.step % 10 == 0 or at.step == at.steps or at.validation_mm is not None:
                 left = "" if at.seconds_left is None else f", {_minutes(at.seconds_left)} left"
                 bar.set_postfix_str(f"loss {at.loss:.3f}{left}")
                 if as_json:
                     print(json_text.dumps(asdict(at)), flush=True)
             if stop.agreed(device):
-                # within the request: a launcher's second signal must not cut it short
-                if run.folder.writes:
-                    run.save()
-                    _draw(place, console)
-                    console.say(f"Stopped; the same command goes on from {place}.")
                 return False
     return True
 

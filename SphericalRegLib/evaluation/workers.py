@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import active_children, get_context, parent_process
 from types import FrameType
@@ -22,7 +22,7 @@ _ENDED = 128 + signal.SIGTERM
 
 def spread(
     function: Callable[[int], Result], count: int, workers: int, begin: Callable[..., None], arguments: tuple[Any, ...]
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """What a function returns for 0, 1, ..., in order.
 
     Args:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.initialization import FromLandmarks, Given, Known, Regressed, Search, SearchRange
+from SphericalRegLib.optimization.first_order import SGD, Adam
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.registration.look import Look
 from SphericalRegLib.registration.system import Judge, Limits, Stage, System, learned_stage
@@ -19,6 +20,7 @@ from SphericalRegLib.similarity import GradientNCC, LocalNCC, ToneFreeGradient
 # above soft tissue, blood and contrast agent in thin vessels; below trabecular bone
 _BONE_HU = 150.0
 _BONE_REACH = SearchRange(10.0, 10.0, 10.0)
+_FIGURE_4_ITERATIONS = 100
 
 
 def _intensity() -> System:
@@ -91,6 +93,32 @@ def _bones() -> tuple[Judge, tuple[Stage, ...]]:
     # not calibrated on bones of their own: all of a bone's edges count, so its noise is taken for less of a lower bound
     exactness = Calibration(3.7, 3.7, 3.7, 0.5, 0.4, 1.0, one_view_depth=False, measured="nothing yet")
     return Judge(stages[-1].look, Limits(0.5, measured, cost_views=0.53), exactness), stages
+
+
+def _optimizers_of_figure_4(once: System) -> tuple[System, ...]:
+    """The optimizers of the paper's Figure 4 (right) on one cost, from one start, none stopped before its time.
+
+    Learning rates (mm a step; mm² per unit of cost) are the best of seven and of five on six other cases of the suite
+    capture (``Testing/Benchmarks/paper_optimizers.py --tune``).
+    """
+    patience = _FIGURE_4_ITERATIONS + 1
+    return tuple(
+        replace(
+            once,
+            name=f"figure-4-{name}",
+            title=f"{words} on gradient correlation at 64 pixels alone, {_FIGURE_4_ITERATIONS} iterations, one start",
+            stages=(Stage("follow", Look(GradientNCC(1.0), 64), optimizer),),
+        )
+        for name, words, optimizer in (
+            (
+                "levenberg-marquardt",
+                "Levenberg-Marquardt",
+                LevenbergMarquardt(_FIGURE_4_ITERATIONS, tolerance=0.0, relative_tolerance=0.0),
+            ),
+            ("adam", "Adam", Adam(_FIGURE_4_ITERATIONS, patience=patience, learning_rate=16.0)),
+            ("sgd", "gradient descent", SGD(_FIGURE_4_ITERATIONS, patience=patience, learning_rate=80.0)),
+        )
+    )
 
 
 def _rows() -> tuple[System, ...]:
@@ -199,6 +227,7 @@ def _rows() -> tuple[System, ...]:
             title="search by a model's similarity, then by intensity",
         ),
         # the paper's
+        *_optimizers_of_figure_4(once),
         by_similarity,
         paper(
             "paper-so4",

@@ -50,6 +50,10 @@ class Schedule:
             return self.learning_rate * step / rise
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, self.steps - rise)))
 
+    def share(self, step: int) -> float:
+        """Of the training, 0 to 1, that is done after so many steps."""
+        return step / self.steps
+
 
 @dataclass(frozen=True)
 class TrainingStep:
@@ -110,7 +114,7 @@ class Trainer(nn.Module, ABC):
                 weights are those before that step. They may be spoiled already: the last checkpoint is not.
         """
         began = time.perf_counter()
-        while len(self.losses) < self.schedule.steps:
+        while self.schedule.share(len(self.losses)) < 1:
             step = len(self.losses) + 1
             for group in self.optimizer.param_groups:
                 group["lr"] = self.schedule.rate(step)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from SphericalRegLib.errors import GeometryError
-from SphericalRegLib.evaluation import metrics
-from SphericalRegLib.evaluation.cases import bone_points, draw_case, simulated_xray
+from SphericalRegLib.evaluation.simulated import SimulatedCase, simulated_cases
 from SphericalRegLib.evaluation.suites import Suite
+from SphericalRegLib.former_names import served
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.ct import CT
-from SphericalRegLib.imaging.volume import to_volume
-from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization.regressed import regressed_poses
 from SphericalRegLib.networks.model import Model
 from SphericalRegLib.registration import SYSTEMS, Case, register
@@ -27,15 +25,6 @@ from SphericalRegLib.training.plan import Plan
 #: Of the studies' seeds, none: validation never sees a case that is evaluated.
 SEED = 770_000
 _PIXELS = 256
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """One X-ray, its truth, and a start as far off as the encoders are to reach."""
-
-    xray: XRay
-    truth: Tensor
-    start: Tensor
 
 
 class Validation:
@@ -51,14 +40,11 @@ class Validation:
     """
 
     def __init__(self, ct: CT, plan: Plan, count: int = 12) -> None:
-        self.volume: Volume = to_volume(ct)
-        self._points = bone_points(ct)
-        self._cases: list[HeldOut] = []
+        # starts as far off as the encoders are to reach
         suite = Suite("validation", plan.truth, plan.reach)
-        view = plan.view().resized(_PIXELS, _PIXELS)
-        for index in range(count):
-            case = draw_case(index, SEED, view, self.volume.center, suite)
-            self._cases.append(HeldOut(simulated_xray(case, ct, view), case.truth, case.start))
+        self._made = simulated_cases(ct, suite, count, SEED, view=plan.view().resized(_PIXELS, _PIXELS))
+        self.volume: Volume = self._made.volume
+        self._cases = self._made.cases
 
     def regressed_mm(self, model: Model) -> list[float]:
         """mTRE of the regressor alone, by X-ray."""
@@ -94,10 +80,14 @@ class Validation:
         """mTRE of the wide starts."""
         return [self._error(case.start, case) for case in self._cases]
 
-    def _error(self, pose: Tensor, case: HeldOut) -> float:
-        return float(metrics.mtre(pose, case.truth, self._points))
+    def _error(self, pose: Tensor, case: SimulatedCase) -> float:
+        return self._made.error_mm(pose, case)
 
 
 def median(values: Sequence[float]) -> float:
     """Of at least one number."""
     return float(torch.tensor(values, dtype=torch.float64).quantile(0.5))
+
+
+if not TYPE_CHECKING:  # which would take any name for one of this module's
+    __getattr__ = served(__name__)

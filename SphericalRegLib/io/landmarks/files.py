@@ -29,7 +29,9 @@ def read_landmarks(
             lie on their X-ray.
     """
     paths = [existing_file(file) for file in files]
-    markups = [is_markups(path) for path in paths]
+    # what JSON holds tells of which kind it is, and is not read again
+    contents = [read_json_file(path) if path.suffix.lower() == ".json" else None for path in paths]
+    markups = [is_markups(path, content) for path, content in zip(paths, contents, strict=True)]
     if any(markups):
         if not all(markups):
             other = paths[markups.index(False)]
@@ -42,21 +44,23 @@ def read_landmarks(
                 f"{len(paths)} landmark files for {len(xrays)} X-rays: Slicer's markups are the CT's, then one for "
                 "each X-ray."
             )
-        world = read_markups(paths[0])
+        world = read_markups(paths[0], contents[0])
         shown = frames if frames is not None else [0] * len(xrays)
         pixels = [
-            pixels_on_image(read_markups(path), path, xray, frame)
-            for path, xray, frame in zip(paths[1:], xrays, shown, strict=True)
+            pixels_on_image(read_markups(path, content), path, xray, frame)
+            for path, content, xray, frame in zip(paths[1:], contents[1:], xrays, shown, strict=True)
         ]
         return [world] * len(xrays), pixels
     if len(paths) != len(xrays):
         raise InputError(f"{len(paths)} landmark files for {len(xrays)} X-rays: give one for each.")
-    both = [_json(path) if path.suffix.lower() == ".json" else read_table(path) for path in paths]
+    both = [
+        _json(path, content) if path.suffix.lower() == ".json" else read_table(path)
+        for path, content in zip(paths, contents, strict=True)
+    ]
     return [points for points, _ in both], [pixels for _, pixels in both]
 
 
-def _json(path: Path) -> tuple[Places, Places]:
-    content: Any = read_json_file(path)
+def _json(path: Path, content: Any) -> tuple[Places, Places]:
     if not isinstance(content, dict):
         raise InputError(f"{path} holds a {type(content).__name__}: landmarks are {LAYOUT}.")
     points: Places = {}

@@ -31,19 +31,28 @@ _DEFINED = "2"
 _SAVE_AGAIN = "open it in 3D Slicer and save the points as .mrk.json"
 
 
-def is_markups(path: Path) -> bool:
-    """Whether a file is Slicer's markups: by its name, or JSON with a list of markups."""
+def is_markups(path: Path, content: Any = None) -> bool:
+    """Whether a file is Slicer's markups: by its name, or JSON with a list of markups.
+
+    Args:
+        path: of the file.
+        content: of a JSON file that was read already; None reads it.
+    """
     name = path.name.lower()
     if name.endswith((".mrk.json", ".fcsv", ".acsv")):
         return True
     if path.suffix.lower() != ".json":
         return False
-    content = read_json_file(path)
+    content = read_json_file(path) if content is None else content
     return isinstance(content, dict) and isinstance(content.get("markups"), list)
 
 
-def read_markups(path: Path) -> Places:
+def read_markups(path: Path, content: Any = None) -> Places:
     """{label: [x, y, z]} RAS mm of the points in a markups file whose position is defined.
+
+    Args:
+        path: of the file.
+        content: of a JSON file that was read already; None reads it.
 
     Raises:
         InputError: for other files, unknown units or coordinate systems, planes and boxes, points without a name or two
@@ -53,7 +62,7 @@ def read_markups(path: Path) -> Places:
     if name.endswith(".acsv"):
         raise InputError(f"{path} is an annotation of 3D Slicer 3 and 4: {_SAVE_AGAIN}.")
     places: Places = {}
-    for label, position in _fcsv(path) if name.endswith(".fcsv") else _json(path):
+    for label, position in _fcsv(path) if name.endswith(".fcsv") else _json(path, content):
         if not label:
             raise InputError(f"{path} has a point without a name, at {position} mm RAS: landmarks are paired by name.")
         if label in places:
@@ -64,8 +73,8 @@ def read_markups(path: Path) -> Places:
     return places
 
 
-def _json(path: Path) -> list[tuple[str, list[float]]]:
-    content = read_json_file(path)
+def _json(path: Path, content: Any) -> list[tuple[str, list[float]]]:
+    content = read_json_file(path) if content is None else content
     if not isinstance(content, dict) or not isinstance(content.get("markups"), list):
         raise InputError(
             f"{path} is not a markups file of 3D Slicer: it lacks the list 'markups'. Save the points again."

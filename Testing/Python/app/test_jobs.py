@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ import torch
 from SphericalRegLib.app import Cancelled, Controller, Finished, Progressed
 from SphericalRegLib.app.cases import case_for
 from SphericalRegLib.app.geometry_fields import fields_from_dicom, nominal, view_of
-from SphericalRegLib.app.landscape_job import LandscapeJob, axis, display_axis
+from SphericalRegLib.app.landscape_job import axis, display_axis, landscape_by_name
+from SphericalRegLib.app.landscape_study_job import LandscapeStudyJob
 from SphericalRegLib.app.live_drr import LiveDRR
 from SphericalRegLib.app.methods import (
     LEARNED_FIRST,
@@ -23,6 +25,8 @@ from SphericalRegLib.app.methods import (
 )
 from SphericalRegLib.app.registration_job import Inputs, RegistrationJob
 from SphericalRegLib.errors import CheckpointError, InputError
+from SphericalRegLib.evaluation.simulated import simulated_cases
+from SphericalRegLib.evaluation.suites import SUITES
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.imaging.fingerprint import fingerprint
 from SphericalRegLib.imaging.volume import to_volume
@@ -32,9 +36,10 @@ from SphericalRegLib.io.pose_file import read_pose
 from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.landscape import image_costs
 from SphericalRegLib.networks.encoder import Encoder
-from SphericalRegLib.networks.model import Model, ModelCard
+from SphericalRegLib.networks.model import Model, ModelCard, load_model
 from SphericalRegLib.networks.volume_network import volume_network
 from SphericalRegLib.registration import SYSTEMS, Case
+from SphericalRegLib.registration.looks import looks_by_name
 from SphericalRegLib.registration.system import learned_stage
 from SphericalRegLib.rendering import render
 from SphericalRegLib.sample import sample_path
@@ -133,6 +138,46 @@ class TestRegistering:
         scheduler.run_out()
         assert diary.of(Finished) == []
         assert diary.of(Cancelled)[0].count == 3
+
+
+@pytest.mark.skipif(find_spec("timm") is None, reason="timm comes with the extra 'learned'")
+class TestBonesWithModel:
+    @pytest.fixture(scope="class")
+    def inputs(self, a_scan, a_volume, an_xray, the_truth):
+        model = load_model(sample_path("pelvis_lumbar_3mm_model.safetensors"))
+        bone = to_volume(a_scan, labels=["sacrum"])
+        case = case_for("automatic", bone, [an_xray], whole=a_volume, model=model)
+        return Inputs(a_scan, case, system_for("automatic", bones=True, model=True), bones=["sacrum"], truth=the_truth)
+
+    def test_the_whole_ct_comes_first_and_is_told_step_by_step_as_the_bones_are(self, inputs):
+        result, diary = run(lambda: RegistrationJob(inputs))
+        stages = list(dict.fromkeys(event.step.stage for event in diary.of(Progressed)))
+        assert stages[0].startswith("whole CT: ")
+        whole = [stage for stage in stages if stage.startswith("whole CT: ")]
+        bones = stages[len(whole) :]
+        assert bones
+        assert not any(stage.startswith("whole CT: ") for stage in bones)
+        for event in diary.of(Progressed):
+            assert 0 <= event.step.level < event.step.levels
+        assert result.outcome.system.name == "bones-model"
+
+    @pytest.mark.parametrize("part", ["whole CT", "bones"])
+    def test_it_stops_before_the_next_step_within_either(self, inputs, part):
+        scheduler, diary = HandTurned(), Diary()
+        controller = Controller(scheduler)
+        controller.listen(diary)
+
+        def stop(event):
+            if isinstance(event, Progressed) and event.step.stage.startswith("whole CT: ") == (part == "whole CT"):
+                controller.cancel()
+
+        controller.listen(stop)
+        controller.start(lambda: RegistrationJob(inputs))
+        scheduler.run_out(5000)
+        assert diary.of(Finished) == []
+        (cancelled,) = diary.of(Cancelled)
+        assert cancelled.count == len(diary.of(Progressed))
+        assert (cancelled.count == 1) == (part == "whole CT")
 
 
 class TestMethods:
@@ -274,7 +319,7 @@ class TestLandscapes:
     def test_one_is_computed_in_steps_and_is_lowest_near_the_truth(self, a_volume, an_xray, the_truth):
         axes = axis("tx", 20.0, 9), axis("rz", 8.0, 5)
         names = ["gradient-ncc", "tone-free"]
-        result, diary = run(lambda: LandscapeJob(a_volume, [an_xray], the_truth, *axes, names, size=48))
+        result, diary = run(lambda: landscape_by_name(a_volume, [an_xray], the_truth, *axes, names, size=48))
         assert result.values.shape == (2, 9, 5)
         assert diary.of(Progressed)[-1].step.done == 45
         assert result.second.extent == pytest.approx(math.radians(8.0))
@@ -300,7 +345,7 @@ class TestLandscapes:
         axes = axis("tx", 20.0, 3), axis("rz", 8.0, 3)
 
         def job(volume=a_volume, path=tmp_path / "m.safetensors", names=("ncc", LEARNED)):
-            return LandscapeJob(volume, [an_xray], the_truth, *axes, names, size=48, model=path)
+            return landscape_by_name(volume, [an_xray], the_truth, *axes, names, size=48, model=path)
 
         result, _diary = run(job)
         assert result.names == ("ncc", LEARNED)
@@ -314,11 +359,29 @@ class TestLandscapes:
         with pytest.raises(CheckpointError, match="trained for another CT"):
             job(volume=replace(a_volume, density=a_volume.density.flip(2)))
 
+    def test_those_of_several_x_rays_are_one_job_that_stops_between_poses(self, a_scan):
+        made = simulated_cases(a_scan, SUITES["capture"], 2, 0)
+        axes = axis("tx", 20.0, 3), axis("rz", 8.0, 3)
+        looks = looks_by_name(["ncc"], 32)
+
+        def job():
+            return LandscapeStudyJob(made, *axes, looks, ["se3"])
+
+        result, diary = run(job)
+        steps = [event.step for event in diary.of(Progressed)]
+        assert (steps[0].total, steps[-1].done, len(job())) == (18, 18, 18)
+        assert list(result.costs) == ["ncc", "se3"]
+        assert result.first.pose.tolist() == made.cases[0].truth.tolist()
+        stopped = job()
+        next(iter(stopped))
+        with pytest.raises(InputError, match="not finished"):
+            stopped.result()
+
     def test_bones_are_compared_near_their_own_drr_only(self, a_scan, an_xray, the_truth):
         bone = to_volume(a_scan, labels=["vertebrae_L3"])
         axes = axis("tx", 20.0, 3), axis("rz", 8.0, 3)
         whole, near = (
-            run(lambda only=only: LandscapeJob(bone, [an_xray], the_truth, *axes, ["ncc"], size=48, bones=only))[0]
+            run(lambda only=only: landscape_by_name(bone, [an_xray], the_truth, *axes, ["ncc"], size=48, bones=only))[0]
             for only in (False, True)
         )
         assert near.values[0, 1, 1] < whole.values[0, 1, 1] - 0.1
@@ -329,4 +392,4 @@ class TestLandscapes:
     )
     def test_impossible_ones_are_errors(self, a_volume, an_xray, the_truth, names, first, words):
         with pytest.raises(InputError, match=words):
-            LandscapeJob(a_volume, [an_xray], the_truth, axis(first, 20.0, 5), axis("ty", 20.0, 5), names)
+            landscape_by_name(a_volume, [an_xray], the_truth, axis(first, 20.0, 5), axis("ty", 20.0, 5), names)

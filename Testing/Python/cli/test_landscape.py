@@ -13,6 +13,9 @@ import pytest
 
 from SphericalRegLib.cli import landscape as command
 from SphericalRegLib.cli.main import main
+from SphericalRegLib.evaluation.simulated import simulated_cases
+from SphericalRegLib.evaluation.suites import SUITES
+from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.io.pose_file import read_pose
 from SphericalRegLib.landscape.files import read_npz
 from SphericalRegLib.landscape.survey import Survey
@@ -200,3 +203,60 @@ def test_the_help_names_every_similarity() -> None:
     text = command.landscape.__doc__ or ""
     for name in [*command.SIMILARITIES, *command.DISTANCES, *command.PARAMETERS]:
         assert name in text
+
+
+class TestSimulatedXRays:
+    def arguments(self, folder: Path, *more: str) -> list[str]:
+        ct = str(sample_path("pelvis_lumbar_3mm.nii.gz"))
+        chosen = ["--cases", "2", "--level", "mild", "--views", "ap", "--seed", "3"]
+        grid = ["--parameters", "rx", "tx", "--steps", "5", "5", "--size", "32", "--similarity", "gradient-ncc", "se3"]
+        return ["landscape", ct, "-o", str(folder), *chosen, *grid, "--device", "cpu", "--quiet", *more]
+
+    def test_numbers_are_over_the_cases_around_their_truths_and_the_picture_is_the_first_one(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main([*self.arguments(tmp_path / "out"), "--json"]) == 0
+        numbers = json.loads(capsys.readouterr().out)
+        assert numbers["simulated"] == {"cases": 2, "suite": "capture", "level": "mild", "views": "ap", "seed": 3}
+        assert list(numbers["costs"]) == ["gradient-ncc", "se3"]
+        distance = numbers["costs"]["se3"]
+        assert (distance["cases"], distance["one_minimum"], distance["minimum_off_mm"]) == (2, 1.0, 0.0)
+        assert (distance["basin_rx"], distance["basin_tx"]) == (1.0, 40.0)
+        made = simulated_cases(read_ct(sample_path("pelvis_lumbar_3mm.nii.gz")), SUITES["capture"], 2, 3)
+        drawn = read_npz(tmp_path / "out" / "landscape.npz")
+        np.testing.assert_array_equal(drawn.pose, made.cases[0].truth.numpy())
+        assert {file.name for file in (tmp_path / "out").iterdir()} == FILES
+
+    def test_without_json_there_is_a_line_for_each_cost(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(self.arguments(tmp_path / "out")) == 0
+        first, second = capsys.readouterr().out.splitlines()
+        assert first.startswith("gradient-ncc: one minimum in ")
+        assert second == "se3: one minimum in 100 % (34 to 100), 0 mm off the truth; basin rx 1 rad (1 to 1); " + (
+            "basin tx 40 mm (40 to 40)"
+        )
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            (["--preset", "AP"], "leave --preset out"),
+            (["--xray", "XRAY", "--sdd", "1000"], "leave --xray and --sdd out"),
+            (["--seed=-1"], "seed is -1"),
+            (["--cases", "0"], "cases is 0"),
+        ],
+    )
+    def test_what_cannot_be_is_said(
+        self, options: list[str], words: str, case: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        given = [case.xray if option == "XRAY" else option for option in options]
+        assert main([*self.arguments(tmp_path / "out"), *given]) == 2
+        assert words in capsys.readouterr().err
+
+    def test_options_of_theirs_without_their_number_are_refused(
+        self, case: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main([*arguments(case, tmp_path / "out"), "--level", "harsh"]) == 2
+        assert "--level: of simulated X-rays, whose number --cases tells" in capsys.readouterr().err
+        assert main(["landscape", case.ct, "-o", str(tmp_path / "out"), "--quiet"]) == 2
+        assert "There is no X-ray" in capsys.readouterr().err

@@ -147,7 +147,7 @@ class TestBones:
             asked.update(options, systems=systems)
             raise Asked
 
-        monkeypatch.setattr(command, "compare_systems", remember)
+        monkeypatch.setattr(command, "CaptureStudy", remember)
         model = ["--model", MODEL] if with_model else []
         with pytest.raises(Asked):
             command.evaluate(

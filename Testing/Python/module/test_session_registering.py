@@ -96,9 +96,12 @@ class TestRegistering:
             session.scene, dict(zip(points, pixels, strict=True)), parameters.xray1Volume, "X-ray landmarks"
         )
         parameters.method = choice("landmarks")
+        read, once = [], session.preparation.landmarks
+        session.preparation.landmarks = lambda snapshot: read.append(snapshot) or once(snapshot)
         session.register(parameters, "Registration")
         scheduler.run_out(5000)
         assert diary.of(Failed) == []
+        assert len(read) == 1
         content = record(parameters.currentResult)
         assert "5 landmarks" in content["settings"]["start"]
         assert len(content["landmarks"]) == 5
