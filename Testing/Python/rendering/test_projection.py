@@ -147,7 +147,7 @@ def test_the_reference_adds_up_its_blocks(monkeypatch):
     poses, drawing = facing(volume, view), projector(volume, view, "torch")
     images, jacobians = seeded(2, 1, 5, 6), seeded(2, 1, 6, 5, 6, seed=1)
     whole = backproject(volume.density, poses, drawing, images, jacobians)
-    monkeypatch.setattr(torch_kernel, "_blocks", lambda rays, samples: [(0, 2), (2, 4), (4, 5)])
+    monkeypatch.setattr(torch_kernel, "_blocks", lambda rays, at_once: [(0, 2), (2, 7), (7, 10)])
     torch.testing.assert_close(backproject(volume.density, poses, drawing, images, jacobians), whole)
 
 
