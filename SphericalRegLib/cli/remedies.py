@@ -22,6 +22,7 @@ _OPTIONS = (
     (r"\bGive the frame's angles \(primary_deg, secondary_deg\), or a\b", "Give a"),
     (r"\bseries=", "--series "),
     (r"\bmask='(none|auto)'", r"--mask \1"),
+    (r"\bkernel='([^']+)'", r"--kernel \1"),
     (r"\bmask=FILE", "--mask FILE"),
     (r"\b(downsample|max_voxels|channel|frame|threads)=(-?\d+)", r"--\1 \2"),
 )

@@ -14,6 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.rendering.kernel import Kernel
+from SphericalRegLib.rendering.prepared import prepared
 from SphericalRegLib.rendering.rays import Rays, has_float64
 
 # A ray that runs exactly along a face has direction 0 across it; a tiny one instead keeps every quotient finite.
@@ -24,43 +27,43 @@ _SAMPLES_A_THREAD = 2**16
 _SAMPLES_AT_ONCE = 2**21
 
 
-def render(density: Tensor, rays: Rays, samples: int, jacobian: bool) -> tuple[Tensor, Tensor | None]:
-    """Images (B, C, H, W) and, if asked for, pose Jacobians (B, C, 6, H, W).
+class TorchKernel(Kernel):
+    """Every image row of all poses alike, in blocks that memory holds."""
 
-    Args:
-        density: (C, K, J, I) in 1/mm; its dtype and device are used throughout.
-        rays: B cameras.
-        samples: midpoint samples along the clipped part of each ray.
-        jacobian: whether to return ∂image/∂twist (rotation in radians, translation in mm, about the isocenter).
-    """
-    padded = _padded(density)
-    all_rows = _blocks(rays, _at_once(density.device) // (samples * density.shape[0]))
-    blocks = [_render_rows(padded, rays, *rows, samples, jacobian) for rows in all_rows]
-    image = torch.cat([block[0] for block in blocks], dim=-2)
-    columns = [block[1] for block in blocks if block[1] is not None]
-    return _by_pose(image, rays), _by_pose(torch.cat(columns, dim=-2), rays) if jacobian else None
+    name = "torch"
+    title = "any device"
 
+    def supports(self, volume: Volume) -> str | None:
+        """See :class:`Kernel`: whatever torch computes with."""
+        dtype = volume.density.dtype
+        return None if dtype.is_floating_point else f"renders floating-point numbers, not {dtype}"
 
-def backproject(like: Tensor, rays: Rays, samples: int, images: Tensor, jacobians: Tensor | None) -> Tensor:
-    """(C, K, J, I): the transpose of :func:`render`, which is linear in the density.
+    def rays_on(self, device: torch.device) -> torch.device:
+        """See :class:`Kernel`: what belongs to a ray is computed in float64, on the CPU where the device has none."""
+        return device if has_float64(device) else torch.device("cpu")
 
-    Args:
-        like: (C, K, J, I) of the density's shape, dtype and device; its values do not matter.
-        rays, samples: as they were rendered.
-        images: cotangents (B, C, H, W) of the images.
-        jacobians: cotangents (B, C, 6, H, W) of the Jacobians, or None where only images were rendered.
-    """
-    gradient = torch.zeros_like(like)
-    cotangents = [_by_row(images)] if jacobians is None else [_by_row(images), _by_row(jacobians)]
-    for begin, end in _blocks(rays, _SAMPLES_AT_ONCE // (samples * like.shape[0])):
-        # one block at a time, so that the graph of only one is ever held
-        with torch.enable_grad():
-            leaf = torch.zeros_like(like).requires_grad_()
-            drawn = _render_rows(_padded(leaf), rays, begin, end, samples, jacobians is not None)
-            weights = [one[..., begin:end, :] for one in cotangents]
-            (part,) = torch.autograd.grad([d for d in drawn if d is not None], leaf, weights)
-        gradient += part
-    return gradient
+    def render(self, density: Tensor, rays: Rays, samples: int, jacobian: bool) -> tuple[Tensor, Tensor | None]:
+        """See :class:`Kernel`; also differentiable in a density that requires a gradient."""
+        padded = prepared(density, _padded)
+        all_rows = _blocks(rays, _at_once(density.device) // (samples * density.shape[0]))
+        blocks = [_render_rows(padded, rays, *rows, samples, jacobian) for rows in all_rows]
+        image = torch.cat([block[0] for block in blocks], dim=-2)
+        columns = [block[1] for block in blocks if block[1] is not None]
+        return _by_pose(image, rays), _by_pose(torch.cat(columns, dim=-2), rays) if jacobian else None
+
+    def backproject(self, like: Tensor, rays: Rays, samples: int, images: Tensor, jacobians: Tensor | None) -> Tensor:
+        """See :class:`Kernel`."""
+        gradient = torch.zeros_like(like)
+        cotangents = [_by_row(images)] if jacobians is None else [_by_row(images), _by_row(jacobians)]
+        for begin, end in _blocks(rays, _SAMPLES_AT_ONCE // (samples * like.shape[0])):
+            # one block at a time, so that the graph of only one is ever held
+            with torch.enable_grad():
+                leaf = torch.zeros_like(like).requires_grad_()
+                drawn = _render_rows(_padded(leaf), rays, begin, end, samples, jacobians is not None)
+                weights = [one[..., begin:end, :] for one in cotangents]
+                (part,) = torch.autograd.grad([d for d in drawn if d is not None], leaf, weights)
+            gradient += part
+        return gradient
 
 
 def _by_row(values: Tensor) -> Tensor:
@@ -94,7 +97,6 @@ def _render_rows(
     """Image (C, R, W) and, if asked for, Jacobian (C, 6, R, W) of rows [begin, end) of all images."""
     like: dict[str, Any] = {"dtype": padded.dtype, "device": padded.device}
     # What belongs to a ray has the rays' precision, what belongs to a sample the volume's.
-    rays = rays.to(padded.device) if has_float64(padded.device) else rays
     exact: dict[str, Any] = {"dtype": rays.source.dtype, "device": rays.source.device}
     row = torch.arange(begin, end, device=rays.source.device)
     pose = row // rays.height
