@@ -117,7 +117,7 @@ def register(
             twice as much.
         tolerance_deg: what you need of rotation.
         truth: file with the true pose, to report errors.
-        kernel: of the renderer: auto, numba, torch.
+        kernel: of the renderer: auto, or a name that `sphericalreg info` lists.
         seed: of the search.
         device: what computes.
         threads: of the processor to compute with; by default one for each processor.
