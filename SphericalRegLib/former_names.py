@@ -112,6 +112,9 @@ NAMES: dict[str, dict[str, tuple[str, str]]] = {
         "TONE_UNTOLD": ("io.xray", "TONE_UNTOLD"),
         "read_xray": ("io.xray", "read_xray"),
     },
+    "rendering.projection": {
+        "KERNELS": ("rendering.table", "KERNELS"),
+    },
     "io.dicom.geometry": {
         "DicomGeometry": ("geometry.nominal", "NominalGeometry"),
     },

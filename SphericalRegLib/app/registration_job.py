@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from SphericalRegLib.evaluation.cases import bone_points
 from SphericalRegLib.evaluation.pose_errors import pose_errors
 from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.registration import Case, Conditions, Registration, System
-from SphericalRegLib.rendering import linearize
+from SphericalRegLib.rendering import warm_up
 from SphericalRegLib.reporting.description import describe_ct, describe_run
 from SphericalRegLib.reporting.outcome import Outcome
 from SphericalRegLib.reporting.report import drr_images, only_bone
@@ -69,15 +68,13 @@ class RegistrationJob:
 
     Raises:
         InputError, CheckpointError: for a case that the system cannot register.
+        DeviceError: for a kernel that is not there or does not support the volume.
     """
 
     def __init__(self, inputs: Inputs) -> None:
         self._inputs = inputs
-        case, kernel = inputs.case, inputs.conditions.kernel
-        self._registration = Registration(case, inputs.system, inputs.conditions)
-        # The first run on a machine compiles the kernels, which is no part of a registration's time.
-        anywhere = torch.eye(4, dtype=torch.float64)[None]
-        linearize(case.volume, case.xrays[0].view.resized(8, 8), anywhere, samples=8, kernel=kernel)
+        self._registration = Registration(inputs.case, inputs.system, inputs.conditions)
+        warm_up(inputs.case.volume, inputs.conditions.kernel)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._registration)

@@ -82,7 +82,7 @@ def evaluate(
         similarity: by which the last stage aligns, instead of the measured best; the verdict goes on judging as it was
             measured.
         optimizer: with which the last stage aligns, instead of Levenberg-Marquardt.
-        kernel: of the renderer: auto, numba, torch.
+        kernel: of the renderer: auto, or a name that `sphericalreg info` lists.
         workers: processes; times are only true with 1.
         device: what computes.
         csv: file for one line a case and system.

@@ -64,7 +64,7 @@ def info(
 
 def machine() -> dict[str, Any]:
     """Devices, kernels and versions."""
-    kernels = {name: "CPU, parallel" if name == "numba" else "any device" for name in KERNELS}
+    kernels = {name: kernel.title for name, kernel in KERNELS.items()}
     return {"devices": available_devices(), "kernels": kernels, "versions": versions()}
 
 

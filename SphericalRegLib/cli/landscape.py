@@ -119,7 +119,7 @@ def landscape(
             Slicer's .mrk.json of the CT and then of each X-ray.
         model: a trained model, for the learned similarity; it sees best at the size it was trained for.
         footprint_mm: compare only what lies this close to the DRR, mm at the patient; 3 where bones are chosen.
-        kernel: of the renderer: auto, numba, torch.
+        kernel: of the renderer: auto, or a name that `sphericalreg info` lists.
         device: what computes.
         json: print the numbers as one line of JSON, last.
         threads: of the processor to compute with; by default one for each processor.

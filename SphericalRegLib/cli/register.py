@@ -126,7 +126,7 @@ def register(
         uncertainty: where intervals come from: "calibrated" on other patients' X-rays; "simulated", from X-rays made of
             this CT at the pose found and registered again, half a minute more.
         truth: file with the true pose, to report errors.
-        kernel: of the renderer: auto, numba, torch.
+        kernel: of the renderer: auto, or a name that `sphericalreg info` lists.
         seed: of the search.
         device: what computes.
         threads: of the processor to compute with; by default one for each processor.

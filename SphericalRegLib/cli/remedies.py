@@ -22,6 +22,7 @@ _OPTIONS = (
     (r"\bGive the frame's angles \(primary_deg, secondary_deg\), or a\b", "Give a"),
     (r"\bseries=", "--series "),
     (r"\bmask='(none|auto)'", r"--mask \1"),
+    (r"\bkernel='([^']+)'", r"--kernel \1"),
     (r"\bmask=FILE", "--mask FILE"),
     (r"\bgeometry_tolerance=(?=;)", "--geometry_tolerance.sdd_mm, .spacing_mm, .center_mm"),
     (r"\bgeometry_tolerance\.(?=\w)", "--geometry_tolerance."),

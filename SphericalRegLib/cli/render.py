@@ -57,7 +57,7 @@ def render(
         bones: render only these, by name or number.
         downsample: average the CT over that many voxels along each axis.
         samples: along each ray.
-        kernel: of the renderer: auto, numba, torch.
+        kernel: of the renderer: auto, or a name that `sphericalreg info` lists.
     """
     console = begin(options)
     target = device_of(options)

@@ -17,8 +17,9 @@ class Volume:
     """Linear attenuation on a voxel grid with any direction cosines and anisotropic spacing.
 
     Attributes:
-        density: (C, K, J, I) in 1/mm, float32 or float64; C channels (one, or one for each group of labels); the order
-            of Slicer's ``arrayFromVolume``, so voxel (i, j, k) is ``density[:, k, j, i]``.
+        density: (C, K, J, I) in 1/mm, float32 or float64; the order of Slicer's ``arrayFromVolume``, so voxel (i, j, k)
+            is ``density[:, k, j, i]``. C channels, drawn as an image each: one, or one for each label
+            (``to_volume(ct, channels="labels")``). Registration adds them up.
         world_from_voxel: (4, 4) float64, affine: world RAS mm of voxel *centers* (i, j, k).
         isocenter: (3,) float64, world RAS mm: the point about which poses are expressed; the grid's middle by default.
 

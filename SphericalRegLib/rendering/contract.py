@@ -12,27 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from SphericalRegLib.errors import DeviceError, InputError
+from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.rendering.function import RenderFunction
-from SphericalRegLib.rendering.projection import KERNELS, Projector, project
+from SphericalRegLib.rendering.projection import Projector, project
 from SphericalRegLib.rendering.rays import cast_rays
-
-
-def choose_kernel(name: str, device: torch.device) -> str:
-    """The kernel's name for a device: ``auto`` is numba on a CPU and torch elsewhere.
-
-    Raises:
-        DeviceError: if the kernel does not exist or does not run on the device.
-    """
-    if name == "auto":
-        return "numba" if device.type == "cpu" else "torch"
-    if name not in KERNELS:
-        raise DeviceError(f"There is no rendering kernel {name!r}: choose one of auto, {', '.join(KERNELS)}.")
-    if name == "numba" and device.type != "cpu":
-        raise DeviceError(f"The numba kernel runs on the CPU, but the volume is on {device}: use kernel='torch'.")
-    return name
+from SphericalRegLib.rendering.table import choose_kernel
 
 
 def render(
@@ -47,11 +33,11 @@ def render(
         view: one view for all poses, or B views of one image size.
         poses: (B, 4, 4).
         samples: midpoint samples on the clipped part of each ray.
-        kernel: ``auto``, ``numba`` or ``torch``.
+        kernel: a name of ``KERNELS``, or ``auto``: the first of them that supports the volume.
 
     Raises:
         GeometryError: for poses or views that do not fit together.
-        DeviceError: for a kernel that is not there.
+        DeviceError: for a kernel that is not there or does not support the volume.
     """
     projector = _projector(volume, view, samples, kernel)
     density = volume.density
@@ -84,11 +70,23 @@ def linearize(
     return image, jacobian
 
 
+def warm_up(volume: Volume, kernel: str = "auto") -> None:
+    """Compile and load what the first image of such a volume would wait for; it is no part of a registration's time.
+
+    The first time on a machine this takes some seconds, for compiled kernels are kept.
+
+    Raises:
+        DeviceError: as :func:`render`.
+    """
+    choose_kernel(kernel, volume).warm_up(volume.density.device, volume.density.dtype)
+
+
 def _projector(volume: Volume, view: View | Sequence[View], samples: int, kernel: str) -> Projector:
     if samples < 1:
         raise InputError(f"A ray needs at least one sample, not {samples}.")
-    name = choose_kernel(kernel, volume.density.device)
-    return Projector(name, lambda poses: cast_rays(volume, view, poses), samples)
+    chosen = choose_kernel(kernel, volume)
+    device = chosen.rays_on(volume.density.device)
+    return Projector(chosen, lambda poses: cast_rays(volume, view, poses, device), samples)
 
 
 def _transformed(*tensors: Tensor) -> bool:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from SphericalRegLib.compilation import compiled, inlined
 from SphericalRegLib.rendering.llvm import multiply_add, truncate
-from SphericalRegLib.rendering.numba_kernel import check_density, clip, in_memory_order, memory_order
+from SphericalRegLib.rendering.numba_sweep import clip, in_memory_order, memory_order
 from SphericalRegLib.rendering.rays import Rays
 from SphericalRegLib.threads import get_threads, share_out
 
@@ -22,14 +22,10 @@ _SCRATCH_BYTES = 2**30
 
 
 def backproject(like: Tensor, rays: Rays, samples: int, images: Tensor, jacobians: Tensor | None) -> Tensor:
-    """(C, K, J, I): the transpose of ``numba_kernel.render``; see ``torch_kernel.backproject``.
+    """(C, K, J, I): the transpose of ``numba_sweep.render``; see ``Kernel.backproject``.
 
     The sum over rays is taken in an order that depends on nothing but the number of threads.
-
-    Raises:
-        DeviceError: as ``numba_kernel.render``.
     """
-    check_density(like)
     order = memory_order(rays)
     dtype = np.float64 if like.dtype == torch.float64 else np.float32
     sizes = tuple(like.shape[3 - axis] + 2 for axis in order)
@@ -64,7 +60,7 @@ def _array(cotangents: Tensor, dtype: type) -> np.ndarray:
 def _scatter(  # type: ignore[no-untyped-def]
     flat, n0, n1, n2, x0, y0, z0, hx, hy, hz, samples, value, a0, a1, a2, b0, b1, b2
 ):
-    """The transpose of ``numba_kernel._accumulate``: the same samples, the same cells."""
+    """The transpose of ``numba_sweep._accumulate``: the same samples, the same cells."""
     real = flat.dtype.type
     one, zero = np.int32(1), np.int32(0)
     stride0, stride1 = np.int32(n1 * n2), np.int32(n2)
@@ -146,7 +142,7 @@ def _spread(  # type: ignore[no-untyped-def]
                     total = span * images[b, c, v, u]
                     a0, a1, a2, k0, k1, k2 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
                     if jacobian:
-                        # every line is the transpose of one of numba_kernel._sweep, from its last to its first
+                        # every line is the transpose of one of numba_sweep._sweep, from its last to its first
                         o0, o1, o2 = columns[b, c, 0, v, u], columns[b, c, 1, v, u], columns[b, c, 2, v, u]
                         f0 = -(o1 * l2 - o2 * l1) - columns[b, c, 3, v, u]
                         f1 = -(o2 * l0 - o0 * l2) - columns[b, c, 4, v, u]

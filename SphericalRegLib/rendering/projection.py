@@ -9,22 +9,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.rendering import numba_adjoint, numba_kernel, torch_kernel
+from SphericalRegLib.former_names import served
+from SphericalRegLib.rendering.kernel import Kernel
 from SphericalRegLib.rendering.rays import Rays
-
-Kernel = Callable[[Tensor, Rays, int, bool], tuple[Tensor, "Tensor | None"]]
-Backproject = Callable[[Tensor, Rays, int, Tensor, "Tensor | None"], Tensor]
-
-#: Kernels by name. A kernel maps (density, rays, samples, jacobian?) to (images, Jacobians or None).
-KERNELS: dict[str, Kernel] = {"torch": torch_kernel.render, "numba": numba_kernel.render}
-#: Their transposes: (a tensor like the density, rays, samples, cotangents of images, of Jacobians or None) to density.
-ADJOINTS: dict[str, Backproject] = {"torch": torch_kernel.backproject, "numba": numba_adjoint.backproject}
 
 
 @dataclass(frozen=True)
@@ -32,29 +25,27 @@ class Projector:
     """One kernel, and all that it needs to know besides density and poses.
 
     Attributes:
-        kernel: by name.
-        cast: rays of poses (B, 4, 4).
+        kernel: one that supports the volume.
+        cast: rays of poses (B, 4, 4), where the kernel wants them.
         samples: along each ray.
     """
 
-    kernel: str
+    kernel: Kernel
     cast: Callable[[Tensor], Rays]
     samples: int
 
     def render(self, density: Tensor, poses: Tensor, jacobian: bool) -> tuple[Tensor, ...]:
         """(images,) or (images, Jacobians), without gradients."""
-        # a density that is being learned is another one each time: a kernel need not keep what it makes of it
-        values = density.detach() if density.requires_grad else density
         rays = self.cast(poses)
         with torch.no_grad(), _enough_memory(density, rays, jacobian):
-            drawn = KERNELS[self.kernel](values, rays, self.samples, jacobian)
+            drawn = self.kernel.render(density, rays, self.samples, jacobian)
         return tuple(part for part in drawn if part is not None)
 
     def backproject(self, like: Tensor, poses: Tensor, images: Tensor, jacobians: Tensor | None) -> Tensor:
         """(C, K, J, I): the transpose of :meth:`render`, without gradients."""
         rays = self.cast(poses)
         with torch.no_grad(), _enough_memory(like, rays, jacobians is not None):
-            return ADJOINTS[self.kernel](like, rays, self.samples, images, jacobians)
+            return self.kernel.backproject(like, rays, self.samples, images, jacobians)
 
 
 @contextlib.contextmanager
@@ -67,7 +58,7 @@ def _enough_memory(density: Tensor, rays: Rays, jacobian: bool) -> Iterator[None
     try:
         yield
     except MemoryError:
-        images, numbers = rays.source.shape[0] * density.shape[0], 7 if jacobian else 1
+        images, numbers = rays.batch * density.shape[0], 7 if jacobian else 1
         size = images * numbers * rays.height * rays.width * density.element_size() / 2**30
         raise InputError(
             f"There is too little memory to render {images} images of {rays.height}×{rays.width} pixels "
@@ -168,3 +159,7 @@ class _Backproject(torch.autograd.Function):
 def _unbatched(inputs: tuple[Any, ...], in_dims: tuple[int | None, ...], index: int) -> list[Any]:
     """The inputs of one item of a vmapped batch."""
     return [x if dim is None else x.select(dim, index) for x, dim in zip(inputs, in_dims, strict=True)]
+
+
+if not TYPE_CHECKING:  # which would take any name for one of this module's
+    __getattr__ = served(__name__)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from SphericalRegLib.geometry.volume import Volume
 
 @dataclass(frozen=True)
 class Rays:
-    """B cameras of H × W pixels, all float64 on the CPU.
+    """B cameras of H × W pixels, all on one device, float64 where that has it.
 
     The ray of pixel (u, v) runs from ``source`` (at parameter 0) to ``source + direction @ [u, v, 1]`` on the detector
     (at parameter 1), in voxel coordinates (i, j, k).
@@ -38,14 +39,32 @@ class Rays:
     height: int
     width: int
 
+    @property
+    def batch(self) -> int:
+        """B, the number of cameras."""
+        return self.source.shape[0]
 
-def cast_rays(volume: Volume, view: View | Sequence[View], poses: Tensor) -> Rays:
+    def to(self, device: torch.device | str) -> Rays:
+        """The same rays elsewhere, float32 where there is no float64."""
+        dtype = torch.float64 if has_float64(device) else torch.float32
+        tensors = {f.name: getattr(self, f.name) for f in fields(self) if isinstance(getattr(self, f.name), Tensor)}
+        return replace(self, **{name: tensor.to(device, dtype) for name, tensor in tensors.items()})
+
+
+def has_float64(device: torch.device | str) -> bool:
+    """Whether a device computes in float64: Apple's GPUs do not."""
+    return torch.device(device).type != "mps"
+
+
+def cast_rays(volume: Volume, view: View | Sequence[View], poses: Tensor, device: torch.device | str = "cpu") -> Rays:
     """The rays of poses ``rig_from_world`` (B, 4, 4) through one view, or through B views of one image size.
+
+    Computed in float64 on the device that they are wanted on, or on the CPU where that has none.
 
     Raises:
         GeometryError: if poses are not (B, 4, 4) finite, or views differ in size or number.
     """
-    poses = poses.detach().to("cpu", torch.float64)
+    poses = poses.detach()
     if poses.ndim != 3 or poses.shape[1:] != (4, 4):
         raise GeometryError(f"Poses must be (B, 4, 4), not {tuple(poses.shape)}.")
     if not torch.isfinite(poses).all():
@@ -57,13 +76,16 @@ def cast_rays(volume: Volume, view: View | Sequence[View], poses: Tensor) -> Ray
             f"{poses.shape[0]} poses need one view or as many views of one size; got {len(views)} of sizes {sizes}."
         )
     height, width = sizes.pop()
-    camera_from_rig = torch.stack([v.camera_from_rig for v in views])
-    rig_from_camera = se3.inverse(camera_from_rig).expand(poses.shape[0], 4, 4)
-    detector = torch.stack([v.detector_from_pixel() for v in views]).expand(poses.shape[0], 3, 3)
-    voxel_from_world = torch.linalg.inv(volume.world_from_voxel)
+    exact: dict[str, Any] = {"dtype": torch.float64, "device": device if has_float64(device) else "cpu"}
+    poses = poses.to(**exact)
+    # views and volumes are described on the CPU: what does not depend on poses is computed there, and is small
+    rig_from_camera = se3.inverse(torch.stack([v.camera_from_rig for v in views])).to(**exact)
+    detector = torch.stack([v.detector_from_pixel() for v in views]).to(**exact)
+    voxel_from_world = torch.linalg.inv(volume.world_from_voxel).to(**exact)
+    rig_from_camera, detector = rig_from_camera.expand(len(poses), 4, 4), detector.expand(len(poses), 3, 3)
     voxel_from_rig = voxel_from_world @ se3.inverse(poses)
     source_in_rig = rig_from_camera[:, :3, 3]
-    isocenter_in_rig = se3.transform_points(poses, volume.center[None])[:, 0]
+    isocenter_in_rig = se3.transform_points(poses, volume.center.to(**exact)[None])[:, 0]
     linear = voxel_from_rig[:, :3, :3]
     rig_direction = rig_from_camera[:, :3, :3] @ detector
     return Rays(
@@ -74,4 +96,4 @@ def cast_rays(volume: Volume, view: View | Sequence[View], poses: Tensor) -> Ray
         voxel_from_rig=linear,
         height=height,
         width=width,
-    )
+    ).to(device)

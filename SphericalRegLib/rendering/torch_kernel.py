@@ -14,83 +14,98 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from SphericalRegLib.rendering.rays import Rays
+from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.rendering.kernel import Kernel
+from SphericalRegLib.rendering.prepared import prepared
+from SphericalRegLib.rendering.rays import Rays, has_float64
 
 # A ray that runs exactly along a face has direction 0 across it; a tiny one instead keeps every quotient finite.
 _TINY = 1e-9
+# Of a block, in which about 60 numbers per sample live at once. Small ones stay in a core's cache, large ones keep a
+# GPU busy; the transpose passes over whole volumes with each block, so it takes large ones as well.
+_SAMPLES_A_THREAD = 2**16
+_SAMPLES_AT_ONCE = 2**21
 
 
-def render(density: Tensor, rays: Rays, samples: int, jacobian: bool) -> tuple[Tensor, Tensor | None]:
-    """Images (B, C, H, W) and, if asked for, pose Jacobians (B, C, 6, H, W).
+class TorchKernel(Kernel):
+    """Every image row of all poses alike, in blocks that memory holds."""
 
-    Args:
-        density: (C, K, J, I) in 1/mm; its dtype and device are used throughout.
-        rays: B cameras.
-        samples: midpoint samples along the clipped part of each ray.
-        jacobian: whether to return ∂image/∂twist (rotation in radians, translation in mm, about the isocenter).
-    """
-    padded = _padded(density)
-    images: list[Tensor] = []
-    jacobians: list[Tensor] = []
-    for b in range(rays.source.shape[0]):
-        blocks = [
-            _render_rows(padded, rays, b, top, bottom, samples, jacobian) for top, bottom in _blocks(rays, samples)
-        ]
-        images.append(torch.cat([block[0] for block in blocks], dim=-2))
-        if jacobian:
-            jacobians.append(torch.cat([block[1] for block in blocks if block[1] is not None], dim=-2))
-    return torch.stack(images), torch.stack(jacobians) if jacobian else None
+    name = "torch"
+    title = "any device"
 
+    def supports(self, volume: Volume) -> str | None:
+        """See :class:`Kernel`: whatever torch computes with."""
+        dtype = volume.density.dtype
+        return None if dtype.is_floating_point else f"renders floating-point numbers, not {dtype}"
 
-def backproject(like: Tensor, rays: Rays, samples: int, images: Tensor, jacobians: Tensor | None) -> Tensor:
-    """(C, K, J, I): the transpose of :func:`render`, which is linear in the density.
+    def rays_on(self, device: torch.device) -> torch.device:
+        """See :class:`Kernel`: what belongs to a ray is computed in float64, on the CPU where the device has none."""
+        return device if has_float64(device) else torch.device("cpu")
 
-    Args:
-        like: (C, K, J, I) of the density's shape, dtype and device; its values do not matter.
-        rays, samples: as they were rendered.
-        images: cotangents (B, C, H, W) of the images.
-        jacobians: cotangents (B, C, 6, H, W) of the Jacobians, or None where only images were rendered.
-    """
-    gradient = torch.zeros_like(like)
-    for b in range(rays.source.shape[0]):
-        for top, bottom in _blocks(rays, samples):
+    def render(self, density: Tensor, rays: Rays, samples: int, jacobian: bool) -> tuple[Tensor, Tensor | None]:
+        """See :class:`Kernel`; also differentiable in a density that requires a gradient."""
+        padded = prepared(density, _padded)
+        all_rows = _blocks(rays, _at_once(density.device) // (samples * density.shape[0]))
+        blocks = [_render_rows(padded, rays, *rows, samples, jacobian) for rows in all_rows]
+        image = torch.cat([block[0] for block in blocks], dim=-2)
+        columns = [block[1] for block in blocks if block[1] is not None]
+        return _by_pose(image, rays), _by_pose(torch.cat(columns, dim=-2), rays) if jacobian else None
+
+    def backproject(self, like: Tensor, rays: Rays, samples: int, images: Tensor, jacobians: Tensor | None) -> Tensor:
+        """See :class:`Kernel`."""
+        gradient = torch.zeros_like(like)
+        cotangents = [_by_row(images)] if jacobians is None else [_by_row(images), _by_row(jacobians)]
+        for begin, end in _blocks(rays, _SAMPLES_AT_ONCE // (samples * like.shape[0])):
             # one block at a time, so that the graph of only one is ever held
             with torch.enable_grad():
                 leaf = torch.zeros_like(like).requires_grad_()
-                drawn = _render_rows(_padded(leaf), rays, b, top, bottom, samples, jacobians is not None)
-                weights = [images[b, :, top:bottom]]
-                if jacobians is not None:
-                    weights.append(jacobians[b, :, :, top:bottom])
+                drawn = _render_rows(_padded(leaf), rays, begin, end, samples, jacobians is not None)
+                weights = [one[..., begin:end, :] for one in cotangents]
                 (part,) = torch.autograd.grad([d for d in drawn if d is not None], leaf, weights)
             gradient += part
-    return gradient
+        return gradient
+
+
+def _by_row(values: Tensor) -> Tensor:
+    """(..., B · H, W) of (B, ..., H, W): the images of all poses on top of one another."""
+    return values.movedim(0, -3).flatten(-3, -2)
+
+
+def _by_pose(values: Tensor, rays: Rays) -> Tensor:
+    """(B, ..., H, W) of (..., B · H, W)."""
+    return values.unflatten(-2, (rays.batch, rays.height)).movedim(-3, 0).contiguous()
 
 
 def _padded(density: Tensor) -> Tensor:
     return F.pad(density[None], (1,) * 6, mode="replicate")[0]
 
 
-def _blocks(rays: Rays, samples: int) -> list[tuple[int, int]]:
-    """Rows [top, bottom) of each block, to bound its memory: per sample about 60 numbers live at once."""
-    rows = max(1, int(2**21 // max(1, samples * rays.width)))
-    return [(top, min(top + rows, rays.height)) for top in range(0, rays.height, rows)]
+def _at_once(device: torch.device) -> int:
+    """Samples, of all channels, of a block of images."""
+    return _SAMPLES_A_THREAD * torch.get_num_threads() if device.type == "cpu" else _SAMPLES_AT_ONCE
+
+
+def _blocks(rays: Rays, at_once: int) -> list[tuple[int, int]]:
+    """Rows [begin, end) of all images on top of one another, so many that they hold at most ``at_once`` rays."""
+    height, all_rows = max(1, at_once // rays.width), rays.batch * rays.height
+    return [(begin, min(begin + height, all_rows)) for begin in range(0, all_rows, height)]
 
 
 def _render_rows(
-    padded: Tensor, rays: Rays, b: int, top: int, bottom: int, samples: int, jacobian: bool
+    padded: Tensor, rays: Rays, begin: int, end: int, samples: int, jacobian: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """Image (C, rows, W) and, if asked for, Jacobian (C, 6, rows, W) of rows [top, bottom) of camera b."""
+    """Image (C, R, W) and, if asked for, Jacobian (C, 6, R, W) of rows [begin, end) of all images."""
     like: dict[str, Any] = {"dtype": padded.dtype, "device": padded.device}
-    # What belongs to a ray is float64, what belongs to a sample has the volume's precision. Apple has no float64.
-    exact: dict[str, Any] = {
-        "dtype": torch.float64,
-        "device": "cpu" if padded.device.type == "mps" else padded.device,
-    }
-    v, u = torch.meshgrid(torch.arange(top, bottom, **exact), torch.arange(rays.width, **exact), indexing="ij")
+    # What belongs to a ray has the rays' precision, what belongs to a sample the volume's.
+    exact: dict[str, Any] = {"dtype": rays.source.dtype, "device": rays.source.device}
+    row = torch.arange(begin, end, device=rays.source.device)
+    pose = row // rays.height
+    v = (row % rays.height).to(**exact)[:, None].expand(-1, rays.width)
+    u = torch.arange(rays.width, **exact).expand_as(v)
     pixels = torch.stack([u, v, torch.ones_like(u)], dim=-1)
     size = torch.tensor(padded.shape[:0:-1], **exact)
-    source = rays.source[b].to(**exact) + 1  # the padding shifts every voxel by one
-    direction = pixels @ rays.direction[b].to(**exact).T
+    source = rays.source[pose][:, None] + 1  # the padding shifts every voxel by one
+    direction = pixels @ rays.direction[pose].mT
     safe = torch.where(direction.abs() < _TINY, torch.full_like(direction, _TINY), direction)
     first = (0.5 - source) / safe
     second = (size - 1.5 - source) / safe
@@ -108,7 +123,7 @@ def _render_rows(
     points = entry[..., None, :] + middle[:, None] * inside[..., None, :]
     values, gradients = _sample(padded, points, jacobian)
 
-    rig = pixels @ rays.rig_direction[b].to(**exact).T
+    rig = pixels @ rays.rig_direction[pose].mT
     scale = (rig.norm(dim=-1) / samples * hit).to(**like)
     total = values.sum(-1) * scale
     image = total * width.to(**like)
@@ -117,13 +132,13 @@ def _render_rows(
 
     u_k = lower.to(**like)[..., None] + width.to(**like)[..., None] * middle
     a = gradients.sum(-2) * scale[..., None]
-    b_ = (gradients * u_k[..., None]).sum(-2) * scale[..., None]
+    b = (gradients * u_k[..., None]).sum(-2) * scale[..., None]
     d = direction.to(**like)
     u0, u1, h = lower.to(**like), upper.to(**like), width.to(**like)
-    along_a, along_b = (a * d).sum(-1), (b_ * d).sum(-1)
+    along_a, along_b = (a * d).sum(-1), (b * d).sum(-1)
     late = along_b - u0 * along_a + total
     early = along_a * h - late
-    at_source, at_target = (a - b_) * h[..., None], b_ * h[..., None]
+    at_source, at_target = (a - b) * h[..., None], b * h[..., None]
     safe_d = safe.to(**like)
     for weight, bound, axis, active in (
         (early, u0, near_axis, near > 0),
@@ -135,9 +150,9 @@ def _render_rows(
         one_hot = F.one_hot(axis, 3).to(**like)
         at_source = at_source + (push * (1 - bound))[..., None] * one_hot
         at_target = at_target + (push * bound)[..., None] * one_hot
-    to_rig = rays.voxel_from_rig[b].to(**like)
+    to_rig = rays.voxel_from_rig[pose].to(**like)
     force = (at_source + at_target) @ to_rig
-    torque = torch.linalg.cross(rays.lever[b].to(**like).expand_as(force), force) + torch.linalg.cross(
+    torque = torch.linalg.cross(rays.lever[pose][:, None].to(**like).expand_as(force), force) + torch.linalg.cross(
         rig.to(**like).expand_as(force), at_target @ to_rig
     )
     return image, -torch.cat([torque, force], dim=-1).movedim(-1, 1)

@@ -21,7 +21,7 @@ from machine import describe
 from setting import CUBE_MM, make_setting
 
 from SphericalRegLib.geometry.volume import Volume
-from SphericalRegLib.rendering import linearize
+from SphericalRegLib.rendering import KERNELS, linearize
 
 _GIB = 2.0**30
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--voxels", type=int, default=512, help="along each axis (default: 512)")
     parser.add_argument("--pixels", type=int, default=512, help="along each axis (default: 512)")
     parser.add_argument("--samples", type=int, default=256, help="a ray (default: 256)")
-    parser.add_argument("--kernel", default="auto", help="auto, numba, torch (default: auto)")
+    parser.add_argument("--kernel", default="auto", help=f"auto, {', '.join(KERNELS)} (default: auto)")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     options = parser.parse_args(arguments)

@@ -28,17 +28,16 @@ def main() -> None:
 
 def _run(registrations: int) -> dict[str, object]:
     from SphericalRegLib.imaging.volume import to_volume
-    from SphericalRegLib.initialization import starts_of
     from SphericalRegLib.io.ct import read_ct
     from SphericalRegLib.io.xray import read_xray
     from SphericalRegLib.registration import SYSTEMS, Case, register
-    from SphericalRegLib.rendering import linearize
+    from SphericalRegLib.rendering import warm_up
     from SphericalRegLib.sample import sample_path
 
     volume = to_volume(read_ct(sample_path("pelvis_lumbar_3mm.nii.gz")))
     xray = read_xray(sample_path("pelvis_lumbar_3mm_ap.dcm"))
     case = Case(volume, [xray], preset="ap")
-    linearize(volume, xray.view.resized(8, 8), starts_of(SYSTEMS["intensity"].initializer, case).poses, samples=8)
+    warm_up(volume)
     seconds = []
     for _ in range(registrations):
         before = time.process_time()

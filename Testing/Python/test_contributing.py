@@ -43,8 +43,26 @@ for n in range(6):
     step[n] = 1e-6
     assert abs((cost(step) - cost(-step)) / 2e-6 - float(gradient[n])) < 1e-7 * (1 + abs(float(gradient[n])))
 
+# a kernel is one row
+from SphericalRegLib.geometry import se3
+from SphericalRegLib.geometry.view import View
+from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.rendering import KERNELS, linearize
+
+assert list(KERNELS) == ["numba", "torch-double", "torch"]
+volume = Volume(torch.rand(1, 6, 7, 8, generator=generator), torch.diag(torch.tensor([9.0, 8.0, 7.0, 1.0])).double())
+view = View.from_spacing(12, 14, 1000.0, (9.0, 9.0))
+pose = (se3.translation(torch.tensor([0.0, 0.0, 700.0]).double()) @ se3.translation(-volume.center))[None]
+image, columns = linearize(volume, view, pose, samples=20, kernel="torch-double")
+exact, exact_columns = linearize(volume.to(dtype=torch.float64), view, pose, samples=20, kernel="torch")
+assert exact.max() > 1
+assert torch.equal(image, exact.float())
+assert torch.equal(columns, exact_columns.float())
+assert main(["info"]) == 0
+print("---")
+
 ct, xray_file, pose = sys.argv[1:]
-common = ["--ct", ct, "--downsample", "3", "--kernel", "torch", "--quiet", "--json"]
+common = ["--ct", ct, "--downsample", "3", "--kernel", "torch-double", "--quiet", "--json"]
 assert main(["systems"]) == 0
 print("---")
 assert main(["evaluate", *common, "--system", "quick", "--similarity", "cosine", "--cases", "1"]) == 0
@@ -71,18 +89,22 @@ def after(path: Path, line: str, new: str) -> None:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package with what the sections on a similarity and a system add."""
+    """The package with what the sections on a similarity, a system and a kernel add."""
     folder = tmp_path_factory.mktemp("copy")
     shutil.copytree(ROOT / "SphericalRegLib", folder / "SphericalRegLib", ignore=shutil.ignore_patterns("__pycache__"))
-    text = section("A similarity")
-    content, lines = blocks(text)
-    (new,) = re.findall(r"New file `([^`]+)`", text)
-    assert not (folder / new).exists()
-    (folder / new).write_text(content, encoding="utf-8")
-    imported, entry = lines.splitlines(keepends=True)
-    table = folder / re.findall(r"`_ENTRIES` of `([^`]+)`", text)[0]
-    after(table, "from SphericalRegLib.similarity.contract import Similarity", imported)
-    after(table, "_ENTRIES = (", entry)
+    for title, import_before, line_before in (
+        ("A similarity", "from SphericalRegLib.similarity.contract import Similarity", "_ENTRIES = ("),
+        ("A kernel", "from SphericalRegLib.rendering.numba_kernel import NumbaKernel", "    NumbaKernel(),"),
+    ):
+        text = section(title)
+        content, lines = blocks(text)
+        (new,) = re.findall(r"New file `([^`]+)`", text)
+        assert not (folder / new).exists()
+        (folder / new).write_text(content, encoding="utf-8")
+        imported, entry = lines.splitlines(keepends=True)
+        table = folder / re.findall(r"`_ENTRIES` of `([^`]+)`", text)[0]
+        after(table, import_before, imported)
+        after(table, line_before, entry)
     text = section("A system")
     (row,) = blocks(text)
     after(folder / re.findall(r"`_rows\(\)` of `([^`]+)`", text)[0], "    return (", row)
@@ -102,7 +124,8 @@ def test_what_was_added_is_offered_everywhere(copy: Path) -> None:
         check=False,
     )
     assert found.returncode == 0, found.stderr
-    listed, evaluated, landscape = found.stdout.split("---\n")
+    machine, listed, evaluated, landscape = found.stdout.split("---\n")
+    assert "torch-double: any device with double precision" in machine
     assert re.search(r"^quick +a few candidates around what is known, without a second try$", listed, re.MULTILINE)
     assert json.loads(evaluated)["cases"] == 1
     costs = json.loads(landscape)["costs"]
@@ -115,7 +138,7 @@ def test_every_file_that_is_named_is_there() -> None:
     named = {name for name in re.findall(r"`((?:SphericalRegLib|Testing)/[\w/.]+)`", text) if "NAME" not in name}
     assert len(named) > 10
     missing = {name for name in named if not (ROOT / name).exists()}
-    assert missing == {"SphericalRegLib/similarity/cosine.py"}
+    assert missing == {"SphericalRegLib/similarity/cosine.py", "SphericalRegLib/rendering/torch_double.py"}
 
 
 def test_the_tables_are_where_it_says() -> None:
@@ -124,8 +147,7 @@ def test_the_tables_are_where_it_says() -> None:
         ("optimization/table.py", "_ENTRIES = ("),
         ("registration/initializers.py", "_ENTRIES = ("),
         ("registration/systems.py", "def _rows()"),
-        ("rendering/projection.py", "KERNELS: dict"),
-        ("rendering/projection.py", "ADJOINTS: dict"),
+        ("rendering/table.py", "_ENTRIES: tuple"),
         ("evaluation/suites.py", "SUITES: dict"),
     ):
         assert words in (ROOT / "SphericalRegLib" / path).read_text(encoding="utf-8")

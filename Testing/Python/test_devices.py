@@ -19,8 +19,8 @@ from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.networks.encoder import Encoder
-from SphericalRegLib.rendering import torch_kernel
 from SphericalRegLib.rendering.rays import cast_rays
+from SphericalRegLib.rendering.torch_kernel import TorchKernel
 from SphericalRegLib.similarity import NCC, GradientNCC, LocalNCC, ToneFreeGradient
 from SphericalRegLib.similarity.learned import LearnedSimilarity
 from SphericalRegLib.similarity.manifolds import MANIFOLDS
@@ -91,10 +91,10 @@ def test_the_reference_kernel_stays_where_the_volume_is(jacobian):
     affine = torch.eye(4, dtype=torch.float64)
     view = View.from_spacing(6, 8, 1000.0, (4.0, 4.0), sad=700.0)
     pose = se3.translation(torch.tensor([0.0, 0.0, 700.0], dtype=torch.float64))[None]
-    rays = cast_rays(Volume(torch.rand(2, 5, 6, 7), affine), view, pose)
-    density = torch.empty(2, 5, 6, 7, device="meta")
+    volume, kernel = Volume(torch.empty(2, 5, 6, 7, device="meta"), affine), TorchKernel()
     with OneDevice():
-        image, columns = torch_kernel.render(density, rays, 4, jacobian)
+        rays = cast_rays(volume, view, pose, kernel.rays_on(volume.density.device))
+        image, columns = kernel.render(volume.density, rays, 4, jacobian)
     assert image.device.type == "meta"
     assert image.shape == (1, 2, 6, 8)
     if jacobian:

@@ -24,6 +24,7 @@ from SphericalRegLib.cli.remedies import in_options
         ("raise max_voxels=400000000.", "raise --max_voxels 400000000."),
         ("pass channel=0 to channel=2 to", "pass --channel 0 to --channel 2 to"),
         ("choose one with frame=0 to frame=9.", "choose one with --frame 0 to --frame 9."),
+        ("on cuda: use kernel='torch'.", "on cuda: use --kernel torch."),
         ("its view, or sdd= (source-to-detector)", "its view, or --sdd (source-to-detector)"),
     ],
 )

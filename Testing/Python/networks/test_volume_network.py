@@ -23,6 +23,7 @@ from SphericalRegLib.rendering import linearize, render
 from SphericalRegLib.similarity.learned import LearnedSimilarity
 from SphericalRegLib.training.losses import step_loss
 from Testing.Python.networks.phantoms import added, blobs, grid, lively
+from Testing.Python.rendering.scenes import every_kernel
 
 every_network = pytest.mark.parametrize("name", ["equivariant", "plain"])
 #: The plane that a turn by 90° about each world axis turns: tensor dimensions of (C, K, J, I).
@@ -233,7 +234,7 @@ def compared(network, volume, kernel):
     return image.sum(1), columns.sum(1), loss
 
 
-@pytest.mark.parametrize("kernel", ["torch", "numba"])
+@every_kernel
 @every_network
 def test_a_loss_reaches_the_weights_through_image_and_jacobian(name, kernel):
     network = lively(name).requires_grad_(True)
@@ -264,7 +265,7 @@ def test_a_fresh_network_learns_from_its_zero_layer_on():
     network, volume = volume_network("equivariant").double(), grid(ISOTROPIC, (6, 7, 8))
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
     for first_step in (True, False):
-        image, columns, loss = compared(network, volume, "numba")
+        image, columns, loss = compared(network, volume, "auto")
         optimizer.zero_grad()
         loss(image, columns).backward()
         alive = [bool((p.grad != 0).any()) for p in network.parameters()]

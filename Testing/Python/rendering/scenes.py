@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.rendering import KERNELS
 
 
 def oblique_frame(spacing: tuple[float, float, float] = (2.0, 3.0, 5.0)) -> Tensor:
@@ -47,3 +49,11 @@ def facing(volume: Volume, view: View, depth: float = 700.0) -> Tensor:
     shifts = torch.tensor([[5.0, 0.0, depth], [10.0, -20.0, 0.93 * depth]]).double()
     camera_from_world = se3.from_parts(turns, shifts) @ se3.translation(-volume.center)
     return se3.inverse(view.camera_from_rig) @ camera_from_world
+
+
+#: The kernel that others are held to.
+REFERENCE = "torch"
+#: Those that render volumes on the CPU, which every machine has.
+ON_CPU = [name for name, kernel in KERNELS.items() if kernel.supports(noisy_volume()) is None]
+every_kernel = pytest.mark.parametrize("kernel", ON_CPU)
+every_other_kernel = pytest.mark.parametrize("kernel", [name for name in ON_CPU if name != REFERENCE])

@@ -7,9 +7,8 @@ from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.rendering import linearize, render
-from Testing.Python.rendering.scenes import facing, mirrored_view, noisy_volume, smooth_volume
+from Testing.Python.rendering.scenes import every_kernel, facing, mirrored_view, noisy_volume, smooth_volume
 
-every_kernel = pytest.mark.parametrize("kernel", ["torch", "numba"])
 H = 1e-6
 
 
@@ -55,7 +54,7 @@ def test_jacobian_belongs_to_the_isocenter_that_was_given(kernel):
     torch.testing.assert_close(here, torch.einsum("bqp,bcqhw->bcphw", transfer, there), rtol=1e-8, atol=1e-8)
 
 
-@pytest.mark.parametrize("kernel", ["torch", "numba"])
+@every_kernel
 def test_every_mode_of_differentiation_gives_the_same_jacobian(kernel):
     volume, view = noisy_volume(), mirrored_view(4, 5)
     base = facing(volume, view)
