@@ -31,8 +31,8 @@ class LandscapeSection:
         ui.shownSimilarityComboBox.connect("currentIndexChanged(int)", self._onSimilarityChosen)
         ui.landscapeTableGroupBox.connect("toggled(bool)", lambda unfolded: self._onTableUnfolded())
         ui.landscapeSelector.addAttribute("vtkMRMLTableNode", "SphericalReg.Landscape")
-        session.survey.listen(self._onEvent)
-        session.surveys.onMessage = lambda text: say(ui.landscapeStatusLabel, text, ERROR_STYLE)
+        session.survey.events.connect(self._onEvent)
+        session.surveys.message.connect(lambda text: say(ui.landscapeStatusLabel, text, ERROR_STYLE))
 
     def update(self, missing):
         """Enable what can be done; ``missing`` is what the inputs lack, in words."""

@@ -41,7 +41,7 @@ class ModelSection:
         ui.trainButton.connect("clicked()", lambda: self.train(None))
         ui.fineTuneButton.connect("clicked()", lambda: self.train(self._parameters().modelFile))
         ui.cancelTrainingButton.connect("clicked()", lambda: session.training.cancel())
-        session.training.listen(self._onTrainingEvent)
+        session.training.events.connect(self._onTrainingEvent)
 
     def update(self):
         """List models and devices, and say what can be done with them; returns why the chosen model cannot be used."""

@@ -35,11 +35,11 @@ class Panel:
         self.landscape = LandscapeSection(ui, self.parameterNode, session, self.ensurePackages)
         ui.sampleButton.connect("clicked()", lambda: self.loadSample())
         ui.installButton.connect("clicked()", lambda: self.ensurePackages())
-        session.onDrawn = self.result.drawn
-        session.onCArmRemoved = self.update
-        self.register.onPlaced = self.result.placed
+        session.drawn.connect(self.result.drawn)
+        session.cArmRemoved.connect(self.update)
+        self.register.placed.connect(self.result.placed)
         for controller in (session.registration, session.survey, session.training):
-            controller.listen(self._onEvent)
+            controller.events.connect(self._onEvent)
         self.showMissingPackages()
 
     def parameterNode(self):

@@ -18,6 +18,8 @@ class RegisterSection(VTKObservationMixin):
     """
 
     def __init__(self, ui, parameters, session, ensurePackages):
+        from SphericalRegLib.app import Signal
+
         VTKObservationMixin.__init__(self)
         self.ui = ui
         self._parameters = parameters
@@ -26,12 +28,12 @@ class RegisterSection(VTKObservationMixin):
         self._observed = None
         self._hinted = False
         self._complete = False
-        self.onPlaced = lambda poseNode: None
+        self.placed = Signal("a placed C-arm")
         ui.registerButton.connect("clicked()", lambda: self.register())
         ui.cancelButton.connect("clicked()", lambda: session.registration.cancel())
         ui.placeButton.connect("clicked()", lambda: self.placeCArm())
-        session.registration.listen(self._onEvent)
-        session.onMessage = lambda text: say(ui.registerStatusLabel, text, ERROR_STYLE)
+        session.registration.events.connect(self._onEvent)
+        session.message.connect(lambda text: say(ui.registerStatusLabel, text, ERROR_STYLE))
 
     def update(self, missing):
         """Enable what can be done; ``missing`` is what the inputs lack, in words."""
@@ -92,7 +94,7 @@ class RegisterSection(VTKObservationMixin):
             node.CreateDefaultDisplayNodes()
             node.GetDisplayNode().SetEditorVisibility(True)
             say(label, _("Drag the handles of '{name}' in the 3D view.").format(name=node.GetName()))
-            self.onPlaced(node)
+            self.placed.emit(node)
 
     def stopObserving(self):
         """Forget the pose that was watched."""

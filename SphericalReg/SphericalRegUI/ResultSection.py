@@ -39,7 +39,7 @@ class ResultSection(VTKObservationMixin):
         ui.reportButton.connect("clicked()", lambda: self.writeReport())
         ui.removeResultButton.connect("clicked()", lambda: self.removeResult())
         ui.resultSelector.addAttribute("vtkMRMLLinearTransformNode", "SphericalReg.Result")
-        session.registration.listen(self._onEvent)
+        session.registration.events.connect(self._onEvent)
 
     def update(self):
         """Show the chosen result, where it has changed, and enable what can be done with it."""

@@ -18,10 +18,15 @@ class Session:
     """
 
     def __init__(self, scene, schedule, scheduleSlowly, sliceSeconds=0.1):
-        from SphericalRegLib.app import Controller, LatestWins
+        from SphericalRegLib.app import Controller, LatestWins, Signal
 
         self.scene = scene
         self._schedule = schedule
+        # with the pose node of the C-arm whose DRRs were drawn
+        self.drawn = Signal("a drawn DRR")
+        # with what to tell the user
+        self.message = Signal("a message")
+        self.cArmRemoved = Signal("a removed C-arm")
         self.registration = Controller(schedule, sliceSeconds)
         self.training = Controller(scheduleSlowly)
         self.preparation = Preparation()
@@ -34,11 +39,8 @@ class Session:
         self._liveKey = None
         self._edgesShown = False
         self._staleBones = set()
-        self.onDrawn = lambda poseNode: None
-        self.onMessage = lambda text: None
-        self.onCArmRemoved = lambda: None
         self._inputs = self._landmarks = None
-        self.registration.listen(self._onRegistrationEvent)
+        self.registration.events.connect(self._onRegistrationEvent)
 
     @property
     def busy(self):
@@ -84,7 +86,7 @@ class Session:
         except Exception as error:
             # later, for the panel clears its messages at a run's end
             text = failure_of(error).text
-            self._schedule(lambda: self.onMessage(text))
+            self._schedule(lambda: self.message.emit(text))
             raise
 
     def _showProgress(self, step):
@@ -135,7 +137,7 @@ class Session:
             raise
         self._staleBones.discard(node.GetID())
         self._parameters.currentResult = node
-        self.onDrawn(node)
+        self.drawn.emit(node)
 
     def _dropPreview(self):
         from SphericalRegLib.scene.carm import remove_carm
@@ -225,12 +227,12 @@ class Session:
             self._staleBones.discard(node.GetID())
         else:
             self._staleBones.add(node.GetID())
-        self.onDrawn(node)
+        self.drawn.emit(node)
 
     def _onDrawFailed(self, error):
         from SphericalRegLib.app.failure import failure_of
 
-        self.onMessage(failure_of(error).text)
+        self.message.emit(failure_of(error).text)
 
     # Training
 
@@ -292,7 +294,7 @@ class Session:
         def remove():
             for one in left:
                 remove_node(one)
-            self.onCArmRemoved()
+            self.cArmRemoved.emit()
 
         self._schedule(remove)
 

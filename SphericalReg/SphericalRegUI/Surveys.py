@@ -28,15 +28,15 @@ class Surveys:
     """
 
     def __init__(self, scene, schedule, preparation, sliceSeconds):
-        from SphericalRegLib.app import Controller
+        from SphericalRegLib.app import Controller, Signal
 
         self.scene = scene
         self.preparation = preparation
         self.controller = Controller(schedule, sliceSeconds)
-        self.onMessage = lambda text: None
+        self.message = Signal("a message")
         self._schedule = schedule
         self._surveyed = []
-        self.controller.listen(self._onEvent)
+        self.controller.events.connect(self._onEvent)
 
     def nodeRemoved(self, node):
         """A node leaves the scene: a run that uses it is stopped. Returns the node's name if one was, or None."""
@@ -105,7 +105,7 @@ class Surveys:
             self._keep(event.result)
         except Exception as error:
             text = failure_of(error).text
-            self._schedule(lambda: self.onMessage(text))
+            self._schedule(lambda: self.message.emit(text))
             raise
 
     def _keep(self, found):

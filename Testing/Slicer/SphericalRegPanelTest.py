@@ -52,8 +52,7 @@ class SphericalRegPanelTest(SelfTestCase):
         node = parameters.currentPose
         self.assertIsNotNone(node, widget.ui.registerStatusLabel.text)
         drawn = []
-        original = widget.logic.session.onDrawn
-        widget.logic.session.onDrawn = lambda one: (drawn.append(one.GetID()), original(one))
+        self.addCleanup(widget.logic.session.drawn.connect(lambda one: drawn.append(one.GetID())))
         matrix = slicer.util.arrayFromTransformMatrix(node)
         for step in range(5):
             matrix[0, 3] += step

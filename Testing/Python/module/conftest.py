@@ -91,6 +91,6 @@ def session(scene, scheduler):
 @pytest.fixture
 def diary(session):
     diary = Diary()
-    session.registration.listen(diary)
-    session.survey.listen(diary)
+    session.registration.events.connect(diary)
+    session.survey.events.connect(diary)
     return diary

@@ -69,7 +69,7 @@ class TestRegistering:
         from SphericalRegLib.scene.poses import pose_from_transform
 
         drawn = []
-        session.onDrawn = lambda node: drawn.append(pose_from_transform(node))
+        session.drawn.connect(lambda node: drawn.append(pose_from_transform(node)))
         session.register(parameters, "Registration")
         while len(diary.of(Progressed)) < 12:
             scheduler.turn()
