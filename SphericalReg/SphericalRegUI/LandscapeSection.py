@@ -5,8 +5,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from SphericalRegUI.Cameras import cameraNode
+from SphericalRegUI.Compared import compared
 from SphericalRegUI.Feedback import ERROR_STYLE, followRun, reported, say
-from SphericalRegUI.Surveys import comparedBy
 
 
 class LandscapeSection:
@@ -32,7 +32,7 @@ class LandscapeSection:
         ui.landscapeTableGroupBox.connect("toggled(bool)", lambda unfolded: self._onTableUnfolded())
         ui.landscapeSelector.addAttribute("vtkMRMLTableNode", "SphericalReg.Landscape")
         session.survey.events.connect(self._onEvent)
-        session.surveys.message.connect(lambda text: say(ui.landscapeStatusLabel, text, ERROR_STYLE))
+        session.landscapeMessage.connect(lambda text: say(ui.landscapeStatusLabel, text, ERROR_STYLE))
 
     def update(self, missing):
         """Enable what can be done; ``missing`` is what the inputs lack, in words."""
@@ -47,7 +47,7 @@ class LandscapeSection:
         self.ui.learnedCheckBox.enabled = learns or parameters.surveyLearned
         if parameters.surveyLearned and not learns:
             missing.append(_("The learned similarity needs a model: choose one above, or uncheck it."))
-        if not comparedBy(parameters):
+        if not compared(parameters):
             missing.append(_("Check at least one similarity."))
         busy = self._session.survey.state.busy
         self.ui.computeButton.enabled = not missing and not busy
@@ -69,7 +69,7 @@ class LandscapeSection:
             return
         say(self.ui.landscapeStatusLabel, "")
         with reported(self.ui.landscapeStatusLabel):
-            self._session.surveys.compute(self._parameters(), _("Landscape"))
+            self._session.computeLandscape(self._parameters(), _("Landscape"))
 
     def exportTable(self):
         """Ask for a file and write the table."""

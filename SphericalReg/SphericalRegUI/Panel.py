@@ -3,7 +3,10 @@
 import slicer
 from slicer.i18n import tr as _
 
-from SphericalRegUI import Dependencies, Filling, Samples
+from SphericalRegLib.app import StateChanged
+from SphericalRegLib.app.geometry_fields import ViewFields
+from SphericalRegLib.app.packs import write_pack
+from SphericalRegUI import Dependencies, Samples
 from SphericalRegUI.Choices import Method
 from SphericalRegUI.Deletions import letGo
 from SphericalRegUI.Feedback import ERROR_STYLE, reported, say
@@ -106,7 +109,8 @@ class Panel:
                 node.ctVolume, node.xray1Volume, node.segmentation = ct, xray, bones
                 node.xray2Volume, node.segments = None, []
                 # an earlier image's geometry is not this one's
-                Filling.clear(node.geometry1)
+                write_pack(node.geometry1, ViewFields())
+                node.geometry1.filled = ""
                 if complete:
                     node.truth = Samples.loadTruth(slicer.mrmlScene)
                     model = Samples.modelPath()
@@ -151,8 +155,6 @@ class Panel:
             say(label, "")
 
     def _onEvent(self, event):
-        from SphericalRegLib.app import StateChanged
-
         if not isinstance(event, StateChanged):
             return
         # it chooses other inputs

@@ -73,7 +73,7 @@ class TestPlacingByHand:
         node = session.placeCArm(parameters, "C-arm")
         drawn, said = [], []
         session.drawn.connect(drawn.append)
-        session.message.connect(said.append)
+        session.registrationMessage.connect(said.append)
         remove_carm(node)
         scheduler.run_out()
         assert (drawn, said) == ([], [])

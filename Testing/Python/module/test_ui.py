@@ -1,11 +1,15 @@
 """The panel's .ui file as XML, held against the names and parameters that the module's Python uses."""
 
 import ast
+import dataclasses
 import re
 from xml.etree import ElementTree
 
 import pytest
 
+from SphericalRegLib.app.filling import Filling, typed_fields
+from SphericalRegLib.app.geometry_fields import ViewFields, group_of, problems
+from SphericalRegLib.app.packs import camel_case, read_pack
 from Testing.Python.module.parameters import MODULE, choices_of, fields_of, stand_in
 
 UI = MODULE / "Resources" / "UI" / "SphericalReg.ui"
@@ -148,7 +152,10 @@ def test_every_parameter_is_bound_or_handled_by_the_python(widgets):
         file.read_text(encoding="utf-8") for file in PYTHON if file.name not in ("ParameterNode.py", "Choices.py")
     )
     for parameter in set(fields()) - set(bound(widgets)):
-        assert re.search(rf"\.{parameter}\b", text), f"nothing sets or shows {parameter}"
+        # of either view, by the number at the name's end or before its pack's part
+        of_a_view = f'f"{parameter[:-1]}{{number}}"'
+        name = parameter.rpartition(".")[2]
+        assert re.search(rf"\.{name}\b", text) or of_a_view in text, f"nothing sets or shows {parameter}"
 
 
 def test_sliders_and_ranges_are_bounded_as_slicer_wants_it(widgets):
@@ -242,6 +249,58 @@ def test_only_classes_that_the_file_declares_are_used(root, widgets):
     assert {name for name in used if not name.startswith("Q")} == declared
 
 
+class TestGeometry:
+    """One X-ray's geometry is the library's ``ViewFields``; the saved parameters and the fields on the page follow."""
+
+    def test_the_parameters_are_the_fields_by_the_same_names_with_the_same_empty_values(self):
+        saved = fields_of("ViewGeometry")
+        # what a header filled in is no part of it
+        assert saved.pop("filled") == ("str", "''")
+        assert list(saved) == [camel_case(field.name) for field in dataclasses.fields(ViewFields)]
+        assert read_pack(ViewFields, stand_in("ViewGeometry")) == ViewFields()
+
+    def test_the_names_in_saved_scenes_stay(self):
+        """A scene that was saved before would be loaded without what has another name now."""
+        assert list(fields_of("ViewGeometry")) == [
+            "sdd",
+            "sad",
+            "rowSpacing",
+            "columnSpacing",
+            "offCenterColumns",
+            "offCenterRows",
+            "primaryAngle",
+            "secondaryAngle",
+            "rotation",
+            "mirrored",
+            "anglesKnown",
+            "tone",
+            "filled",
+        ]
+
+    @pytest.mark.parametrize("number", [1, 2])
+    def test_each_has_its_field_on_the_page(self, widgets, number):
+        prefix = f"geometry{number}."
+        shown = {name.removeprefix(prefix) for name in bound(widgets) if name.startswith(prefix)}
+        assert shown == {camel_case(field.name) for field in dataclasses.fields(ViewFields)}
+
+    def test_what_can_be_wrong_is_told_beside_its_group(self, widgets):
+        wrong = ViewFields(sdd=1.0, sad=2.0, off_center_columns=9.0, secondary_angle=91.0)
+        groups = {group_of(field) for field in problems(wrong, (2, 2), several=True)}
+        assert groups == {"sdd", "sad", "spacing", "off_center", "angles"}
+        for group in groups:
+            assert {f"{camel_case(group)}{number}ProblemLabel" for number in (1, 2)} <= set(widgets)
+
+    def test_what_the_page_rounds_is_not_taken_for_typed(self, widgets):
+        for name, element in bound(widgets).items():
+            pack, _, parameter = name.partition(".")
+            if pack == "geometry1" and element.get("class") == "QDoubleSpinBox":
+                off = 0.5 * 10.0 ** -int(property_of(element, "decimals"))
+                field = next(one.name for one in dataclasses.fields(ViewFields) if camel_case(one.name) == parameter)
+                filling = Filling(0, dataclasses.asdict(ViewFields()))
+                assert typed_fields(ViewFields(**{field: off}), filling) == set()
+                assert typed_fields(ViewFields(**{field: 1.1 * off}), filling) == {field}
+
+
 class TestChoices:
     """Values in Choices.py are the engine's names."""
 
@@ -270,7 +329,7 @@ class TestChoices:
                     assert labels[member] == table[name].title
 
     def test_a_landscape_offers_every_similarity(self, root):
-        from SphericalRegUI.Surveys import COMPARED
+        from SphericalRegUI.Compared import COMPARED
 
         from SphericalRegLib.similarity.table import LEARNED, SIMILARITIES
 
