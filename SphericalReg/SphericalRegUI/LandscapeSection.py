@@ -4,9 +4,10 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from SphericalRegLib.similarity.table import LEARNED
 from SphericalRegUI.Cameras import cameraNode
-from SphericalRegUI.Compared import compared
 from SphericalRegUI.Feedback import ERROR_STYLE, followRun, reported, say
+from SphericalRegUI.SimilarityBoxes import SimilarityBoxes
 
 
 class LandscapeSection:
@@ -23,6 +24,7 @@ class LandscapeSection:
         self._session = session
         self._ensurePackages = ensurePackages
         self._shown = None
+        self._boxes = SimilarityBoxes(ui.similaritiesWidget, self._onCompared)
         ui.computeButton.connect("clicked()", lambda: self.compute())
         ui.cancelLandscapeButton.connect("clicked()", lambda: session.survey.cancel())
         ui.exportTableButton.connect("clicked()", lambda: self.exportTable())
@@ -42,12 +44,13 @@ class LandscapeSection:
             missing.append(_("Register first, or choose a current pose."))
         if parameters.firstParameter == parameters.secondParameter:
             missing.append(_("Choose two different parameters."))
-        learns = bool(parameters.modelFile)
+        learns, compared = bool(parameters.modelFile), list(parameters.comparedSimilarities)
+        self._boxes.show(compared)
         # what is checked can always be unchecked
-        self.ui.learnedCheckBox.enabled = learns or parameters.surveyLearned
-        if parameters.surveyLearned and not learns:
+        self.ui.learnedCheckBox.enabled = learns or LEARNED in compared
+        if LEARNED in compared and not learns:
             missing.append(_("The learned similarity needs a model: choose one above, or uncheck it."))
-        if not compared(parameters):
+        if not compared:
             missing.append(_("Check at least one similarity."))
         busy = self._session.survey.state.busy
         self.ui.computeButton.enabled = not missing and not busy
@@ -58,6 +61,10 @@ class LandscapeSection:
             self._show(table)
         else:
             self._showChosen(table)
+
+    def _onCompared(self, names):
+        if self._parameters() is not None:
+            self._parameters().comparedSimilarities = names
 
     def forget(self):
         """Nothing is shown any more: the scene was closed."""

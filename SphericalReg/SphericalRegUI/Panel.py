@@ -6,6 +6,7 @@ from slicer.i18n import tr as _
 from SphericalRegLib.app import StateChanged
 from SphericalRegLib.app.geometry_fields import ViewFields
 from SphericalRegLib.app.packs import write_pack
+from SphericalRegLib.similarity.table import LEARNED
 from SphericalRegUI import Dependencies, Samples
 from SphericalRegUI.Choices import Method
 from SphericalRegUI.Deletions import letGo
@@ -72,7 +73,7 @@ class Panel:
             startsFromModel = self._node.method is Method.AUTOMATIC
             self.register.update([*missing, *start, *(model if startsFromModel else [])])
             self.result.update()
-            self.landscape.update([*missing, *model] if self._node.surveyLearned else missing)
+            self.landscape.update([*missing, *model] if LEARNED in self._node.comparedSimilarities else missing)
         finally:
             self._updating = False
 

@@ -5,11 +5,9 @@ a test without an event loop.
 """
 
 from SphericalRegLib.app import Signal
-from SphericalRegLib.app.packs import read_pack
 from SphericalRegLib.app.snapshot import LandscapeChoices, Snapshot
 from SphericalRegLib.scene.session import ConvertedCT, LandscapeRun, LiveView, RegistrationRun, TrainingRun
 from SphericalRegLib.scene.session.removal import is_carm, remove_rest_of_carm, remove_rest_of_landscape
-from SphericalRegUI.Compared import compared
 
 
 class Session:
@@ -69,8 +67,7 @@ class Session:
     def computeLandscape(self, parameters, name):
         """Begin a landscape about the current result, or else the current pose."""
         middle = parameters.currentResult or parameters.currentPose
-        choices = read_pack(LandscapeChoices, parameters)
-        self._landscapeRun.start(Snapshot.of(parameters), choices, compared(parameters), middle, name)
+        self._landscapeRun.start(Snapshot.of(parameters), LandscapeChoices.of(parameters), middle, name)
         self._surveying = parameters
 
     def _keepLandscape(self, table):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from SphericalRegLib.errors import InputError
+from SphericalRegLib.optimization.table import OPTIMIZERS
+from SphericalRegLib.similarity.table import SIMILARITIES
 
 if TYPE_CHECKING:
     from SphericalRegLib.registration.system import System
@@ -31,16 +33,11 @@ _SYSTEMS = {
 
 def similarity_choices() -> tuple[str, ...]:
     """What "Advanced" may put in place of the last stage's similarity: the table's, and what only a panel has."""
-    # the tables load torch, without which a panel opens as well
-    from SphericalRegLib.similarity.table import SIMILARITIES
-
     return (DEFAULT, *SIMILARITIES, LEARNED_FIRST)
 
 
 def optimizer_choices() -> tuple[str, ...]:
     """What "Advanced" may put in place of the last stage's optimizer."""
-    from SphericalRegLib.optimization.table import OPTIMIZERS
-
     return (DEFAULT, *OPTIMIZERS)
 
 

@@ -78,7 +78,7 @@ CHOSEN_NODES = tuple(field.name for field in fields(Snapshot) if field.type == "
 
 @dataclass(frozen=True)
 class LandscapeChoices:
-    """What a landscape is of: two pose parameters, how far and in how many steps, and the size of the images."""
+    """What a landscape is of: two pose parameters, how far and in how many steps, similarities, size of the images."""
 
     first_parameter: str
     first_extent: float
@@ -87,3 +87,9 @@ class LandscapeChoices:
     second_extent: float
     second_steps: int
     landscape_size: int
+    compared_similarities: tuple[str, ...]
+
+    @staticmethod
+    def of(parameters: Any) -> LandscapeChoices:
+        """Of a parameter node, or of anything with its parameters."""
+        return read_pack(LandscapeChoices, parameters, compared_similarities=tuple(parameters.comparedSimilarities))

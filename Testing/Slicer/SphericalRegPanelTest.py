@@ -90,6 +90,18 @@ class SphericalRegPanelTest(SelfTestCase):
         xray = parameters.xray1Volume
         self.waitUntil(lambda: composite.GetBackgroundVolumeID() == xray.GetID(), 20)
 
+    def test_WhatALandscapeComparesIsChecked(self):
+        widget, parameters = self.enter()
+        ui = widget.ui
+        self.assertTrue(ui.nccCheckBox.checked)
+        self.assertTrue(ui.toneFreeCheckBox.checked)
+        ui.gradientNCCCheckBox.click()
+        ui.nccCheckBox.click()
+        self.assertEqual(list(parameters.comparedSimilarities), ["gradient-ncc", "tone-free"])
+        parameters.comparedSimilarities = ["local-ncc"]
+        self.assertTrue(ui.localNCCCheckBox.checked)
+        self.assertFalse(ui.toneFreeCheckBox.checked)
+
     def test_OpacityIsForItsOwnOverlayOnly(self):
         widget, parameters = self.loadSample()
         self.assertTrue(widget.ui.opacitySlider.enabled)

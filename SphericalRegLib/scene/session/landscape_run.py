@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,15 +54,12 @@ class LandscapeRun:
         self._run: _Run | None = None
         self.controller.events.connect(self._on_event)
 
-    def start(
-        self, snapshot: Snapshot, choices: LandscapeChoices, similarities: Sequence[str], middle: Node, name: str
-    ) -> int:
+    def start(self, snapshot: Snapshot, choices: LandscapeChoices, middle: Node, name: str) -> int:
         """Begin; returns the run's number.
 
         Args:
             snapshot: CT and X-rays.
-            choices: of the axes.
-            similarities: by name.
+            choices: of axes and similarities.
             middle: node of the pose in the middle, or None, which is told as an error of the run.
             name: of the landscape.
 
@@ -84,7 +80,7 @@ class LandscapeRun:
                 pose_from_transform(middle),
                 axis(choices.first_parameter, choices.first_extent, choices.first_steps),
                 axis(choices.second_parameter, choices.second_extent, choices.second_steps),
-                similarities,
+                choices.compared_similarities,
                 choices.landscape_size,
                 model=snapshot.model_file or None,
                 bones=bool(snapshot.segments),

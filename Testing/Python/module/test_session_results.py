@@ -56,7 +56,7 @@ class TestLandscapes:
 
         parameters.currentPose = transform_from_pose(session.scene, truth, "pose")
         parameters.firstSteps = parameters.secondSteps = 3
-        parameters.surveyLearned = True
+        parameters.comparedSimilarities = [*parameters.comparedSimilarities, "learned"]
         session.computeLandscape(parameters, "Landscape")
         scheduler.run_out()
         assert "needs a trained model" in diary.of(Failed)[0].failure.text

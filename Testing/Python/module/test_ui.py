@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import re
+from enum import EnumMeta
 from xml.etree import ElementTree
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from SphericalRegLib.app.filling import Filling, typed_fields
 from SphericalRegLib.app.geometry_fields import ViewFields, group_of, problems
 from SphericalRegLib.app.packs import camel_case, read_pack
-from Testing.Python.module.parameters import MODULE, choices_of, fields_of, stand_in
+from Testing.Python.module.parameters import MODULE, choices, choices_of, fields_of, labels_of, stand_in
 
 UI = MODULE / "Resources" / "UI" / "SphericalReg.ui"
 PYTHON = [MODULE / "SphericalReg.py", *sorted((MODULE / "SphericalRegUI").glob("*.py"))]
@@ -64,12 +65,7 @@ def kind_of(annotation):
     plain = re.sub(r"^Annotated\[(\w+),.*\]$", r"\1", annotation)
     if plain.startswith("vtkMRML"):
         return "node"
-    classes = {
-        node.name
-        for node in ast.parse((MODULE / "SphericalRegUI" / "Choices.py").read_text()).body
-        if isinstance(node, ast.ClassDef)
-    }
-    return "enum" if plain in classes else plain
+    return "enum" if isinstance(getattr(choices(), plain, None), EnumMeta) else plain
 
 
 def fields():
@@ -304,39 +300,62 @@ class TestGeometry:
 class TestChoices:
     """Values in Choices.py are the engine's names."""
 
-    def test_methods(self):
-        from SphericalRegLib.app.methods import METHODS
+    def test_those_of_the_librarys_tables_are_these_in_their_order(self):
+        from SphericalRegLib.app.methods import LEVELS, METHODS, optimizer_choices, similarity_choices
 
         assert tuple(choices_of("Method").values()) == METHODS
-
-    def test_advanced_choices(self):
-        from SphericalRegLib.app.methods import LEVELS, optimizer_choices, similarity_choices
-
         assert tuple(choices_of("Similarity").values()) == similarity_choices()
         assert tuple(choices_of("Optimizer").values()) == optimizer_choices()
         assert tuple(choices_of("Levels").values()) == tuple(LEVELS)
 
+    def test_a_scene_finds_them_under_the_names_that_scenes_have_always_had(self):
+        assert set(choices_of("Method")) == {"AUTOMATIC", "CURRENT_POSE", "LANDMARKS", "SEARCH"}
+        assert set(choices_of("Similarity")) == {
+            "DEFAULT",
+            "TONE_FREE",
+            "GRADIENT_NCC",
+            "LOCAL_NCC",
+            "NCC",
+            "MUTUAL_INFORMATION",
+            "LEARNED_FIRST",
+        }
+        assert set(choices_of("Optimizer")) == {
+            "DEFAULT",
+            "LEVENBERG_MARQUARDT",
+            "ADAM",
+            "GRADIENT_DESCENT",
+            "LBFGS",
+            "NELDER_MEAD",
+            "BOBYQA",
+            "CMA_ES",
+        }
+        assert set(choices_of("Levels")) == {"DEFAULT", "FAST", "FINE"}
+
     def test_labels_are_the_tables_titles(self):
-        """Said in the panel's own words, so that they can be translated."""
         from SphericalRegLib.optimization.table import OPTIMIZERS
         from SphericalRegLib.similarity.table import SIMILARITIES
 
-        text = (MODULE / "SphericalRegUI" / "Choices.py").read_text(encoding="utf-8")
         for kind, table in (("Similarity", SIMILARITIES), ("Optimizer", OPTIMIZERS)):
-            labels = dict(re.findall(kind + r'\.(\w+): _\("([^"]+)"\)', text))
-            for member, name in choices_of(kind).items():
-                if name in table:
-                    assert labels[member] == table[name].title
+            labels = labels_of(kind)
+            assert {name: labels[name] for name in table} == {name: entry.title for name, entry in table.items()}
+        assert list(labels_of("Levels").values()) == ["Default", "Fast (96 pixels)", "Fine (256 pixels)"]
+        assert labels_of("Similarity")["learned, then default"] == "Learned, then default"
 
-    def test_a_landscape_offers_every_similarity(self, root):
-        from SphericalRegUI.Compared import COMPARED
+    def test_a_method_that_nobody_has_found_words_for_is_offered_all_the_same(self):
+        module = choices()
+        (member,) = module._offered(module._Method, "Method", ["from afar"])
+        assert (member.name, member.label(), member.hint()) == ("FROM_AFAR", "From afar", "")
+        assert all(one.hint() for one in module.Method)
 
+    def test_a_landscape_offers_every_similarity(self, widgets):
         from SphericalRegLib.similarity.table import LEARNED, SIMILARITIES
 
-        assert set(COMPARED) == {*SIMILARITIES, LEARNED}
-        offered = {element.text for element in root.iter("string")}
-        assert set(COMPARED.values()) <= offered
-        assert {entry.title for entry in SIMILARITIES.values()} <= offered
+        boxes = {property_of(element, "similarity"): property_of(element, "text") for element in widgets.values()}
+        boxes.pop(None)
+        learned = boxes.pop(LEARNED)
+        assert "learned" in learned
+        assert boxes == {name: entry.title for name, entry in SIMILARITIES.items()}
+        assert set(stand_in().comparedSimilarities) <= set(SIMILARITIES)
 
     def test_presets(self):
         from SphericalRegLib.app.geometry_fields import ANGLES, AUTOMATIC
@@ -357,11 +376,9 @@ class TestChoices:
     def test_a_landscapes_axes_are_called_what_the_panel_calls_the_parameters(self):
         from SphericalRegLib.app.landscape_job import axis, display_axis
 
-        text = (MODULE / "SphericalRegUI" / "Choices.py").read_text(encoding="utf-8")
-        labels = dict(re.findall(r'PoseParameter\.(\w+): _\("([^"]+)"\)', text))
-        for key, value in choices_of("PoseParameter").items():
+        for value, label in labels_of("PoseParameter").items():
             name, unit, _values = display_axis(axis(value, 5.0, 3))
-            assert labels[key].lower() == f"{name} ({unit})"
+            assert label.lower() == f"{name} ({unit})"
 
     def test_overlay_modes(self):
         tree = ast.parse((MODULE.parent / "SphericalRegLib" / "scene" / "overlay.py").read_text(encoding="utf-8"))
