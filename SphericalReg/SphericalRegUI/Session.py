@@ -57,18 +57,23 @@ class Session:
         return self._registrationRun.preview
 
     def register(self, parameters, name):
-        """Begin a registration of what the parameter node holds; the new result will have that name."""
-        self._registrationRun.start(Snapshot.of(parameters), name)
+        """Begin a registration of what the parameter node holds; the new result will have that name.
+
+        :returns: the run's number.
+        """
+        number = self._registrationRun.start(Snapshot.of(parameters), name)
         self._registering = parameters
+        return number
 
     def _keepResult(self, node):
         self._registering.currentResult = node
 
     def computeLandscape(self, parameters, name):
-        """Begin a landscape about the current result, or else the current pose."""
+        """Begin a landscape about the current result, or else the current pose; returns the run's number."""
         middle = parameters.currentResult or parameters.currentPose
-        self._landscapeRun.start(Snapshot.of(parameters), LandscapeChoices.of(parameters), middle, name)
+        number = self._landscapeRun.start(Snapshot.of(parameters), LandscapeChoices.of(parameters), middle, name)
         self._surveying = parameters
+        return number
 
     def _keepLandscape(self, table):
         self._surveying.currentLandscape = table
@@ -79,8 +84,9 @@ class Session:
         :param folder: where the model goes.
         :param python: the interpreter.
         :param startFrom: the model to fine-tune, or None.
+        :returns: the run's number.
         """
-        self._trainingRun.start(Snapshot.of(parameters), folder, python, startFrom)
+        return self._trainingRun.start(Snapshot.of(parameters), folder, python, startFrom)
 
     # The pose by hand
 
