@@ -196,7 +196,15 @@ class SphericalRegLogic(ScriptedLoadableModuleLogic):
         """The wrapped parameter node of this scene."""
         from SphericalRegUI.ParameterNode import SphericalRegParameterNode
 
-        return SphericalRegParameterNode(super().getParameterNode())
+        from SphericalRegLib.app.former_parameters import take_compared
+
+        node = super().getParameterNode()
+        compared = take_compared(node)
+        parameters = SphericalRegParameterNode(node)
+        if compared is not None:
+            # of a scene that an earlier version saved
+            parameters.comparedSimilarities = compared
+        return parameters
 
 
 #

@@ -16,6 +16,7 @@ _PACKAGE = "SphericalRegLib"
 
 #: {former module: where it is now}, within this package.
 MODULES = {
+    "cli.device": "app.device",
     "control": "app",
     "control.child_process": "app.child_process",
     "control.controller": "app.controller",

@@ -2,6 +2,8 @@
 
 import slicer
 
+from SphericalRegLib.scene.session.removal import is_carm
+
 # One slice view for each X-ray.
 _SLICE_VIEWS = ("Red", "Yellow")
 
@@ -48,7 +50,7 @@ class CArmDisplay:
         parameters = self._parameters()
         if parameters.currentResult is not None:
             return parameters.currentResult
-        return parameters.currentPose if isCArm(parameters.currentPose) else None
+        return parameters.currentPose if is_carm(parameters.currentPose) else None
 
     def node(self):
         """The C-arm in the views, or None."""
@@ -112,7 +114,7 @@ class CArmDisplay:
         """A scene was loaded: which of the chosen C-arms do its slice views show?"""
         parameters = self._parameters()
         for node in (parameters.currentResult, parameters.currentPose):
-            if isCArm(node) and _isInView(node):
+            if is_carm(node) and _isInView(node):
                 self._shown = self._key(node)
                 return
 
@@ -135,11 +137,6 @@ class CArmDisplay:
             xray = (parameters.xray1Volume, parameters.xray2Volume)[index]
             leave_overlay(sliceNode, composite, xray or parameters.ctVolume)
             self._filledViews.discard(index)
-
-
-def isCArm(node):
-    """Whether a node is the pose of a C-arm of ours. Asked at any time, so without the library's packages."""
-    return node is not None and node.GetAttribute("SphericalReg.Views") is not None
 
 
 def _isResult(node):

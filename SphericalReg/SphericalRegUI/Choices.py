@@ -1,37 +1,64 @@
-"""What the panel's combo boxes offer: the engine's names, with the words a user reads."""
+"""What the panel's combo boxes offer: the engine's names, with the words a user reads.
 
+Of methods, similarities, optimizers and levels those of the library's tables, so that a row there is offered here; the
+titles of similarities and optimizers are the field's own, and are shown as they are where no translation has them. The
+other lists are the panel's; a test holds their values to the library's.
+"""
+
+import re
 from enum import Enum
 
 from slicer.i18n import tr as _
 
+from SphericalRegLib.app.methods import (
+    DEFAULT,
+    LEARNED_FIRST,
+    LEVELS,
+    METHODS,
+    optimizer_choices,
+    similarity_choices,
+)
+from SphericalRegLib.optimization.table import OPTIMIZERS
+from SphericalRegLib.similarity.table import SIMILARITIES
 
-class Method(Enum):
-    """Ways to register; values are those of ``SphericalRegLib.app.methods``."""
+# A scene keeps the member's name, which is the value in capitals; of these it has always kept another one.
+_SAVED_AS = {"sgd": "GRADIENT_DESCENT", "l-bfgs": "LBFGS", LEARNED_FIRST: "LEARNED_FIRST"}
 
-    AUTOMATIC = "automatic"
-    CURRENT_POSE = "current pose"
-    LANDMARKS = "landmarks"
-    SEARCH = "search"
+
+def _offered(kind, name, values):
+    """An enumeration of a table's names; ``kind`` has its methods."""
+    members = [(_SAVED_AS.get(value, re.sub(r"\W+", "_", value).upper()), value) for value in values]
+    return kind(name, members, module=__name__)
+
+
+def _inWords(value):
+    """Of what nobody has found words for."""
+    return value[:1].upper() + value[1:]
+
+
+class _Method(Enum):
+    """Ways to register."""
 
     def label(self):
         """For the combo box."""
         return {
-            Method.AUTOMATIC: _("Automatic"),
-            Method.CURRENT_POSE: _("From current pose"),
-            Method.LANDMARKS: _("From landmarks"),
-            Method.SEARCH: _("Search"),
-        }[self]
+            "automatic": _("Automatic"),
+            "current pose": _("From current pose"),
+            "landmarks": _("From landmarks"),
+            "search": _("Search"),
+        }.get(self.value, _inWords(self.value))
 
     def hint(self):
         """What it needs and how far it goes, in one line."""
         return {
-            Method.AUTOMATIC: _(
-                "Starts from the model, or else the chosen view; searches ±20°, 40 mm, 80 mm in depth."
-            ),
-            Method.CURRENT_POSE: _("Starts from the pose below, which must be within about 5° and 10 mm."),
-            Method.LANDMARKS: _("Starts from at least 4 landmarks that are placed in the CT and in the X-ray."),
-            Method.SEARCH: _("Searches widely around the chosen view: ±35°, 80 mm, 150 mm in depth. Takes longer."),
-        }[self]
+            "automatic": _("Starts from the model, or else the chosen view; searches ±20°, 40 mm, 80 mm in depth."),
+            "current pose": _("Starts from the pose below, which must be within about 5° and 10 mm."),
+            "landmarks": _("Starts from at least 4 landmarks that are placed in the CT and in the X-ray."),
+            "search": _("Searches widely around the chosen view: ±35°, 80 mm, 150 mm in depth. Takes longer."),
+        }.get(self.value, "")
+
+
+Method = _offered(_Method, "Method", METHODS)
 
 
 class Preset(Enum):
@@ -72,70 +99,40 @@ class Tone(Enum):
         }[self]
 
 
-class Similarity(Enum):
-    """At the last stage, or the model's before it; values are those of ``SphericalRegLib.app.methods``."""
-
-    DEFAULT = "default"
-    TONE_FREE = "tone-free"
-    GRADIENT_NCC = "gradient-ncc"
-    LOCAL_NCC = "local-ncc"
-    NCC = "ncc"
-    MUTUAL_INFORMATION = "mutual-information"
-    LEARNED_FIRST = "learned, then default"
+class _Similarity(Enum):
+    """At the last stage, or the model's before it."""
 
     def label(self):
         """For the combo box."""
-        return {
-            Similarity.DEFAULT: _("Default"),
-            Similarity.TONE_FREE: _("Tone-free gradient"),
-            Similarity.GRADIENT_NCC: _("Gradient NCC"),
-            Similarity.LOCAL_NCC: _("Local NCC"),
-            Similarity.NCC: _("NCC"),
-            Similarity.MUTUAL_INFORMATION: _("Mutual information"),
-            Similarity.LEARNED_FIRST: _("Learned, then default"),
-        }[self]
+        own = {DEFAULT: _("Default"), LEARNED_FIRST: _("Learned, then default")}
+        return own[self.value] if self.value in own else _(SIMILARITIES[self.value].title)
 
 
-class Optimizer(Enum):
-    """At the last stage; values are those of ``SphericalRegLib.app.methods``."""
+Similarity = _offered(_Similarity, "Similarity", similarity_choices())
 
-    DEFAULT = "default"
-    LEVENBERG_MARQUARDT = "levenberg-marquardt"
-    ADAM = "adam"
-    GRADIENT_DESCENT = "sgd"
-    LBFGS = "l-bfgs"
-    NELDER_MEAD = "nelder-mead"
-    BOBYQA = "bobyqa"
-    CMA_ES = "cma-es"
+
+class _Optimizer(Enum):
+    """At the last stage."""
 
     def label(self):
         """For the combo box."""
-        return {
-            Optimizer.DEFAULT: _("Default"),
-            Optimizer.LEVENBERG_MARQUARDT: _("Levenberg-Marquardt"),
-            Optimizer.ADAM: _("Adam"),
-            Optimizer.GRADIENT_DESCENT: _("Gradient descent"),
-            Optimizer.LBFGS: _("L-BFGS"),
-            Optimizer.NELDER_MEAD: _("Nelder-Mead"),
-            Optimizer.BOBYQA: _("BOBYQA"),
-            Optimizer.CMA_ES: _("CMA-ES"),
-        }[self]
+        return _("Default") if self.value == DEFAULT else _(OPTIMIZERS[self.value].title)
 
 
-class Levels(Enum):
-    """Resolution of the last stage; values are those of ``SphericalRegLib.app.methods``."""
+Optimizer = _offered(_Optimizer, "Optimizer", optimizer_choices())
 
-    DEFAULT = "default"
-    FAST = "fast"
-    FINE = "fine"
+
+class _Levels(Enum):
+    """Resolution of the last stage."""
 
     def label(self):
         """For the combo box."""
-        return {
-            Levels.DEFAULT: _("Default"),
-            Levels.FAST: _("Fast (96 pixels)"),
-            Levels.FINE: _("Fine (256 pixels)"),
-        }[self]
+        name = {"default": _("Default"), "fast": _("Fast"), "fine": _("Fine")}.get(self.value, _inWords(self.value))
+        pixels = LEVELS[self.value]
+        return name if pixels is None else _("{name} ({count} pixels)").format(name=name, count=pixels)
+
+
+Levels = _offered(_Levels, "Levels", LEVELS)
 
 
 class OverlayMode(Enum):

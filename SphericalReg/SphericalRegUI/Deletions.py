@@ -1,9 +1,10 @@
 """What a deleted node was chosen for: left alone, a selector would take another node in its place. No Qt."""
 
-from SphericalRegUI.Preparation import Snapshot
+from SphericalRegLib.app.packs import camel_case
+from SphericalRegLib.app.snapshot import CHOSEN_NODES
 
 # Of the parameter node, those that hold a node.
-FIELDS = (*Snapshot.NODES, "currentResult", "currentLandscape")
+FIELDS = (*map(camel_case, CHOSEN_NODES), "currentResult", "currentLandscape")
 
 
 def letGo(parameters, node):

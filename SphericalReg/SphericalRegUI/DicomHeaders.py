@@ -45,10 +45,3 @@ def readHeader(volumeNode):
         return None
     several = int(dataset.get("NumberOfFrames") or 1) > 1
     return dataset, frameOf(volumeNode) if several else 0
-
-
-def toneOf(dataset, frame=0):
-    """What the values of a frame are as Slicer reads them, by the header."""
-    from SphericalRegLib.io.dicom.tone_tags import tone_as_itk_reads
-
-    return tone_as_itk_reads(dataset, frame)

@@ -1,13 +1,15 @@
 """A view's geometry from its image's DICOM header: by the button, and whenever another image is chosen."""
 
-from types import SimpleNamespace
-
 import slicer
 from slicer.i18n import tr as _
 
-from SphericalRegUI import DicomHeaders, Filling
+from SphericalRegLib.app.filling import Filling, fill, taken_back
+from SphericalRegLib.app.geometry_fields import ViewFields, fields_from_dicom
+from SphericalRegLib.app.packages import missing_packages
+from SphericalRegLib.app.packs import read_pack, write_pack
+from SphericalRegLib.scene.session.input_checks import image_size
+from SphericalRegUI import DicomHeaders
 from SphericalRegUI.Feedback import ERROR_STYLE, reported, say
-from SphericalRegUI.Preparation import fillGeometry, imageSize
 
 
 class GeometryFiller:
@@ -57,17 +59,17 @@ class GeometryFiller:
         volume = getattr(self._parameters(), f"xray{number}Volume")
         if volume is None:
             return None
-        return volume.GetID(), DicomHeaders.frameOf(volume) if self.possible() else 0, imageSize(volume)
+        return volume.GetID(), DicomHeaders.frameOf(volume) if self.possible() else 0, image_size(volume)
 
     def _imageChosen(self, number, key, first):
         parameters, label = self._parameters(), getattr(self.ui, f"dicom{number}Label")
-        source, filled = _sources(parameters)[number - 1]
-        geometry = getattr(parameters, f"geometry{number}")
-        same = filled and key is not None and source is not None and source.GetID() == key[0]
-        if same and Filling.frameFilledFrom(geometry) == key[1]:
+        source, geometry = getattr(parameters, f"filledImage{number}"), getattr(parameters, f"geometry{number}")
+        filling = Filling.from_text(geometry.filled)
+        same = filling is not None and key is not None and source is not None and source.GetID() == key[0]
+        if same and filling.frame == key[1]:
             if first:
                 say(label, _("Filled from the DICOM header."))
-        elif first and not filled and geometry.sdd != 0:
+        elif first and filling is None and geometry.sdd != 0:
             # of a scene, or set by a script: complete as it is
             say(label, "")
         elif key is not None and self.possible():
@@ -78,56 +80,49 @@ class GeometryFiller:
 
     def _fill(self, number, everything=False):
         """Fill from the header, and say what it does not tell; ``everything``: what the user typed too."""
-        from SphericalRegLib.app.geometry_fields import fields_from_dicom
-
         parameters, label = self._parameters(), getattr(self.ui, f"dicom{number}Label")
         volume, geometry = getattr(parameters, f"xray{number}Volume"), getattr(parameters, f"geometry{number}")
         try:
             header = DicomHeaders.readHeader(volume)
-            fields, missing = (None, []) if header is None else fields_from_dicom(*header)
+            told, missing = (None, []) if header is None else fields_from_dicom(*header)
         except Exception:
             self._takeBack(number)
             raise
-        if header is None:
+        if told is None:
             words = [_("No DICOM header is known of this image: type its geometry, or choose a calibration.")]
             if not everything and self._takeBack(number):
                 words.append(_("What another image's header had filled in was cleared."))
             say(label, " ".join(words))
             return
-        told = SimpleNamespace(tone=DicomHeaders.toneOf(*header))
-        fillGeometry(told, fields)
+        fields, filling = read_pack(ViewFields, geometry), Filling.from_text(geometry.filled)
+        filled = fill(fields, filling, told, DicomHeaders.frameOf(volume), everything)
         with slicer.util.NodeModify(parameters):
-            kept = Filling.fill(geometry, told, DicomHeaders.frameOf(volume), everything)
+            write_pack(geometry, filled.fields)
+            geometry.filled = filled.filling.text()
             setattr(parameters, f"filledImage{number}", volume)
         words = missing or [_("Filled from the DICOM header.")]
-        if kept:
-            names = ", ".join(_groupName(group) for group in kept)
+        if filled.kept:
+            names = ", ".join(_groupName(group) for group in filled.kept)
             words = [*words, _("Kept as typed, though the header says otherwise: {names}.").format(names=names)]
         say(label, " ".join(words))
 
     def _takeBack(self, number):
         """Clear what another image's header had filled in; whether there was any."""
         parameters = self._parameters()
+        geometry = getattr(parameters, f"geometry{number}")
+        fields = read_pack(ViewFields, geometry)
+        left = taken_back(fields, Filling.from_text(geometry.filled))
         with slicer.util.NodeModify(parameters):
-            cleared = Filling.takeBack(getattr(parameters, f"geometry{number}"))
+            write_pack(geometry, left)
+            geometry.filled = ""
             setattr(parameters, f"filledImage{number}", None)
-        return cleared
+        return left != fields
 
     def possible(self):
         """Whether headers can be read."""
-        from SphericalRegLib.app.packages import missing_packages
-
         # looked for until they are there, not again with each change
         self._complete = self._complete or not missing_packages(["torch", "pydicom", "SimpleITK"])
         return self._complete
-
-
-def _sources(parameters):
-    """For each view: (the image whose header filled its geometry, what it filled)."""
-    return (
-        (parameters.filledImage1, parameters.geometry1.filled),
-        (parameters.filledImage2, parameters.geometry2.filled),
-    )
 
 
 def _groupName(group):
@@ -136,7 +131,7 @@ def _groupName(group):
         "sdd": _("source to detector"),
         "sad": _("source to isocenter"),
         "spacing": _("pixel size"),
-        "offCenter": _("off center"),
+        "off_center": _("off center"),
         "mirrored": _("mirror image"),
         "angles": _("angles and rotation"),
         "tone": _("values"),

@@ -1,26 +1,30 @@
 """Section Inputs: nodes, geometry from DICOM, and what is missing, said beside each field."""
 
+import pathlib
+
 import qt
 import slicer
 import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
+from SphericalRegLib.app.calibration import CalibrationCheck
+from SphericalRegLib.app.geometry_fields import ViewFields, group_of, problems
+from SphericalRegLib.app.packs import camel_case, read_pack
+from SphericalRegLib.scene.session.input_checks import (
+    image_size,
+    lost_segments,
+    placed_names,
+    same_data,
+    segment_names,
+    slice_count,
+)
 from SphericalRegUI.Choices import Method, Preset
 from SphericalRegUI.Feedback import ERROR_STYLE, onPathTyped, say, showPath
 from SphericalRegUI.GeometryFiller import GeometryFiller
-from SphericalRegUI.InputChecks import CalibrationCheck, lostSegments, placedNames, sameData, sliceCount
-from SphericalRegUI.Preparation import calibratedViews, calibrationPath, imageSize, viewFields
 
-# Which label tells about which of the engine's fields.
-_LABELS = {
-    "sdd": "sdd",
-    "sad": "sad",
-    "row_mm": "spacing",
-    "column_mm": "spacing",
-    "off_center": "offCenter",
-    "angles": "angles",
-}
+# Groups of fields with a label beside them; the others can hold nothing wrong.
+_TOLD = ("sdd", "sad", "spacing", "off_center", "angles")
 
 
 class InputsSection(VTKObservationMixin):
@@ -42,7 +46,7 @@ class InputsSection(VTKObservationMixin):
         self._segmentsNote = ""
         self._deleted = {}
         self._told = None
-        self._readCalibration = CalibrationCheck(calibratedViews)
+        self._readCalibration = CalibrationCheck()
         ui.segmentsComboBox.connect("checkedIndexesChanged()", self._onSegmentsChecked)
         onPathTyped(ui.calibrationPathLineEdit, self._onCalibrationChosen)
 
@@ -61,7 +65,7 @@ class InputsSection(VTKObservationMixin):
         say(self.ui.ctProblemLabel, ct, ERROR_STYLE)
         found += [ct] if ct else []
         showPath(self.ui.calibrationPathLineEdit, parameters.calibrationFile)
-        calibration = calibrationPath(parameters)
+        calibration = pathlib.Path(parameters.calibrationFile) if parameters.calibrationFile else None
         text = "" if calibration is None else self._problemOfCalibration(calibration)
         say(self.ui.calibrationProblemLabel, text, ERROR_STYLE)
         found += [text] if text else []
@@ -91,7 +95,7 @@ class InputsSection(VTKObservationMixin):
     def _problemOfCT(self, volume):
         if volume is None:
             return self._deletedText("ctVolume", _("choose a CT.")) or _("Choose the CT.")
-        slices = sliceCount(volume)
+        slices = slice_count(volume)
         if slices == 0:
             return _("This volume has no voxels.")
         return _("This is an image of one slice: choose a CT.") if slices == 1 else ""
@@ -110,7 +114,7 @@ class InputsSection(VTKObservationMixin):
                 file=path.name, views=len(views), count=len(volumes)
             )
         for view, volume in zip(views, volumes, strict=True):
-            size = imageSize(volume)
+            size = image_size(volume)
             if size is not None and size != (view.height, view.width):
                 return _(
                     "{file} is for images of {rows} rows and {columns} columns; '{name}' has {imageRows} and "
@@ -193,8 +197,6 @@ class InputsSection(VTKObservationMixin):
 
     def _updateView(self, number, calibrated):
         """The problems of one view, shown beside its fields."""
-        from SphericalRegLib.app.geometry_fields import problems
-
         parameters = self._parameters()
         volume = getattr(parameters, f"xray{number}Volume")
         several = parameters.xray1Volume is not None and parameters.xray2Volume is not None
@@ -203,22 +205,21 @@ class InputsSection(VTKObservationMixin):
             text = self._deletedText("xray1Volume", _("choose an X-ray.")) or _("Choose an X-ray.")
         elif volume is None:
             text = self._deletedText("xray2Volume", _("no second X-ray is chosen now."))
-        elif sliceCount(volume) == 0:
+        elif slice_count(volume) == 0:
             text = _("This image has no pixels.")
-        elif sliceCount(volume) > 1:
-            text = _("This volume has {count} slices: choose an image of one slice.").format(count=sliceCount(volume))
-        elif number == 2 and sameData(parameters.xray1Volume, volume):
+        elif slice_count(volume) > 1:
+            text = _("This volume has {count} slices: choose an image of one slice.").format(count=slice_count(volume))
+        elif number == 2 and same_data(parameters.xray1Volume, volume):
             text = _("This is the image of X-ray 1: choose another one, or none.")
         say(getattr(self.ui, f"xray{number}ProblemLabel"), text, ERROR_STYLE)
         found = {}
         if volume is not None and not calibrated:
-            fields = viewFields(getattr(parameters, f"geometry{number}"))
-            found = problems(fields, imageSize(volume), several)
-        told = dict.fromkeys(_LABELS.values(), "")
-        for field, words in found.items():
-            told[_LABELS[field]] = words
-        for name, words in told.items():
-            say(getattr(self.ui, f"{name}{number}ProblemLabel"), words, ERROR_STYLE)
+            fields = read_pack(ViewFields, getattr(parameters, f"geometry{number}"))
+            found = problems(fields, image_size(volume), several)
+        told = {group_of(field): words for field, words in found.items()}
+        for group in _TOLD:
+            name = camel_case(group)
+            say(getattr(self.ui, f"{name}{number}ProblemLabel"), told.get(group, ""), ERROR_STYLE)
         prefix = _("X-ray {number}: ").format(number=number)
         return [
             prefix + words for words in [text if number == 1 or volume is not None else "", *found.values()] if words
@@ -227,10 +228,10 @@ class InputsSection(VTKObservationMixin):
     def _pairing(self):
         """For each X-ray with landmarks: (number, pairs with the CT, names that the CT lacks)."""
         parameters = self._parameters()
-        inCT = placedNames(parameters.ctLandmarks)
+        inCT = placed_names(parameters.ctLandmarks)
         found = []
         for number in (1, 2):
-            inXray = placedNames(getattr(parameters, f"xray{number}Landmarks"))
+            inXray = placed_names(getattr(parameters, f"xray{number}Landmarks"))
             if inXray:
                 found.append((number, len(inXray & inCT), tuple(sorted(inXray - inCT))))
         return found
@@ -266,7 +267,7 @@ class InputsSection(VTKObservationMixin):
         if "segmentation" in self._deleted:
             self._segmentsNote = self._deletedText("segmentation", _("the whole CT is rendered now."))
         another = former is not None and former[0] != identity and former[1] == segments
-        lost = list(segments) if another else lostSegments(node, segments)
+        lost = list(segments) if another else lost_segments(node, segments)
         if lost:
             left = [one for one in segments if one not in lost]
             self._segmentsOf = (identity, tuple(left))
@@ -283,7 +284,7 @@ class InputsSection(VTKObservationMixin):
         """List the segments of the chosen segmentation, checked as the parameter node says."""
         parameters = self._parameters()
         box = self.ui.segmentsComboBox
-        names = _segments(parameters.segmentation)
+        names = segment_names(parameters.segmentation)
         wanted = (names, tuple(parameters.segments))
         if wanted == self._shownSegments:
             return
@@ -308,14 +309,5 @@ class InputsSection(VTKObservationMixin):
             return
         box = self.ui.segmentsComboBox
         checked = [box.itemData(index.row()) for index in box.checkedIndexes()]
-        self._shownSegments = (_segments(parameters.segmentation), tuple(checked))
+        self._shownSegments = (segment_names(parameters.segmentation), tuple(checked))
         parameters.segments = checked
-
-
-def _segments(segmentationNode):
-    """((ID, name), …) of a segmentation, empty for None."""
-    if segmentationNode is None:
-        return ()
-    segmentation = segmentationNode.GetSegmentation()
-    identities = [segmentation.GetNthSegmentID(index) for index in range(segmentation.GetNumberOfSegments())]
-    return tuple((identity, segmentation.GetSegment(identity).GetName()) for identity in identities)

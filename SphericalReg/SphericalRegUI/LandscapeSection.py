@@ -4,9 +4,10 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from SphericalRegLib.similarity.table import LEARNED
 from SphericalRegUI.Cameras import cameraNode
 from SphericalRegUI.Feedback import ERROR_STYLE, followRun, reported, say
-from SphericalRegUI.Surveys import comparedBy
+from SphericalRegUI.SimilarityBoxes import SimilarityBoxes
 
 
 class LandscapeSection:
@@ -23,6 +24,7 @@ class LandscapeSection:
         self._session = session
         self._ensurePackages = ensurePackages
         self._shown = None
+        self._boxes = SimilarityBoxes(ui.similaritiesWidget, self._onCompared)
         ui.computeButton.connect("clicked()", lambda: self.compute())
         ui.cancelLandscapeButton.connect("clicked()", lambda: session.survey.cancel())
         ui.exportTableButton.connect("clicked()", lambda: self.exportTable())
@@ -31,8 +33,8 @@ class LandscapeSection:
         ui.shownSimilarityComboBox.connect("currentIndexChanged(int)", self._onSimilarityChosen)
         ui.landscapeTableGroupBox.connect("toggled(bool)", lambda unfolded: self._onTableUnfolded())
         ui.landscapeSelector.addAttribute("vtkMRMLTableNode", "SphericalReg.Landscape")
-        session.survey.listen(self._onEvent)
-        session.surveys.onMessage = lambda text: say(ui.landscapeStatusLabel, text, ERROR_STYLE)
+        session.survey.events.connect(self._onEvent)
+        session.landscapeMessage.connect(lambda text: say(ui.landscapeStatusLabel, text, ERROR_STYLE))
 
     def update(self, missing):
         """Enable what can be done; ``missing`` is what the inputs lack, in words."""
@@ -42,12 +44,13 @@ class LandscapeSection:
             missing.append(_("Register first, or choose a current pose."))
         if parameters.firstParameter == parameters.secondParameter:
             missing.append(_("Choose two different parameters."))
-        learns = bool(parameters.modelFile)
+        learns, compared = bool(parameters.modelFile), list(parameters.comparedSimilarities)
+        self._boxes.show(compared)
         # what is checked can always be unchecked
-        self.ui.learnedCheckBox.enabled = learns or parameters.surveyLearned
-        if parameters.surveyLearned and not learns:
+        self.ui.learnedCheckBox.enabled = learns or LEARNED in compared
+        if LEARNED in compared and not learns:
             missing.append(_("The learned similarity needs a model: choose one above, or uncheck it."))
-        if not comparedBy(parameters):
+        if not compared:
             missing.append(_("Check at least one similarity."))
         busy = self._session.survey.state.busy
         self.ui.computeButton.enabled = not missing and not busy
@@ -59,6 +62,10 @@ class LandscapeSection:
         else:
             self._showChosen(table)
 
+    def _onCompared(self, names):
+        if self._parameters() is not None:
+            self._parameters().comparedSimilarities = names
+
     def forget(self):
         """Nothing is shown any more: the scene was closed."""
         self._show(None)
@@ -69,7 +76,7 @@ class LandscapeSection:
             return
         say(self.ui.landscapeStatusLabel, "")
         with reported(self.ui.landscapeStatusLabel):
-            self._session.surveys.compute(self._parameters(), _("Landscape"))
+            self._session.computeLandscape(self._parameters(), _("Landscape"))
 
     def exportTable(self):
         """Ask for a file and write the table."""

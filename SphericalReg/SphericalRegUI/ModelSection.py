@@ -10,7 +10,6 @@ from slicer.i18n import tr as _
 from SphericalRegUI import Samples
 from SphericalRegUI.Curve import Curve
 from SphericalRegUI.Feedback import ERROR_STYLE, onPathTyped, reported, say, showPath
-from SphericalRegUI.Preparation import Snapshot
 
 
 class ModelSection:
@@ -41,7 +40,7 @@ class ModelSection:
         ui.trainButton.connect("clicked()", lambda: self.train(None))
         ui.fineTuneButton.connect("clicked()", lambda: self.train(self._parameters().modelFile))
         ui.cancelTrainingButton.connect("clicked()", lambda: session.training.cancel())
-        session.training.listen(self._onTrainingEvent)
+        session.training.events.connect(self._onTrainingEvent)
 
     def update(self):
         """List models and devices, and say what can be done with them; returns why the chosen model cannot be used."""
@@ -119,7 +118,7 @@ class ModelSection:
         box, parameters = self.ui.deviceComboBox, self._parameters()
         found = {"auto": _("Automatic")}
         if "torch" in sys.modules:
-            from SphericalRegLib.cli.device import available_devices
+            from SphericalRegLib.app.device import available_devices
 
             found |= {name: f"{name}: {words}" for name, words in available_devices().items()}
             say(self.ui.deviceLabel, "")
@@ -163,7 +162,6 @@ class ModelSection:
             return
         self._curve.clear()
         with reported(self.ui.trainingLabel):
-            from SphericalRegLib.app.models import training_arguments
             from SphericalRegLib.errors import InputError
 
             parameters = self._parameters()
@@ -172,13 +170,9 @@ class ModelSection:
             folder = pathlib.Path(parameters.modelFolder)
             if folder == Samples.modelPath().parent:
                 raise InputError(_("This folder is the extension's own: choose another one for the model."))
-            with slicer.util.WaitCursor():
-                ct, name = self._session.preparation.trainingFile(parameters.ctVolume, folder)
-            output = folder / f"{name}.safetensors"
             python = shutil.which("PythonSlicer") or sys.executable
-            options = self._session.preparation.trainingOptions(Snapshot(parameters))
-            arguments = training_arguments(python, str(ct), str(output), startFrom or None, parameters.device, options)
-            self._session.train(arguments)
+            with slicer.util.WaitCursor():
+                self._session.train(parameters, folder, python, startFrom or None)
 
     def _onTrainingEvent(self, event):
         from SphericalRegLib.app import Cancelled, Failed, Finished, Progressed, StateChanged

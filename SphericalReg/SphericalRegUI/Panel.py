@@ -3,7 +3,11 @@
 import slicer
 from slicer.i18n import tr as _
 
-from SphericalRegUI import Dependencies, Filling, Samples
+from SphericalRegLib.app import StateChanged
+from SphericalRegLib.app.geometry_fields import ViewFields
+from SphericalRegLib.app.packs import write_pack
+from SphericalRegLib.similarity.table import LEARNED
+from SphericalRegUI import Dependencies, Samples
 from SphericalRegUI.Choices import Method
 from SphericalRegUI.Deletions import letGo
 from SphericalRegUI.Feedback import ERROR_STYLE, reported, say
@@ -35,11 +39,11 @@ class Panel:
         self.landscape = LandscapeSection(ui, self.parameterNode, session, self.ensurePackages)
         ui.sampleButton.connect("clicked()", lambda: self.loadSample())
         ui.installButton.connect("clicked()", lambda: self.ensurePackages())
-        session.onDrawn = self.result.drawn
-        session.onCArmRemoved = self.update
-        self.register.onPlaced = self.result.placed
+        session.drawn.connect(self.result.drawn)
+        session.cArmRemoved.connect(self.update)
+        self.register.placed.connect(self.result.placed)
         for controller in (session.registration, session.survey, session.training):
-            controller.listen(self._onEvent)
+            controller.events.connect(self._onEvent)
         self.showMissingPackages()
 
     def parameterNode(self):
@@ -69,7 +73,7 @@ class Panel:
             startsFromModel = self._node.method is Method.AUTOMATIC
             self.register.update([*missing, *start, *(model if startsFromModel else [])])
             self.result.update()
-            self.landscape.update([*missing, *model] if self._node.surveyLearned else missing)
+            self.landscape.update([*missing, *model] if LEARNED in self._node.comparedSimilarities else missing)
         finally:
             self._updating = False
 
@@ -106,7 +110,8 @@ class Panel:
                 node.ctVolume, node.xray1Volume, node.segmentation = ct, xray, bones
                 node.xray2Volume, node.segments = None, []
                 # an earlier image's geometry is not this one's
-                Filling.clear(node.geometry1)
+                write_pack(node.geometry1, ViewFields())
+                node.geometry1.filled = ""
                 if complete:
                     node.truth = Samples.loadTruth(slicer.mrmlScene)
                     model = Samples.modelPath()
@@ -151,8 +156,6 @@ class Panel:
             say(label, "")
 
     def _onEvent(self, event):
-        from SphericalRegLib.app import StateChanged
-
         if not isinstance(event, StateChanged):
             return
         # it chooses other inputs

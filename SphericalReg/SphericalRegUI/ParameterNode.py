@@ -9,7 +9,7 @@ from slicer import (
     vtkMRMLSegmentationNode,
     vtkMRMLTableNode,
 )
-from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper, parameterPack
+from slicer.parameterNodeWrapper import Default, WithinRange, parameterNodeWrapper, parameterPack
 
 from SphericalRegUI.Choices import Levels, Method, Optimizer, OverlayMode, PoseParameter, Preset, Similarity, Tone
 
@@ -17,18 +17,10 @@ from SphericalRegUI.Choices import Levels, Method, Optimizer, OverlayMode, PoseP
 @parameterPack
 class ViewGeometry:
     """
-    The geometry of one X-ray as typed; 0 is an empty field where 0 makes no sense.
+    The geometry of one X-ray as it is saved: the fields of ``SphericalRegLib.app.geometry_fields.ViewFields``, which
+    says what they are, and the ranges in which they can be typed.
 
-    sdd - Source-to-detector distance, mm.
-    sad - Source-to-isocenter distance, mm.
-    rowSpacing, columnSpacing - Distance of pixel centers on the detector, mm.
-    offCenterColumns, offCenterRows - From the image's middle to where the central ray hits, pixels.
-    primaryAngle, secondaryAngle - The C-arm's DICOM positioner angles, degrees.
-    rotation - Of the stored image about the beam, degrees.
-    mirrored - Whether the stored image is a mirror image of what the source sees.
-    anglesKnown - Whether the angles mean something.
-    tone - What the image's values are.
-    filled - What of all this a DICOM header filled in, see Filling.py.
+    filled - What of all this a DICOM header filled in, see ``SphericalRegLib.app.filling``.
     """
 
     sdd: Annotated[float, WithinRange(0.0, 10000.0)] = 0.0
@@ -69,7 +61,8 @@ class SphericalRegParameterNode:
     similarity, optimizer, levels, iterations, seed - Advanced choices.
     currentResult - The result that is shown.
     overlayMode, overlayOpacity - How.
-    firstParameter … landscapeSize - Of a landscape.
+    firstParameter … secondSteps, landscapeSize - Of a landscape.
+    comparedSimilarities - By name, those of the tables and the model's.
     currentLandscape - The landscape that is shown.
     """
 
@@ -112,11 +105,6 @@ class SphericalRegParameterNode:
     secondParameter: PoseParameter = PoseParameter.RZ
     secondExtent: Annotated[float, WithinRange(0.1, 500.0)] = 15.0
     secondSteps: Annotated[int, WithinRange(3, 201)] = 31
-    surveyNCC: bool = True
-    surveyGradientNCC: bool = False
-    surveyLocalNCC: bool = False
-    surveyToneFree: bool = True
-    surveyMutualInformation: bool = False
-    surveyLearned: bool = False
+    comparedSimilarities: Annotated[list[str], Default(generator=lambda: ["ncc", "tone-free"])]
     landscapeSize: Annotated[int, WithinRange(8, 512)] = 64
     currentLandscape: vtkMRMLTableNode

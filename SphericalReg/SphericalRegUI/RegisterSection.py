@@ -4,9 +4,12 @@ import slicer
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
+from SphericalRegLib.app import Progressed, Signal, StateChanged
+from SphericalRegLib.app.packages import missing_packages
+from SphericalRegLib.app.state import State
+from SphericalRegLib.scene.session.input_checks import LEAST_PAIRS, pair_counts
 from SphericalRegUI.Choices import Method, Similarity
 from SphericalRegUI.Feedback import ERROR_STYLE, followRun, reported, say
-from SphericalRegUI.InputChecks import LEAST_PAIRS, pairCounts
 
 
 class RegisterSection(VTKObservationMixin):
@@ -26,12 +29,12 @@ class RegisterSection(VTKObservationMixin):
         self._observed = None
         self._hinted = False
         self._complete = False
-        self.onPlaced = lambda poseNode: None
+        self.placed = Signal("a placed C-arm")
         ui.registerButton.connect("clicked()", lambda: self.register())
         ui.cancelButton.connect("clicked()", lambda: session.registration.cancel())
         ui.placeButton.connect("clicked()", lambda: self.placeCArm())
-        session.registration.listen(self._onEvent)
-        session.onMessage = lambda text: say(ui.registerStatusLabel, text, ERROR_STYLE)
+        session.registration.events.connect(self._onEvent)
+        session.registrationMessage.connect(lambda text: say(ui.registerStatusLabel, text, ERROR_STYLE))
 
     def update(self, missing):
         """Enable what can be done; ``missing`` is what the inputs lack, in words."""
@@ -58,13 +61,20 @@ class RegisterSection(VTKObservationMixin):
             return [_("Choose the landmarks in the CT, under Inputs.")]
         if parameters.similarity is Similarity.LEARNED_FIRST and not parameters.modelFile:
             return [_("Choose a model, or another similarity under Advanced.")]
-        if parameters.method is Method.LANDMARKS and max(pairCounts(parameters), default=0) < LEAST_PAIRS:
+        if parameters.method is Method.LANDMARKS and max(self._pairCounts(parameters), default=0) < LEAST_PAIRS:
             return [
                 _(
                     "Place at least {count} landmarks of the same names in the CT and in one X-ray, under Inputs."
                 ).format(count=LEAST_PAIRS)
             ]
         return []
+
+    def _pairCounts(self, parameters):
+        xrays = (
+            (parameters.xray1Volume, parameters.xray1Landmarks),
+            (parameters.xray2Volume, parameters.xray2Landmarks),
+        )
+        return pair_counts(parameters.ctLandmarks, xrays)
 
     def register(self):
         """Begin, once the packages are there."""
@@ -92,7 +102,7 @@ class RegisterSection(VTKObservationMixin):
             node.CreateDefaultDisplayNodes()
             node.GetDisplayNode().SetEditorVisibility(True)
             say(label, _("Drag the handles of '{name}' in the 3D view.").format(name=node.GetName()))
-            self.onPlaced(node)
+            self.placed.emit(node)
 
     def stopObserving(self):
         """Forget the pose that was watched."""
@@ -110,20 +120,12 @@ class RegisterSection(VTKObservationMixin):
     def _onPoseMoved(self, caller, event):
         parameters = self._parameters()
         # looked for until they are there, not again with each movement
-        self._complete = self._complete or not self._missingPackages()
+        self._complete = self._complete or not missing_packages(["torch", "numba"])
         if parameters is not None and self._complete:
             with reported(self.ui.registerStatusLabel):
                 self._session.poseMoved(parameters, caller)
 
-    def _missingPackages(self):
-        from SphericalRegLib.app.packages import missing_packages
-
-        return missing_packages(["torch", "numba"])
-
     def _onEvent(self, event):
-        from SphericalRegLib.app import Progressed, StateChanged
-        from SphericalRegLib.app.state import State
-
         label, bar = self.ui.registerStatusLabel, self.ui.registerProgressBar
         if isinstance(event, Progressed):
             step = event.step

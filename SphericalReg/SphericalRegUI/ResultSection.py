@@ -4,9 +4,10 @@ import slicer
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
+from SphericalRegLib.scene.session.removal import is_carm
 from SphericalRegUI import ResultWords
 from SphericalRegUI.Cameras import cameraNode
-from SphericalRegUI.CArmDisplay import CArmDisplay, isCArm
+from SphericalRegUI.CArmDisplay import CArmDisplay
 from SphericalRegUI.Feedback import CAUTION_STYLE, ERROR_STYLE, reported, say
 
 # Unlike None it is never the chosen result: what is shown is found anew.
@@ -39,7 +40,7 @@ class ResultSection(VTKObservationMixin):
         ui.reportButton.connect("clicked()", lambda: self.writeReport())
         ui.removeResultButton.connect("clicked()", lambda: self.removeResult())
         ui.resultSelector.addAttribute("vtkMRMLLinearTransformNode", "SphericalReg.Result")
-        session.registration.listen(self._onEvent)
+        session.registration.events.connect(self._onEvent)
 
     def update(self):
         """Show the chosen result, where it has changed, and enable what can be done with it."""
@@ -149,7 +150,7 @@ class ResultSection(VTKObservationMixin):
 
     def _hideFromSelectors(self):
         """What belongs to a C-arm is nothing to register: leave it out where the inputs are chosen."""
-        if not any(isCArm(node) for node in slicer.util.getNodesByClass("vtkMRMLLinearTransformNode")):
+        if not any(is_carm(node) for node in slicer.util.getNodesByClass("vtkMRMLLinearTransformNode")):
             made = []
         else:
             from SphericalRegLib.scene.carm import belongings, carms

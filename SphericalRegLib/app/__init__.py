@@ -1,4 +1,4 @@
-"""What stands between a user interface and the engine: state machine, child processes, coalescing; no Qt, no MRML.
+"""What stands between a user interface and the engine: runs, signals, child processes, coalescing; no Qt, no MRML.
 
 Nothing here imports torch at file scope, so that a panel can load, and say what is missing, before torch is installed.
 """
@@ -8,6 +8,7 @@ from SphericalRegLib.app.events import Cancelled, Event, Failed, Finished, Progr
 from SphericalRegLib.app.failure import Failure
 from SphericalRegLib.app.job import Job
 from SphericalRegLib.app.latest_wins import LatestWins
+from SphericalRegLib.app.signal import Signal
 from SphericalRegLib.app.state import BusyError, State
 from SphericalRegLib.app.steps import Message
 
@@ -23,6 +24,7 @@ __all__ = [
     "LatestWins",
     "Message",
     "Progressed",
+    "Signal",
     "State",
     "StateChanged",
 ]

@@ -11,9 +11,8 @@ from typing import Any
 from SphericalRegLib.app.events import Cancelled, Event, Failed, Finished, Progressed, StateChanged
 from SphericalRegLib.app.failure import failure_of
 from SphericalRegLib.app.job import Engine, Job, Scheduler
+from SphericalRegLib.app.signal import Signal
 from SphericalRegLib.app.state import TRANSITIONS, BusyError, State
-
-Listener = Callable[[Event], None]
 
 _log = logging.getLogger(__name__)
 
@@ -33,12 +32,15 @@ class Controller:
         slice_s: steps are taken for so many seconds a call, at least one: where drawing takes longer than a step, the
             run would wait for it after each.
         clock: tells seconds.
+
+    Attributes:
+        events: what happens, see :mod:`events`.
     """
 
     def __init__(self, schedule: Scheduler, slice_s: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._schedule, self._slice, self._clock = schedule, slice_s, clock
-        self._listeners: list[Listener] = []
-        self._events: deque[Event] = deque()
+        self.events: Signal[[Event]] = Signal("a run's event")
+        self._waiting: deque[Event] = deque()
         self._telling = False
         self._state = State.IDLE
         self._run = 0
@@ -57,16 +59,6 @@ class Controller:
     def run(self) -> int:
         """The number of the present or last run; 0 before the first."""
         return self._run
-
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call ``listener`` with every event from now on; returns a function that ends it."""
-        self._listeners.append(listener)
-
-        def forget() -> None:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
-
-        return forget
 
     def start(self, engine: Engine) -> int:
         """Begin a run; returns its number. Nothing is done within this call but to schedule it.
@@ -236,18 +228,13 @@ class Controller:
         self._tell(outcome, changed)
 
     def _tell(self, *events: Event) -> None:
-        self._events.extend(events)
+        self._waiting.extend(events)
         if self._telling:
             return
         self._telling = True
         try:
-            while self._events:
-                event = self._events.popleft()
-                for listener in tuple(self._listeners):
-                    try:
-                        listener(event)
-                    except Exception:
-                        _log.exception("A listener failed on %s", type(event).__name__)
+            while self._waiting:
+                self.events.emit(self._waiting.popleft())
         finally:
             self._telling = False
 

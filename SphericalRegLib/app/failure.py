@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from SphericalRegLib.app.signal import Signal
 from SphericalRegLib.errors import SphericalRegError, is_memory_shortage
 
 _DEFECT = "This is a defect of SphericalReg: please report it with the error log."
@@ -49,3 +52,14 @@ def failure_of(error: BaseException) -> Failure:
             f"A file or folder cannot be used: {message}.", "Check that it exists and may be written.", True, error
         )
     return Failure(f"{type(error).__name__}: {message}.", _DEFECT, False, error)
+
+
+@contextmanager
+def told_later(schedule: Callable[[Callable[[], None]], None], message: Signal[[str]]) -> Iterator[None]:
+    """Within it an error is told by a signal, and goes on; later, for a panel clears its messages at a run's end."""
+    try:
+        yield
+    except Exception as error:
+        text = failure_of(error).text
+        schedule(lambda: message.emit(text))
+        raise

@@ -31,29 +31,51 @@ AUTOMATIC, ANGLES = "automatic", "angles"
 
 @dataclass(frozen=True)
 class ViewFields:
-    """What stands in the fields of one view; 0 is an empty field where 0 makes no sense.
+    """One X-ray's geometry as it stands in the panel's fields; 0 is an empty field where 0 makes no sense.
+
+    The parameters that the panel saves bear the same names (:mod:`packs`), and those of a new field must too.
 
     Attributes:
         sdd: source-to-detector distance, mm.
         sad: source-to-isocenter distance, mm; may stay empty with one view.
-        row_mm, column_mm: distance of pixel centers on the detector, mm.
-        off_center: (columns, rows) from the image's middle to where the central ray hits, pixels.
-        primary_deg, secondary_deg: where the detector is, as DICOM's positioner angles.
-        rotation_deg: of the stored image about the beam.
+        row_spacing, column_spacing: distance of pixel centers on the detector, mm.
+        off_center_columns, off_center_rows: from the image's middle to where the central ray hits, pixels.
+        primary_angle, secondary_angle: where the detector is, as DICOM's positioner angles, degrees.
+        rotation: of the stored image about the beam, degrees.
         mirrored: whether the stored image is a mirror image of what the source sees.
         angles_known: whether the angles mean something.
+        tone: what the image's values are, one of ``imaging.tone.TONES``.
     """
 
     sdd: float = 0.0
     sad: float = 0.0
-    row_mm: float = 0.0
-    column_mm: float = 0.0
-    off_center: tuple[float, float] = (0.0, 0.0)
-    primary_deg: float = 0.0
-    secondary_deg: float = 0.0
-    rotation_deg: float = 0.0
+    row_spacing: float = 0.0
+    column_spacing: float = 0.0
+    off_center_columns: float = 0.0
+    off_center_rows: float = 0.0
+    primary_angle: float = 0.0
+    secondary_angle: float = 0.0
+    rotation: float = 0.0
     mirrored: bool = False
     angles_known: bool = False
+    tone: str = "attenuation"
+
+
+#: Fields that are typed together, and told of in one place, by what a panel calls them.
+GROUPS = {
+    "sdd": ("sdd",),
+    "sad": ("sad",),
+    "spacing": ("row_spacing", "column_spacing"),
+    "off_center": ("off_center_columns", "off_center_rows"),
+    "mirrored": ("mirrored",),
+    "angles": ("angles_known", "primary_angle", "secondary_angle", "rotation"),
+    "tone": ("tone",),
+}
+
+
+def group_of(field: str) -> str:
+    """The group that a field belongs to."""
+    return next(group for group, names in GROUPS.items() if field in names)
 
 
 def problems(fields: ViewFields, size: tuple[int, int] | None = None, several: bool = False) -> dict[str, str]:
@@ -71,7 +93,7 @@ def problems(fields: ViewFields, size: tuple[int, int] | None = None, several: b
     elif not low <= fields.sdd <= high:
         found["sdd"] = f"{fields.sdd:g} mm is no C-arm's distance: give {low:g} to {high:g} mm."
     smallest, largest = _SPACING_RANGE
-    for name, value in (("row_mm", fields.row_mm), ("column_mm", fields.column_mm)):
+    for name, value in (("row_spacing", fields.row_spacing), ("column_spacing", fields.column_spacing)):
         if not value > 0:
             found[name] = "Missing: distance of pixel centers on the detector, mm."
         elif not smallest <= value <= largest:
@@ -82,49 +104,60 @@ def problems(fields: ViewFields, size: tuple[int, int] | None = None, several: b
         found["sad"] = "Missing: two views need the distance from source to isocenter."
     elif fields.sad < 0 or not math.isfinite(fields.sad):
         found["sad"] = f"{fields.sad:g} mm is no distance."
-    if size is not None and any(abs(part) > extent for part, extent in zip(fields.off_center, size[::-1], strict=True)):
-        found["off_center"] = "The central ray would miss the detector by more than half its size: check the sign."
-    if several and not fields.angles_known:
-        found["angles"] = "Missing: two views need the C-arm's angles of both, or a calibration file."
-    if abs(fields.secondary_deg) > 90:
-        found["angles"] = f"The secondary angle is {fields.secondary_deg:g}°: it lies between -90° and 90°."
+    if size is not None:
+        rows, columns = size
+        for name, off, extent in (
+            ("off_center_columns", fields.off_center_columns, columns),
+            ("off_center_rows", fields.off_center_rows, rows),
+        ):
+            # told once: the two are one place
+            if abs(off) > extent and "off_center_columns" not in found:
+                found[name] = "The central ray would miss the detector by more than half its size: check the sign."
+    if abs(fields.secondary_angle) > 90:
+        found["secondary_angle"] = f"The secondary angle is {fields.secondary_angle:g}°: it lies between -90° and 90°."
+    elif several and not fields.angles_known:
+        found["angles_known"] = "Missing: two views need the C-arm's angles of both, or a calibration file."
     return found
 
 
 def fields_from_dicom(dataset: pydicom.Dataset, frame: int = 0) -> tuple[ViewFields, list[str]]:
     """The fields as far as a header tells, and in words what it does not tell and what it tells is doubtful.
 
+    The tone is that of the values as ITK, and so 3D Slicer, hands them over.
+
     Args:
         dataset: header; pixels are not needed.
         frame: counted from 0.
     """
     from SphericalRegLib.io.dicom.geometry import as_far_as_told
+    from SphericalRegLib.io.dicom.tone_tags import tone_as_itk_reads
 
-    told = as_far_as_told(dataset, frame)
+    tone, told = tone_as_itk_reads(dataset, frame), as_far_as_told(dataset, frame)
     if told.geometry is None:
-        return ViewFields(), [*told.missing, *told.notes]
-    fields = _fields(told.geometry)
+        return ViewFields(tone=tone), [*told.missing, *told.notes]
+    fields = replace(_fields(told.geometry), tone=tone)
     if told.sdd_missing:
         fields = replace(fields, sdd=0.0, sad=0.0)
     if told.spacing_missing:
         # the central ray's place is counted in pixels
-        fields = replace(fields, row_mm=0.0, column_mm=0.0, off_center=(0.0, 0.0))
+        fields = replace(fields, row_spacing=0.0, column_spacing=0.0, off_center_columns=0.0, off_center_rows=0.0)
     return fields, [*told.missing, *told.notes]
 
 
 def _fields(geometry: NominalGeometry) -> ViewFields:
     view = geometry.view
     k = view.intrinsics
-    row_mm, column_mm = view.spacing
+    row_spacing, column_spacing = view.spacing
     return ViewFields(
         sdd=view.sdd,
         sad=view.sad or 0.0,
-        row_mm=row_mm,
-        column_mm=column_mm,
-        off_center=(float(k[0, 2]) - (view.width - 1) / 2, float(k[1, 2]) - (view.height - 1) / 2),
-        primary_deg=geometry.primary_deg or 0.0,
-        secondary_deg=geometry.secondary_deg or 0.0,
-        rotation_deg=geometry.rotation_deg,
+        row_spacing=row_spacing,
+        column_spacing=column_spacing,
+        off_center_columns=float(k[0, 2]) - (view.width - 1) / 2,
+        off_center_rows=float(k[1, 2]) - (view.height - 1) / 2,
+        primary_angle=geometry.primary_deg or 0.0,
+        secondary_angle=geometry.secondary_deg or 0.0,
+        rotation=geometry.rotation_deg,
         mirrored=view.mirrored,
         angles_known=geometry.primary_deg is not None,
     )
@@ -146,10 +179,9 @@ def view_of(fields: ViewFields, size: tuple[int, int], name: str) -> View:
     if found := problems(fields, size):
         raise GeometryError(f"The geometry of {name} is not complete. " + " ".join(found.values()))
     rows, columns = size
-    middle = ((columns - 1) / 2 + fields.off_center[0], (rows - 1) / 2 + fields.off_center[1])
-    view = View.from_spacing(
-        rows, columns, fields.sdd, (fields.row_mm, fields.column_mm), middle, fields.sad or None, name
-    )
+    middle = ((columns - 1) / 2 + fields.off_center_columns, (rows - 1) / 2 + fields.off_center_rows)
+    spacing = fields.row_spacing, fields.column_spacing
+    view = View.from_spacing(rows, columns, fields.sdd, spacing, middle, fields.sad or None, name)
     return mirrored_view(view) if fields.mirrored else view
 
 
@@ -186,7 +218,7 @@ def nominal(fields: ViewFields, view: View) -> NominalGeometry:
     placed = view if view.sad is not None else replace(view, sad=_USUAL_SAD_SHARE * view.sdd)
     return NominalGeometry(
         placed,
-        fields.primary_deg if known else None,
-        fields.secondary_deg if known else None,
-        fields.rotation_deg,
+        fields.primary_angle if known else None,
+        fields.secondary_angle if known else None,
+        fields.rotation,
     )

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from SphericalRegLib.errors import InputError
+from SphericalRegLib.optimization.table import OPTIMIZERS
+from SphericalRegLib.similarity.table import SIMILARITIES
 
 if TYPE_CHECKING:
     from SphericalRegLib.registration.system import System
-
-#: Presets, in the order in which a panel lists them.
-METHODS = ("automatic", "current pose", "landmarks", "search")
 
 #: The similarity of the chosen model aligns first; the last stage keeps its own.
 LEARNED_FIRST = "learned, then default"
@@ -21,26 +20,24 @@ DEFAULT = "default"
 #: Pixels along the longer side at the last stage.
 LEVELS: dict[str, int | None] = {DEFAULT: None, "fast": 96, "fine": 256}
 
-# Of the table of systems, for the whole CT and for chosen bones; "automatic" is the table's default.
-_SYSTEMS = {
+# Of the table of systems, for the whole CT and for chosen bones; None for the table's default.
+_SYSTEMS: dict[str, tuple[str, str] | None] = {
+    "automatic": None,
     "current pose": ("near", "bones-near"),
     "landmarks": ("landmarks", "bones-landmarks"),
     "search": ("search", "bones-search"),
 }
+#: In the order in which a panel lists them.
+METHODS = tuple(_SYSTEMS)
 
 
 def similarity_choices() -> tuple[str, ...]:
     """What "Advanced" may put in place of the last stage's similarity: the table's, and what only a panel has."""
-    # the tables load torch, without which a panel opens as well
-    from SphericalRegLib.similarity.table import SIMILARITIES
-
     return (DEFAULT, *SIMILARITIES, LEARNED_FIRST)
 
 
 def optimizer_choices() -> tuple[str, ...]:
     """What "Advanced" may put in place of the last stage's optimizer."""
-    from SphericalRegLib.optimization.table import OPTIMIZERS
-
     return (DEFAULT, *OPTIMIZERS)
 
 
@@ -85,7 +82,8 @@ def system_for(method: str, bones: bool = False, model: bool = False, advanced: 
         raise InputError(f"There are no levels {chosen.levels!r}: choose one of {', '.join(LEVELS)}.")
     if chosen.iterations < 0:
         raise InputError(f"The number of iterations is {chosen.iterations}: give 0 for the default, or more.")
-    system = SYSTEMS[_SYSTEMS[method][bones]] if method in _SYSTEMS else default_system(bones, model)
+    names = _SYSTEMS[method]
+    system = default_system(bones, model) if names is None else SYSTEMS[names[bones]]
     if chosen.similarity == LEARNED_FIRST:
         system = system.learned_first()
     return system.ending_with(

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from typing_extensions import Unpack
 
+from SphericalRegLib.app.device import DeviceName, choose_device
 from SphericalRegLib.app.evaluation_job import EvaluationJob
 from SphericalRegLib.cli.choices import LevelName, OptimizerName, SimilarityName, SuiteName, ViewSetName
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
-from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.outputs import output_files
 from SphericalRegLib.cli.system_choice import chosen_system
 from SphericalRegLib.errors import InputError

@@ -11,9 +11,9 @@ from typing import Any
 
 from typing_extensions import Unpack
 
+from SphericalRegLib.app.device import available_devices
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.describe_file import describe
-from SphericalRegLib.cli.device import available_devices
 from SphericalRegLib.cli.remedies import in_options
 from SphericalRegLib.cli.running import Running, begin
 from SphericalRegLib.errors import SphericalRegError

@@ -10,11 +10,11 @@ from typing import Any
 
 from typing_extensions import Unpack
 
+from SphericalRegLib.app.device import DeviceName, choose_device
 from SphericalRegLib.app.landscape_job import LandscapeJob
 from SphericalRegLib.app.landscape_study_job import LandscapeStudyJob
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
-from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.inputs import IntensityName, Preset, mask_files, read_case, read_xrays
 from SphericalRegLib.cli.outputs import output_folder
 from SphericalRegLib.cli.simulated_xrays import SimulatedXRays, settings_of, simulated, wants_simulated

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from typing_extensions import Unpack
 
+from SphericalRegLib.app.device import DeviceName, choose_device
 from SphericalRegLib.app.registration_job import Inputs, RegistrationJob
 from SphericalRegLib.cli.choices import OptimizerName, SimilarityName
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
-from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.inputs import IntensityName, Preset, mask_files, read_case, read_xrays
 from SphericalRegLib.cli.outputs import output_folder
 from SphericalRegLib.cli.remedies import in_options

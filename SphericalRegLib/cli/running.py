@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from typing_extensions import TypedDict
 
+from SphericalRegLib.app.device import DeviceName, choose_device
 from SphericalRegLib.cli.console import Console
-from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.threads import set_threads
 
 

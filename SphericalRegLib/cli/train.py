@@ -14,11 +14,11 @@ import torch
 import torch.distributed as dist
 from typing_extensions import Unpack
 
+from SphericalRegLib.app.device import DeviceName, choose_device
 from SphericalRegLib.app.steps import Message
 from SphericalRegLib.app.training_job import TrainingInputs, TrainingJob
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
-from SphericalRegLib.cli.device import DeviceName, choose_device
 from SphericalRegLib.cli.inputs import Preset
 from SphericalRegLib.cli.outputs import output_files
 from SphericalRegLib.cli.running import Computing, begin

@@ -1,21 +1,19 @@
 """The optimizers by name: the one table from which commands, panel, tests and documents take theirs.
 
-A new optimizer is one file, and one line here.
+A new optimizer is one file, and one line here. The table needs no torch: classes are imported when they are used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.optimization.first_order import SGD, Adam
-from SphericalRegLib.optimization.lbfgs import LBFGS
-from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
-from SphericalRegLib.optimization.nelder_mead import NelderMead
-from SphericalRegLib.optimization.problem import Optimizer
-from SphericalRegLib.optimization.sampling import BOBYQA, CMAES
+from SphericalRegLib.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from SphericalRegLib.optimization.problem import Optimizer
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class Entry:
     Attributes:
         name: as it is typed and stored.
         title: as it is shown.
-        make: the class.
+        place: of the class: its file in this folder, and its name.
         refining: what it takes to end a registration with it: other arguments than the class's own.
         limit: the field that says how long it may take.
         former: names that older scenes, settings and scripts may hold.
@@ -33,10 +31,16 @@ class Entry:
 
     name: str
     title: str
-    make: Callable[..., Optimizer]
+    place: str
     refining: dict[str, Any] = field(default_factory=dict)
     limit: str = "iterations"
     former: tuple[str, ...] = ()
+
+    @property
+    def make(self) -> Callable[..., Optimizer]:
+        """The class."""
+        found: Callable[..., Optimizer] = on_demand("SphericalRegLib.optimization", self.place)
+        return found
 
     def to_refine(self) -> Optimizer:
         """One for the last stage of a registration."""
@@ -47,16 +51,20 @@ _ENTRIES = (
     Entry(
         "levenberg-marquardt",
         "Levenberg-Marquardt",
-        LevenbergMarquardt,
+        "levenberg_marquardt.LevenbergMarquardt",
         {"iterations": 20, "tolerance": 0.03, "renewal": 1},
         former=("Levenberg-Marquardt",),
     ),
-    Entry("adam", "Adam", Adam, {"iterations": 60, "learning_rate": 0.5, "renewal": 10}, former=("Adam",)),
-    Entry("sgd", "Gradient descent", SGD, {"iterations": 60, "renewal": 10}, former=("gradient descent",)),
-    Entry("l-bfgs", "L-BFGS", LBFGS, {"iterations": 30, "renewal": 10}, former=("L-BFGS",)),
-    Entry("nelder-mead", "Nelder-Mead", NelderMead, {"iterations": 200, "size": 3.0, "renewal": 50}),
-    Entry("bobyqa", "BOBYQA", BOBYQA, {"size": 3.0, "reach": 60.0}, limit="evaluations"),
-    Entry("cma-es", "CMA-ES", CMAES, {"iterations": 60, "size": 3.0, "renewal": 20}),
+    Entry(
+        "adam", "Adam", "first_order.Adam", {"iterations": 60, "learning_rate": 0.5, "renewal": 10}, former=("Adam",)
+    ),
+    Entry(
+        "sgd", "Gradient descent", "first_order.SGD", {"iterations": 60, "renewal": 10}, former=("gradient descent",)
+    ),
+    Entry("l-bfgs", "L-BFGS", "lbfgs.LBFGS", {"iterations": 30, "renewal": 10}, former=("L-BFGS",)),
+    Entry("nelder-mead", "Nelder-Mead", "nelder_mead.NelderMead", {"iterations": 200, "size": 3.0, "renewal": 50}),
+    Entry("bobyqa", "BOBYQA", "sampling.BOBYQA", {"size": 3.0, "reach": 60.0}, limit="evaluations"),
+    Entry("cma-es", "CMA-ES", "sampling.CMAES", {"iterations": 60, "size": 3.0, "renewal": 20}),
 )
 
 #: By name, in the order in which they are offered.

@@ -1,31 +1,18 @@
-"""Similarities between DRR and X-ray, each as a cost with its exact derivative."""
+"""Similarities between DRR and X-ray, each as a cost with its exact derivative.
 
-from SphericalRegLib.similarity.contract import FixedImage, Similarity, Term
-from SphericalRegLib.similarity.learned import LearnedSimilarity
-from SphericalRegLib.similarity.least_squares import LeastSquares, Residual
-from SphericalRegLib.similarity.manifolds import MANIFOLDS, Euclidean, Hyperbolic, Manifold, Spherical
-from SphericalRegLib.similarity.mutual_information import MutualInformation
-from SphericalRegLib.similarity.ncc import NCC, GradientNCC, LocalNCC
-from SphericalRegLib.similarity.table import LEARNED, SIMILARITIES
-from SphericalRegLib.similarity.tone_free import ToneFreeGradient
+Loaded when the first of them is asked for, so that their table can be read where torch is not there.
+"""
 
-__all__ = [
-    "LEARNED",
-    "MANIFOLDS",
-    "NCC",
-    "SIMILARITIES",
-    "Euclidean",
-    "FixedImage",
-    "GradientNCC",
-    "Hyperbolic",
-    "LearnedSimilarity",
-    "LeastSquares",
-    "LocalNCC",
-    "Manifold",
-    "MutualInformation",
-    "Residual",
-    "Similarity",
-    "Spherical",
-    "Term",
-    "ToneFreeGradient",
-]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from SphericalRegLib.similarity.everything import *  # noqa: F403
+else:
+
+    def __getattr__(name):
+        from importlib import import_module
+
+        everything = import_module(f"{__name__}.everything")
+        if name in ("__all__", *everything.__all__):
+            return getattr(everything, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

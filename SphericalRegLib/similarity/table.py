@@ -1,18 +1,19 @@
 """The similarities by name: the one table from which commands, panel, landscapes, tests and documents take theirs.
 
-A new similarity is one file, and one line here.
+A new similarity is one file, and one line here. The table needs no torch: classes are imported when they are used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.similarity.contract import Similarity
-from SphericalRegLib.similarity.mutual_information import MutualInformation
-from SphericalRegLib.similarity.ncc import NCC, GradientNCC, LocalNCC
-from SphericalRegLib.similarity.tone_free import ToneFreeGradient
+from SphericalRegLib.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from SphericalRegLib.similarity.contract import Similarity
 
 
 @dataclass(frozen=True)
@@ -22,45 +23,51 @@ class Entry:
     Attributes:
         name: as it is typed and stored.
         title: as it is shown.
-        make: the class; without arguments it gives the parameters that registration uses.
+        place: of the class: its file in this folder, and its name.
         meaning: of its cost, in words that complete "the cost is ...".
         former: names that older scenes, settings and scripts may hold.
     """
 
     name: str
     title: str
-    make: Callable[..., Similarity]
+    place: str
     meaning: str
     former: tuple[str, ...] = ()
+
+    @property
+    def make(self) -> Callable[..., Similarity]:
+        """The class; without arguments it gives the parameters that registration uses."""
+        found: Callable[..., Similarity] = on_demand("SphericalRegLib.similarity", self.place)
+        return found
 
 
 _ENTRIES = (
     Entry(
         "tone-free",
         "Tone-free gradient",
-        ToneFreeGradient,
+        "tone_free.ToneFreeGradient",
         "1 − R², the share of the DRR's gradients that the X-ray's do not explain, whatever the tone curve",
         ("tone-free gradient",),
     ),
     Entry(
         "gradient-ncc",
         "Gradient NCC",
-        GradientNCC,
+        "ncc.GradientNCC",
         "2 − 2 NCC of the gradients, the mean over both components; from 0 to 4",
         former=("gradient NCC",),
     ),
     Entry(
         "local-ncc",
         "Local NCC",
-        LocalNCC,
+        "ncc.LocalNCC",
         "the mean square difference of shading, standardized in small windows; about 2 − 2 NCC",
         former=("local NCC",),
     ),
-    Entry("ncc", "NCC", NCC, "2 − 2 NCC of the values; from 0 to 4", former=("NCC",)),
+    Entry("ncc", "NCC", "ncc.NCC", "2 − 2 NCC of the values; from 0 to 4", former=("NCC",)),
     Entry(
         "mutual-information",
         "Mutual information",
-        MutualInformation,
+        "mutual_information.MutualInformation",
         "1 − I/H, the share of the X-ray's information that the DRR does not tell",
     ),
 )

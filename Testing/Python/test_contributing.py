@@ -17,6 +17,16 @@ ROOT = Path(__file__).parents[2]
 RUN = """
 import sys
 from pathlib import Path
+from types import ModuleType
+
+sys.modules |= {"slicer": ModuleType("slicer"), "slicer.i18n": ModuleType("slicer.i18n")}
+sys.modules["slicer.i18n"].tr = lambda text: text
+sys.path.insert(0, "SphericalReg")
+from SphericalRegUI.Choices import Similarity
+
+# the panel's list, before torch is loaded
+assert Similarity.COSINE.label() == "Cosine"
+assert "torch" not in sys.modules
 
 import torch
 
@@ -92,18 +102,20 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package with what the sections on a similarity, a system and a kernel add."""
     folder = tmp_path_factory.mktemp("copy")
     shutil.copytree(ROOT / "SphericalRegLib", folder / "SphericalRegLib", ignore=shutil.ignore_patterns("__pycache__"))
-    for title, import_before, line_before in (
-        ("A similarity", "from SphericalRegLib.similarity.contract import Similarity", "_ENTRIES = ("),
-        ("A kernel", "from SphericalRegLib.rendering.numba_kernel import NumbaKernel", "    NumbaKernel(),"),
-    ):
+    panel = Path("SphericalReg", "SphericalRegUI")
+    (folder / panel).mkdir(parents=True)
+    for name in ("__init__.py", "Choices.py"):
+        shutil.copy(ROOT / panel / name, folder / panel)
+    for title, line_before in (("A similarity", "_ENTRIES = ("), ("A kernel", "    NumbaKernel(),")):
         text = section(title)
         content, lines = blocks(text)
         (new,) = re.findall(r"New file `([^`]+)`", text)
         assert not (folder / new).exists()
         (folder / new).write_text(content, encoding="utf-8")
-        imported, entry = lines.splitlines(keepends=True)
+        *imported, entry = lines.splitlines(keepends=True)
         table = folder / re.findall(r"`_ENTRIES` of `([^`]+)`", text)[0]
-        after(table, import_before, imported)
+        for line in imported:
+            after(table, "from SphericalRegLib.rendering.numba_kernel import NumbaKernel", line)
         after(table, line_before, entry)
     text = section("A system")
     (row,) = blocks(text)

@@ -52,8 +52,7 @@ class SphericalRegPanelTest(SelfTestCase):
         node = parameters.currentPose
         self.assertIsNotNone(node, widget.ui.registerStatusLabel.text)
         drawn = []
-        original = widget.logic.session.onDrawn
-        widget.logic.session.onDrawn = lambda one: (drawn.append(one.GetID()), original(one))
+        self.addCleanup(widget.logic.session.drawn.connect(lambda one: drawn.append(one.GetID())))
         matrix = slicer.util.arrayFromTransformMatrix(node)
         for step in range(5):
             matrix[0, 3] += step
@@ -90,6 +89,18 @@ class SphericalRegPanelTest(SelfTestCase):
         slicer.mrmlScene.RemoveNode(second)
         xray = parameters.xray1Volume
         self.waitUntil(lambda: composite.GetBackgroundVolumeID() == xray.GetID(), 20)
+
+    def test_WhatALandscapeComparesIsChecked(self):
+        widget, parameters = self.enter()
+        ui = widget.ui
+        self.assertTrue(ui.nccCheckBox.checked)
+        self.assertTrue(ui.toneFreeCheckBox.checked)
+        ui.gradientNCCCheckBox.click()
+        ui.nccCheckBox.click()
+        self.assertEqual(list(parameters.comparedSimilarities), ["gradient-ncc", "tone-free"])
+        parameters.comparedSimilarities = ["local-ncc"]
+        self.assertTrue(ui.localNCCCheckBox.checked)
+        self.assertFalse(ui.toneFreeCheckBox.checked)
 
     def test_OpacityIsForItsOwnOverlayOnly(self):
         widget, parameters = self.loadSample()

@@ -64,6 +64,30 @@ class SphericalRegSceneTest(SelfTestCase):
         self.assertEqual(widget.ui.shownSimilarityComboBox.currentText, shown)
         self.assertEqual(shown_similarity(parameters.currentLandscape), shown)
 
+    def test_ASceneOfAnEarlierVersionKeepsItsChoices(self):
+        widget, _parameters = self.enter()
+        node = widget._parameterNode.parameterNode
+        widget.exit()
+        for name, value in {
+            "geometry1.sdd": "1234.0",
+            "geometry1.tone": "INVERTED",
+            "optimizer": "GRADIENT_DESCENT",
+            "similarity": "LEARNED_FIRST",
+            "surveyNCC": "False",
+            "surveyLocalNCC": "True",
+            "surveyToneFree": "False",
+        }.items():
+            node.SetParameter(name, value)
+        widget.enter()
+        parameters = widget._parameterNode
+        self.assertEqual(parameters.geometry1.sdd, 1234.0)
+        self.assertEqual(parameters.geometry1.tone.value, "inverted")
+        self.assertEqual(parameters.optimizer.value, "sgd")
+        self.assertEqual(parameters.similarity.value, "learned, then default")
+        self.assertEqual(list(parameters.comparedSimilarities), ["local-ncc"])
+        self.assertTrue(widget.ui.localNCCCheckBox.checked)
+        self.assertFalse(widget.ui.nccCheckBox.checked)
+
     def test_ClosingTheSceneInMidRunStopsItAndTheNextRunWorks(self):
         widget, _parameters = self.loadSample()
         session = widget.logic.session

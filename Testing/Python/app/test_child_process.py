@@ -47,7 +47,7 @@ def controller(scheduler):
 @pytest.fixture
 def diary(controller):
     diary = Diary()
-    controller.listen(diary)
+    controller.events.connect(diary)
     return diary
 
 

@@ -22,7 +22,7 @@ def controller(scheduler):
 @pytest.fixture
 def diary(controller):
     diary = Diary()
-    controller.listen(diary)
+    controller.events.connect(diary)
     return diary
 
 
@@ -61,7 +61,7 @@ def test_steps_are_taken_until_the_slice_is_over(scheduler):
     job = CountingJob(steps=7, on_step=lambda number: now.__setitem__(0, now[0] + 0.04))
     controller = Controller(scheduler, 0.1, clock=lambda: now[0])
     diary = Diary()
-    controller.listen(diary)
+    controller.events.connect(diary)
     controller.start(lambda: job)
     scheduler.turn()
     done = []
@@ -75,7 +75,7 @@ def test_steps_are_taken_until_the_slice_is_over(scheduler):
 def test_a_listener_that_abandons_in_mid_slice_ends_it(scheduler):
     job = CountingJob(steps=7)
     controller = Controller(scheduler, 100.0)
-    controller.listen(lambda event: controller.abandon() if getattr(event, "count", 0) == 2 else None)
+    controller.events.connect(lambda event: controller.abandon() if getattr(event, "count", 0) == 2 else None)
     controller.start(lambda: job)
     scheduler.run_out()
     assert (job.done, job.closed, controller.state) == (2, True, State.IDLE)
@@ -283,7 +283,7 @@ class TestAScheduler:
             raise RuntimeError("no event loop")
 
         controller = Controller(broken)
-        controller.listen(diary)
+        controller.events.connect(diary)
         controller.start(CountingJob)
         assert controller.state is State.FAILED
         assert "no event loop" in diary.of(Failed)[0].failure.message
@@ -369,9 +369,9 @@ class TestListeners:
         def broken(event):
             raise RuntimeError("listener")
 
-        controller.listen(broken)
+        controller.events.connect(broken)
         diary = Diary()
-        controller.listen(diary)
+        controller.events.connect(diary)
         with caplog.at_level(logging.ERROR):
             controller.start(CountingJob)
             scheduler.run_out()
@@ -380,7 +380,7 @@ class TestListeners:
 
     def test_one_that_is_forgotten_hears_no_more(self, controller, scheduler):
         diary = Diary()
-        forget = controller.listen(diary)
+        forget = controller.events.connect(diary)
         controller.start(CountingJob)
         told = len(diary.events)
         forget()
@@ -394,8 +394,8 @@ class TestListeners:
                 controller.start(lambda: CountingJob(steps=1, outcome=event.run + 1))
 
         diary = Diary()
-        controller.listen(chain)
-        controller.listen(diary)
+        controller.events.connect(chain)
+        controller.events.connect(diary)
         controller.start(lambda: CountingJob(steps=1, outcome=1))
         scheduler.run_out()
         one = ["preparing", "running", "step 1"]
@@ -403,14 +403,14 @@ class TestListeners:
         assert [event.run for event in diary.events] == [1] * 5 + [2] * 5 + [3] * 5
 
     def test_one_that_cancels_at_the_first_news_stops_the_run(self, controller, scheduler, diary):
-        controller.listen(lambda event: isinstance(event, StateChanged) and controller.cancel())
+        controller.events.connect(lambda event: isinstance(event, StateChanged) and controller.cancel())
         controller.start(CountingJob)
         scheduler.run_out()
         assert diary.words == ["preparing", "cancelling", "cancelled after 0", "idle"]
 
     def test_see_the_state_that_the_controller_is_free_when_the_outcome_is_told(self, controller, scheduler):
         seen = []
-        controller.listen(
+        controller.events.connect(
             lambda event: isinstance(event, Finished | Failed | Cancelled) and seen.append(controller.state)
         )
         controller.start(CountingJob)

@@ -4,8 +4,10 @@ import errno
 
 import pytest
 
-from SphericalRegLib.app.failure import failure_of
+from SphericalRegLib.app import Signal
+from SphericalRegLib.app.failure import failure_of, told_later
 from SphericalRegLib.errors import GeometryError
+from Testing.Python.app.doubles import HandTurned
 
 
 def test_an_error_of_ours_speaks_for_itself():
@@ -39,3 +41,16 @@ def test_a_defect_is_named_as_such():
 
 def test_an_error_without_words_is_named_by_its_type():
     assert "KeyError" in failure_of(KeyError()).text
+
+
+def test_an_error_can_be_told_later_and_goes_on_all_the_same():
+    scheduler, message, told = HandTurned(), Signal("a message"), []
+    message.connect(told.append)
+    with told_later(scheduler, message):
+        pass
+    assert scheduler.waiting == []
+    with pytest.raises(GeometryError), told_later(scheduler, message):
+        raise GeometryError("The SDD is 0 mm.")
+    assert told == []
+    scheduler.run_out()
+    assert told == ["The SDD is 0 mm."]

@@ -1,18 +1,36 @@
 """Numbers in fields to calibrated views and back, and what is said about missing ones."""
 
+import dataclasses
 from dataclasses import replace
 
 import pydicom
 import pytest
 import torch
 
-from SphericalRegLib.app.geometry_fields import ViewFields, fields_from_dicom, nominal, problems, view_of, views_of
+from SphericalRegLib.app.geometry_fields import (
+    GROUPS,
+    ViewFields,
+    fields_from_dicom,
+    group_of,
+    nominal,
+    problems,
+    view_of,
+    views_of,
+)
 from SphericalRegLib.errors import GeometryError
 from SphericalRegLib.geometry.carm import pose_from_angles
 from SphericalRegLib.io.dicom.geometry import view_from_dicom
 from SphericalRegLib.sample import sample_path
 
-GOOD = ViewFields(sdd=1200.0, sad=800.0, row_mm=0.4, column_mm=0.5, off_center=(12.5, -30.0), angles_known=True)
+GOOD = ViewFields(
+    sdd=1200.0,
+    sad=800.0,
+    row_spacing=0.4,
+    column_spacing=0.5,
+    off_center_columns=12.5,
+    off_center_rows=-30.0,
+    angles_known=True,
+)
 SIZE = (300, 400)
 
 
@@ -33,13 +51,13 @@ def test_complete_fields_have_no_problems():
         ({"sdd": -5.0}, "sdd", "Missing"),
         ({"sdd": float("nan")}, "sdd", "Missing"),
         ({"sdd": 12.0, "sad": 0.0}, "sdd", "12 mm is no C-arm"),
-        ({"row_mm": 0.0}, "row_mm", "Missing"),
-        ({"column_mm": 400.0}, "column_mm", "no detector's pixel"),
+        ({"row_spacing": 0.0}, "row_spacing", "Missing"),
+        ({"column_spacing": 400.0}, "column_spacing", "no detector's pixel"),
         ({"sad": 1200.0}, "sad", "less than the distance to the detector, 1200 mm"),
         ({"sad": -1.0}, "sad", "no distance"),
-        ({"off_center": (401.0, 0.0)}, "off_center", "miss the detector"),
-        ({"off_center": (0.0, -301.0)}, "off_center", "miss the detector"),
-        ({"secondary_deg": 91.0}, "angles", "between -90"),
+        ({"off_center_columns": 401.0}, "off_center_columns", "miss the detector"),
+        ({"off_center_rows": -301.0}, "off_center_rows", "miss the detector"),
+        ({"secondary_angle": 91.0}, "secondary_angle", "between -90"),
     ],
 )
 def test_each_wrong_value_is_told_beside_its_field_and_refused(change, field, words):
@@ -51,15 +69,25 @@ def test_each_wrong_value_is_told_beside_its_field_and_refused(change, field, wo
         view_of(wrong, SIZE, "AP")
 
 
+def test_each_field_belongs_to_one_group():
+    named = [name for names in GROUPS.values() for name in names]
+    assert sorted(named) == sorted(field.name for field in dataclasses.fields(ViewFields))
+    assert group_of("row_spacing") == group_of("column_spacing") == "spacing"
+
+
+def test_a_central_ray_that_misses_both_ways_is_told_once():
+    assert len(problems(replace(GOOD, off_center_columns=500.0, off_center_rows=500.0), SIZE)) == 1
+
+
 def test_an_empty_panel_says_all_that_is_missing():
-    assert set(problems(ViewFields())) == {"sdd", "row_mm", "column_mm"}
-    assert set(problems(ViewFields(), several=True)) == {"sdd", "row_mm", "column_mm", "sad", "angles"}
+    assert set(problems(ViewFields())) == {"sdd", "row_spacing", "column_spacing"}
+    assert set(problems(ViewFields(), several=True)) == {"sdd", "row_spacing", "column_spacing", "sad", "angles_known"}
 
 
 def test_one_view_does_without_isocenter_and_angles_and_two_do_not():
     fields = replace(GOOD, sad=0.0, angles_known=False)
     assert problems(fields, SIZE) == {}
-    assert set(problems(fields, SIZE, several=True)) == {"sad", "angles"}
+    assert set(problems(fields, SIZE, several=True)) == {"sad", "angles_known"}
     with pytest.raises(GeometryError, match="two views need"):
         views_of([fields, fields], [SIZE, SIZE], ["AP", "lateral"])
 
@@ -87,8 +115,8 @@ def test_the_fields_of_a_header_make_the_view_that_the_library_reads(a_header):
     ("deleted", "empty"),
     [
         (["DistanceSourceToDetector"], {"sdd"}),
-        (["ImagerPixelSpacing"], {"row_mm", "column_mm"}),
-        (["DistanceSourceToDetector", "ImagerPixelSpacing"], {"sdd", "row_mm", "column_mm"}),
+        (["ImagerPixelSpacing"], {"row_spacing", "column_spacing"}),
+        (["DistanceSourceToDetector", "ImagerPixelSpacing"], {"sdd", "row_spacing", "column_spacing"}),
     ],
 )
 def test_what_a_header_lacks_stays_empty_and_the_rest_is_filled(a_header, deleted, empty):
@@ -99,7 +127,7 @@ def test_what_a_header_lacks_stays_empty_and_the_rest_is_filled(a_header, delete
     assert set(problems(fields)) == empty
     for keyword in deleted:
         assert any(keyword in message for message in missing)
-    assert (fields.primary_deg, fields.mirrored) == (whole.primary_deg, whole.mirrored)
+    assert (fields.primary_angle, fields.mirrored) == (whole.primary_angle, whole.mirrored)
     assert fields.angles_known
 
 
@@ -110,7 +138,7 @@ def test_spacing_scaled_from_the_patient_is_not_taken_from_a_stand_in_distance(a
     if "EstimatedRadiographicMagnificationFactor" in a_header:
         del a_header.EstimatedRadiographicMagnificationFactor
     fields, _ = fields_from_dicom(a_header)
-    assert set(problems(fields)) == {"sdd", "row_mm", "column_mm"}
+    assert set(problems(fields)) == {"sdd", "row_spacing", "column_spacing"}
 
 
 def test_a_header_of_another_kind_of_image_fills_nothing():
@@ -120,8 +148,8 @@ def test_a_header_of_another_kind_of_image_fills_nothing():
 
 
 def test_two_views_share_the_rig_of_the_first_as_their_angles_say():
-    first = replace(GOOD, primary_deg=175.0, secondary_deg=4.0)
-    second = replace(GOOD, sad=700.0, primary_deg=80.0, secondary_deg=-12.0, rotation_deg=90.0)
+    first = replace(GOOD, primary_angle=175.0, secondary_angle=4.0)
+    second = replace(GOOD, sad=700.0, primary_angle=80.0, secondary_angle=-12.0, rotation=90.0)
     views = views_of([first, second], [SIZE, (256, 256)], ["AP", "lateral"])
     isocenter = torch.tensor([3.0, 40.0, -70.0], dtype=torch.float64)
     rig = pose_from_angles(175.0, 4.0, 800.0, isocenter)
@@ -131,7 +159,7 @@ def test_two_views_share_the_rig_of_the_first_as_their_angles_say():
 
 
 def test_angles_without_a_distance_place_the_isocenter_where_it_usually_is():
-    fields = replace(GOOD, sad=0.0, primary_deg=180.0)
+    fields = replace(GOOD, sad=0.0, primary_angle=180.0)
     isocenter = torch.tensor([0.0, 50.0, 0.0], dtype=torch.float64)
     pose = nominal(fields, view_of(fields, SIZE, "AP")).pose(isocenter)
     assert torch.allclose(pose[:3, :3] @ isocenter + pose[:3, 3], torch.tensor([0.0, 0.0, 840.0]).double(), atol=1e-9)

@@ -95,7 +95,7 @@ def moved(pose, center, degrees, mm):
 def run(engine):
     scheduler, diary = HandTurned(), Diary()
     controller = Controller(scheduler)
-    controller.listen(diary)
+    controller.events.connect(diary)
     controller.start(engine)
     scheduler.run_out(5000)
     assert diary.of(Finished), diary.words[-3:]
@@ -131,7 +131,7 @@ class TestRegistering:
         inputs = Inputs(a_scan, case_for("automatic", a_volume, [an_xray]), system_for("automatic"))
         scheduler, diary = HandTurned(), Diary()
         controller = Controller(scheduler)
-        controller.listen(diary)
+        controller.events.connect(diary)
         controller.start(lambda: RegistrationJob(inputs))
         scheduler.turn(4)
         controller.cancel()

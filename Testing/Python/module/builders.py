@@ -1,5 +1,6 @@
 """Scenes of the sample for tests of the panel's session."""
 
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -32,8 +33,15 @@ def encoders_of_the_sample(folder):
     return str(path)
 
 
+@dataclass(frozen=True)
+class Choice:
+    """In place of an enumeration's member."""
+
+    value: str
+
+
 def choice(value):
-    return SimpleNamespace(value=value)
+    return Choice(value)
 
 
 def node_count(scene):

@@ -1,6 +1,7 @@
 """The module's folder on the path, as Slicer puts it there; the sample in Slicer's scene, and what works on it."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 import SphericalRegLib
 from SphericalRegLib.app.geometry_fields import fields_from_dicom
+from SphericalRegLib.app.packs import write_pack
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.io.pose_file import read_pose
 from SphericalRegLib.io.xray import read_xray
@@ -53,8 +55,6 @@ def scan():
 @pytest.fixture
 def parameters(scene, scan, truth):
     """The sample, as the panel holds it once it is loaded and filled from DICOM; from near the truth, to be quick."""
-    from SphericalRegUI.Preparation import fillGeometry
-
     from SphericalRegLib.scene.poses import transform_from_pose
 
     path = sample_path(f"{NAME}_ap.dcm")
@@ -69,7 +69,7 @@ def parameters(scene, scan, truth):
     made.xray1Volume = volume_node(scene, "X-ray", read_xray(path).image[None], np.diag([-0.8, -0.8, 1.0, 1.0]))
     fields, missing = fields_from_dicom(header)
     assert missing == []
-    fillGeometry(made.geometry1, fields)
+    write_pack(made.geometry1, replace(fields, tone="attenuation"))
     return made
 
 
@@ -91,6 +91,6 @@ def session(scene, scheduler):
 @pytest.fixture
 def diary(session):
     diary = Diary()
-    session.registration.listen(diary)
-    session.survey.listen(diary)
+    session.registration.events.connect(diary)
+    session.survey.events.connect(diary)
     return diary

@@ -1,10 +1,15 @@
 """A stand-in for the parameter node, which only the real application has; test_ui.py holds it to the same fields."""
 
 import ast
+import importlib.util
+import sys
+from functools import lru_cache
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
+from unittest.mock import patch
 
 import SphericalRegLib
+from Testing.Python.module.builders import choice
 
 MODULE = Path(SphericalRegLib.__file__).resolve().parents[1] / "SphericalReg"
 
@@ -25,10 +30,27 @@ def fields_of(name):
     }
 
 
+@lru_cache
+def choices():
+    """Choices.py itself. Translation is the application's: here texts stay as they are."""
+    untranslated = ModuleType("slicer.i18n")
+    untranslated.tr = lambda text: text
+    there = {"slicer": sys.modules.get("slicer") or ModuleType("slicer"), "slicer.i18n": untranslated}
+    spec = importlib.util.spec_from_file_location("Choices", MODULE / "SphericalRegUI" / "Choices.py")
+    loaded = importlib.util.module_from_spec(spec)
+    with patch.dict(sys.modules, there):
+        spec.loader.exec_module(loaded)
+    return loaded
+
+
 def choices_of(name):
     """{member: value} of an enumeration in Choices.py."""
-    body = class_named("SphericalRegUI/Choices.py", name).body
-    return {node.targets[0].id: ast.literal_eval(node.value) for node in body if isinstance(node, ast.Assign)}
+    return {member.name: member.value for member in getattr(choices(), name)}
+
+
+def labels_of(name):
+    """{value: label} of an enumeration in Choices.py."""
+    return {member.value: member.label() for member in getattr(choices(), name)}
 
 
 def stand_in(name="SphericalRegParameterNode"):
@@ -40,10 +62,13 @@ def stand_in(name="SphericalRegParameterNode"):
         elif annotation.startswith("vtk"):
             value = None
         elif default is None:
-            value = {"list[str]": []}[annotation]
+            value = {
+                "list[str]": [],
+                "Annotated[list[str], Default(generator=lambda: ['ncc', 'tone-free'])]": ["ncc", "tone-free"],
+            }[annotation]
         elif "." in default and not default.replace(".", "").replace("-", "").isdigit():
             enumeration, member = default.split(".")
-            value = SimpleNamespace(value=choices_of(enumeration)[member])
+            value = choice(choices_of(enumeration)[member])
         else:
             value = ast.literal_eval(default)
         setattr(made, field, value)

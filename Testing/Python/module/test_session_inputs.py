@@ -8,8 +8,13 @@ import pytest
 import torch
 
 from SphericalRegLib.app import Failed, State
+from SphericalRegLib.app.snapshot import Snapshot
+from SphericalRegLib.cli.inputs import Preset
+from SphericalRegLib.geometry.carm import PRESETS
 from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.sample import sample_path
+from SphericalRegLib.scene.session import ConvertedCT
+from SphericalRegLib.scene.session.training_run import training_file, training_options
 from Testing.Python.module.builders import NAME, choice, node_count, stand_with
 
 
@@ -62,9 +67,8 @@ class TestInputsThatCannotBeUsed:
 
 class TestConverting:
     def test_the_ct_is_converted_once_and_anew_when_it_was_moved_or_edited(self, session, parameters):
-        from SphericalRegUI.Preparation import Snapshot
-
-        prepare = lambda: session.preparation.scanAndVolume(*Snapshot(parameters).whatIsProjected)[1]  # noqa: E731
+        converted = ConvertedCT()
+        prepare = lambda: converted.chosen(Snapshot.of(parameters)).volume  # noqa: E731
         first = prepare()
         assert prepare() is first
         transform = session.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
@@ -80,21 +84,20 @@ class TestConverting:
         assert torch.allclose(third.center - second.center, torch.tensor([25.0, 0, 0], dtype=torch.float64), atol=1e-6)
 
     def test_a_calibration_file_replaces_the_fields(self, session, parameters, tmp_path):
-        from SphericalRegUI.Preparation import Snapshot
-
         from SphericalRegLib.errors import InputError
         from SphericalRegLib.io.calibration_files import write_json
+        from SphericalRegLib.scene.session.inputs import xrays_of
 
         view = read_xray(sample_path(f"{NAME}_ap.dcm")).view
         path = tmp_path / "views.json"
         write_json(path, [view])
         parameters.calibrationFile = str(path)
         parameters.geometry1.sdd = 0.0
-        (xray,) = session.preparation.xrays(Snapshot(parameters))
+        (xray,) = xrays_of(Snapshot.of(parameters))
         assert xray.view.sdd == view.sdd
         write_json(path, [view, view])
         with pytest.raises(InputError, match="holds 2 views for 1 X-rays"):
-            session.preparation.xrays(Snapshot(parameters))
+            xrays_of(Snapshot.of(parameters))
 
 
 class TestTrainingFile:
@@ -106,10 +109,10 @@ class TestTrainingFile:
         storage.SetFileName(str(sample_path(f"{NAME}.nii.gz")))
         assert storage.ReadData(node)
         node.SetAndObserveStorageNodeID(storage.GetID())
-        assert session.preparation.trainingFile(node, tmp_path) == (sample_path(f"{NAME}.nii.gz"), NAME)
+        assert training_file(node, tmp_path) == (sample_path(f"{NAME}.nii.gz"), NAME)
         assert list(tmp_path.iterdir()) == []
         slicer.util.updateVolumeFromArray(node, np.linspace(-1000, 1500, 512).astype(np.int16).reshape(8, 8, 8))
-        assert session.preparation.trainingFile(node, tmp_path)[0] == tmp_path / "CT_for_training.nrrd"
+        assert training_file(node, tmp_path)[0] == tmp_path / "CT_for_training.nrrd"
 
     def test_of_a_ct_that_was_moved_is_a_copy_where_the_scene_shows_it(self, session, parameters, tmp_path):
         from SphericalRegLib.io.ct import read_ct
@@ -122,24 +125,20 @@ class TestTrainingFile:
         node = parameters.ctVolume
         node.SetName("Mrs. Ångström: CT/1")
         node.SetAndObserveTransformNodeID(transform_from_pose(session.scene, turned, "moves it").GetID())
-        path, name = session.preparation.trainingFile(node, tmp_path / "models")
+        path, name = training_file(node, tmp_path / "models")
         assert (path.parent, name) == (tmp_path / "models", "Mrs_Ångström_CT_1")
         read, shown = read_ct(path), ct_from_volume(node)
         np.testing.assert_array_equal(read.hu, shown.hu)
         np.testing.assert_allclose(read.world_from_voxel, shown.world_from_voxel, atol=1e-4)
 
     def test_the_training_is_for_the_view_and_the_system_of_the_xray(self, session, parameters):
-        from SphericalRegUI.Preparation import TRAINED_PRESETS, Snapshot
-
-        from SphericalRegLib.cli.inputs import Preset
-
-        assert get_args(Preset) == TRAINED_PRESETS
-        options = session.preparation.trainingOptions(Snapshot(stand_with(parameters, preset=choice("PA"))))
+        assert get_args(Preset) == tuple(PRESETS)
+        options = training_options(Snapshot.of(stand_with(parameters, preset=choice("PA"))))
         header = pydicom.dcmread(sample_path(f"{NAME}_ap.dcm"))
         assert options["preset"] == "PA"
         assert options["sdd"] == pytest.approx(float(header.DistanceSourceToDetector))
         assert options["sad"] == pytest.approx(float(header.DistanceSourceToPatient))
         assert options["detector_mm"] == pytest.approx(header.Rows * float(header.ImagerPixelSpacing[0]))
         parameters.geometry1.sdd = parameters.geometry1.rowSpacing = 0.0
-        left = session.preparation.trainingOptions(Snapshot(stand_with(parameters, preset=choice("angles"))))
+        left = training_options(Snapshot.of(stand_with(parameters, preset=choice("angles"))))
         assert left == {"preset": "AP"}

@@ -85,7 +85,7 @@ class TestInMidRun:
         parameters.currentPose = near
         scheduler.run_out()
         drawn = []
-        session.onDrawn = lambda one: drawn.append(one.GetID())
+        session.drawn.connect(lambda one: drawn.append(one.GetID()))
         self.begin(session, scheduler, parameters, diary)
         session.poseMoved(parameters, node)
         scheduler.run_out(5000)

@@ -38,7 +38,7 @@ class TestPlacingByHand:
         node = session.placeCArm(parameters, "C-arm")
         scheduler.run_out()
         made, heard = belongings(node), []
-        session.onCArmRemoved = lambda: heard.append([one.GetScene() for one in made])
+        session.cArmRemoved.connect(lambda: heard.append([one.GetScene() for one in made]))
         session.nodeRemoved(node)
         session.scene.RemoveNode(node)
         assert heard == []
@@ -54,7 +54,7 @@ class TestPlacingByHand:
         scheduler.run_out()
         before = array_of(carm_nodes(node).drrs[0]).copy()
         drawn = []
-        session.onDrawn = drawn.append
+        session.drawn.connect(drawn.append)
         center = torch.from_numpy(scene_center(parameters.ctVolume))
         pose = pose_from_transform(node)
         for n in range(1, 6):
@@ -72,7 +72,8 @@ class TestPlacingByHand:
 
         node = session.placeCArm(parameters, "C-arm")
         drawn, said = [], []
-        session.onDrawn, session.onMessage = drawn.append, said.append
+        session.drawn.connect(drawn.append)
+        session.registrationMessage.connect(said.append)
         remove_carm(node)
         scheduler.run_out()
         assert (drawn, said) == ([], [])

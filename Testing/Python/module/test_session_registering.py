@@ -5,11 +5,13 @@ import pytest
 import torch
 
 from SphericalRegLib.app import Failed, Finished, Progressed
+from SphericalRegLib.app.snapshot import Snapshot
 from SphericalRegLib.evaluation.metrics import mtre
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.registration import Registration
 from SphericalRegLib.sample import sample_path
+from SphericalRegLib.scene.session import ConvertedCT
 from Testing.Python.module.builders import (
     NAME,
     bones_of,
@@ -69,7 +71,7 @@ class TestRegistering:
         from SphericalRegLib.scene.poses import pose_from_transform
 
         drawn = []
-        session.onDrawn = lambda node: drawn.append(pose_from_transform(node))
+        session.drawn.connect(lambda node: drawn.append(pose_from_transform(node)))
         session.register(parameters, "Registration")
         while len(diary.of(Progressed)) < 12:
             scheduler.turn()
@@ -96,8 +98,8 @@ class TestRegistering:
             session.scene, dict(zip(points, pixels, strict=True)), parameters.xray1Volume, "X-ray landmarks"
         )
         parameters.method = choice("landmarks")
-        read, once = [], session.preparation.landmarks
-        session.preparation.landmarks = lambda snapshot: read.append(snapshot) or once(snapshot)
+        read, once = [], inputs.landmarks_of
+        monkeypatch.setattr(inputs, "landmarks_of", lambda snapshot: read.append(snapshot) or once(snapshot))
         session.register(parameters, "Registration")
         scheduler.run_out(5000)
         assert diary.of(Failed) == []
@@ -139,13 +141,13 @@ class TestRegistering:
 
     @pytest.mark.parametrize("method", ["automatic", "current pose", "search"])
     def test_the_learned_similarity_goes_with_every_method(self, session, parameters, tmp_path, method):
-        from SphericalRegUI.Preparation import Snapshot
+        from SphericalRegLib.scene.session.inputs import inputs_of
 
         parameters.method = choice(method)
         parameters.modelFile = encoders_of_the_sample(tmp_path)
-        plain = session.preparation.inputs(Snapshot(parameters))
+        plain = inputs_of(Snapshot.of(parameters), ConvertedCT())
         parameters.similarity = choice("learned, then default")
-        learned = session.preparation.inputs(Snapshot(parameters))
+        learned = inputs_of(Snapshot.of(parameters), ConvertedCT())
         assert plain.system.stages[0].name == "search"
         assert [s.name for s in learned.system.stages] == ["learned", "select", "align", "weigh", "refine"]
         assert learned.system.stages[1:] == plain.system.stages[1:]
@@ -165,10 +167,10 @@ class TestRegistering:
     def test_chosen_segments_alone_are_rendered(self, session, scheduler, parameters, scan, diary):
         segmentation, identity = bones_of(session.scene, parameters.ctVolume, scan)
         parameters.segmentation, parameters.segments = segmentation, [identity]
-        from SphericalRegUI.Preparation import Snapshot
+        from SphericalRegLib.scene.session.inputs import inputs_of
 
-        inputs = session.preparation.inputs(Snapshot(parameters))
+        inputs = inputs_of(Snapshot.of(parameters), ConvertedCT())
         assert inputs.bones == ["all bone"]
         assert {stage.look.footprint_mm for stage in inputs.system.stages} == {3.0}
-        whole = session.preparation.scanAndVolume(*Snapshot(stand_with(parameters, segments=[])).whatIsProjected)[1]
+        whole = ConvertedCT().chosen(Snapshot.of(stand_with(parameters, segments=[]))).volume
         assert float(inputs.case.volume.density.sum()) < 0.6 * float(whole.density.sum())

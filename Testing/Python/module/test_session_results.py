@@ -24,7 +24,7 @@ class TestLandscapes:
 
         parameters.currentPose = transform_from_pose(session.scene, truth, "pose")
         parameters.firstSteps = parameters.secondSteps = 5
-        session.surveys.compute(parameters, "Landscape")
+        session.computeLandscape(parameters, "Landscape")
         scheduler.run_out()
         assert diary.of(Failed) == []
         table = parameters.currentLandscape
@@ -38,7 +38,7 @@ class TestLandscapes:
         parameters.currentPose = transform_from_pose(session.scene, truth, "pose")
         before = node_count(session.scene)
         parameters.firstSteps = parameters.secondSteps = 3
-        session.surveys.compute(parameters, "Landscape")
+        session.computeLandscape(parameters, "Landscape")
         scheduler.run_out()
         table = parameters.currentLandscape
         drawn = belongings(table)
@@ -56,18 +56,18 @@ class TestLandscapes:
 
         parameters.currentPose = transform_from_pose(session.scene, truth, "pose")
         parameters.firstSteps = parameters.secondSteps = 3
-        parameters.surveyLearned = True
-        session.surveys.compute(parameters, "Landscape")
+        parameters.comparedSimilarities = [*parameters.comparedSimilarities, "learned"]
+        session.computeLandscape(parameters, "Landscape")
         scheduler.run_out()
         assert "needs a trained model" in diary.of(Failed)[0].failure.text
         parameters.modelFile = str(sample_path(f"{NAME}_model.safetensors"))
-        session.surveys.compute(parameters, "Landscape")
+        session.computeLandscape(parameters, "Landscape")
         scheduler.run_out()
         assert set(landscape_nodes(parameters.currentLandscape).surfaces) == {"ncc", "tone-free", "learned"}
 
     def test_without_a_pose_it_says_what_to_do(self, session, scheduler, parameters, diary):
         parameters.currentPose = None
-        session.surveys.compute(parameters, "Landscape")
+        session.computeLandscape(parameters, "Landscape")
         scheduler.run_out()
         assert "register first" in diary.of(Failed)[0].failure.text
 
@@ -75,7 +75,7 @@ class TestLandscapes:
         from SphericalRegLib.scene.poses import transform_from_pose
 
         parameters.currentPose = transform_from_pose(session.scene, truth, "pose")
-        session.surveys.compute(parameters, "Landscape")
+        session.computeLandscape(parameters, "Landscape")
         assert session.nodeRemoved(parameters.currentPose) == "pose"
         assert session.survey.state is State.IDLE
 

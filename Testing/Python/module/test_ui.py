@@ -1,12 +1,17 @@
 """The panel's .ui file as XML, held against the names and parameters that the module's Python uses."""
 
 import ast
+import dataclasses
 import re
+from enum import EnumMeta
 from xml.etree import ElementTree
 
 import pytest
 
-from Testing.Python.module.parameters import MODULE, choices_of, fields_of, stand_in
+from SphericalRegLib.app.filling import Filling, typed_fields
+from SphericalRegLib.app.geometry_fields import ViewFields, group_of, problems
+from SphericalRegLib.app.packs import camel_case, read_pack
+from Testing.Python.module.parameters import MODULE, choices, choices_of, fields_of, labels_of, stand_in
 
 UI = MODULE / "Resources" / "UI" / "SphericalReg.ui"
 PYTHON = [MODULE / "SphericalReg.py", *sorted((MODULE / "SphericalRegUI").glob("*.py"))]
@@ -60,12 +65,7 @@ def kind_of(annotation):
     plain = re.sub(r"^Annotated\[(\w+),.*\]$", r"\1", annotation)
     if plain.startswith("vtkMRML"):
         return "node"
-    classes = {
-        node.name
-        for node in ast.parse((MODULE / "SphericalRegUI" / "Choices.py").read_text()).body
-        if isinstance(node, ast.ClassDef)
-    }
-    return "enum" if plain in classes else plain
+    return "enum" if isinstance(getattr(choices(), plain, None), EnumMeta) else plain
 
 
 def fields():
@@ -148,7 +148,10 @@ def test_every_parameter_is_bound_or_handled_by_the_python(widgets):
         file.read_text(encoding="utf-8") for file in PYTHON if file.name not in ("ParameterNode.py", "Choices.py")
     )
     for parameter in set(fields()) - set(bound(widgets)):
-        assert re.search(rf"\.{parameter}\b", text), f"nothing sets or shows {parameter}"
+        # of either view, by the number at the name's end or before its pack's part
+        of_a_view = f'f"{parameter[:-1]}{{number}}"'
+        name = parameter.rpartition(".")[2]
+        assert re.search(rf"\.{name}\b", text) or of_a_view in text, f"nothing sets or shows {parameter}"
 
 
 def test_sliders_and_ranges_are_bounded_as_slicer_wants_it(widgets):
@@ -242,42 +245,117 @@ def test_only_classes_that_the_file_declares_are_used(root, widgets):
     assert {name for name in used if not name.startswith("Q")} == declared
 
 
+class TestGeometry:
+    """One X-ray's geometry is the library's ``ViewFields``; the saved parameters and the fields on the page follow."""
+
+    def test_the_parameters_are_the_fields_by_the_same_names_with_the_same_empty_values(self):
+        saved = fields_of("ViewGeometry")
+        # what a header filled in is no part of it
+        assert saved.pop("filled") == ("str", "''")
+        assert list(saved) == [camel_case(field.name) for field in dataclasses.fields(ViewFields)]
+        assert read_pack(ViewFields, stand_in("ViewGeometry")) == ViewFields()
+
+    def test_the_names_in_saved_scenes_stay(self):
+        """A scene that was saved before would be loaded without what has another name now."""
+        assert list(fields_of("ViewGeometry")) == [
+            "sdd",
+            "sad",
+            "rowSpacing",
+            "columnSpacing",
+            "offCenterColumns",
+            "offCenterRows",
+            "primaryAngle",
+            "secondaryAngle",
+            "rotation",
+            "mirrored",
+            "anglesKnown",
+            "tone",
+            "filled",
+        ]
+
+    @pytest.mark.parametrize("number", [1, 2])
+    def test_each_has_its_field_on_the_page(self, widgets, number):
+        prefix = f"geometry{number}."
+        shown = {name.removeprefix(prefix) for name in bound(widgets) if name.startswith(prefix)}
+        assert shown == {camel_case(field.name) for field in dataclasses.fields(ViewFields)}
+
+    def test_what_can_be_wrong_is_told_beside_its_group(self, widgets):
+        wrong = ViewFields(sdd=1.0, sad=2.0, off_center_columns=9.0, secondary_angle=91.0)
+        groups = {group_of(field) for field in problems(wrong, (2, 2), several=True)}
+        assert groups == {"sdd", "sad", "spacing", "off_center", "angles"}
+        for group in groups:
+            assert {f"{camel_case(group)}{number}ProblemLabel" for number in (1, 2)} <= set(widgets)
+
+    def test_what_the_page_rounds_is_not_taken_for_typed(self, widgets):
+        for name, element in bound(widgets).items():
+            pack, _, parameter = name.partition(".")
+            if pack == "geometry1" and element.get("class") == "QDoubleSpinBox":
+                off = 0.5 * 10.0 ** -int(property_of(element, "decimals"))
+                field = next(one.name for one in dataclasses.fields(ViewFields) if camel_case(one.name) == parameter)
+                filling = Filling(0, dataclasses.asdict(ViewFields()))
+                assert typed_fields(ViewFields(**{field: off}), filling) == set()
+                assert typed_fields(ViewFields(**{field: 1.1 * off}), filling) == {field}
+
+
 class TestChoices:
     """Values in Choices.py are the engine's names."""
 
-    def test_methods(self):
-        from SphericalRegLib.app.methods import METHODS
+    def test_those_of_the_librarys_tables_are_these_in_their_order(self):
+        from SphericalRegLib.app.methods import LEVELS, METHODS, optimizer_choices, similarity_choices
 
         assert tuple(choices_of("Method").values()) == METHODS
-
-    def test_advanced_choices(self):
-        from SphericalRegLib.app.methods import LEVELS, optimizer_choices, similarity_choices
-
         assert tuple(choices_of("Similarity").values()) == similarity_choices()
         assert tuple(choices_of("Optimizer").values()) == optimizer_choices()
         assert tuple(choices_of("Levels").values()) == tuple(LEVELS)
 
+    def test_a_scene_finds_them_under_the_names_that_scenes_have_always_had(self):
+        assert set(choices_of("Method")) == {"AUTOMATIC", "CURRENT_POSE", "LANDMARKS", "SEARCH"}
+        assert set(choices_of("Similarity")) == {
+            "DEFAULT",
+            "TONE_FREE",
+            "GRADIENT_NCC",
+            "LOCAL_NCC",
+            "NCC",
+            "MUTUAL_INFORMATION",
+            "LEARNED_FIRST",
+        }
+        assert set(choices_of("Optimizer")) == {
+            "DEFAULT",
+            "LEVENBERG_MARQUARDT",
+            "ADAM",
+            "GRADIENT_DESCENT",
+            "LBFGS",
+            "NELDER_MEAD",
+            "BOBYQA",
+            "CMA_ES",
+        }
+        assert set(choices_of("Levels")) == {"DEFAULT", "FAST", "FINE"}
+
     def test_labels_are_the_tables_titles(self):
-        """Said in the panel's own words, so that they can be translated."""
         from SphericalRegLib.optimization.table import OPTIMIZERS
         from SphericalRegLib.similarity.table import SIMILARITIES
 
-        text = (MODULE / "SphericalRegUI" / "Choices.py").read_text(encoding="utf-8")
         for kind, table in (("Similarity", SIMILARITIES), ("Optimizer", OPTIMIZERS)):
-            labels = dict(re.findall(kind + r'\.(\w+): _\("([^"]+)"\)', text))
-            for member, name in choices_of(kind).items():
-                if name in table:
-                    assert labels[member] == table[name].title
+            labels = labels_of(kind)
+            assert {name: labels[name] for name in table} == {name: entry.title for name, entry in table.items()}
+        assert list(labels_of("Levels").values()) == ["Default", "Fast (96 pixels)", "Fine (256 pixels)"]
+        assert labels_of("Similarity")["learned, then default"] == "Learned, then default"
 
-    def test_a_landscape_offers_every_similarity(self, root):
-        from SphericalRegUI.Surveys import COMPARED
+    def test_a_method_that_nobody_has_found_words_for_is_offered_all_the_same(self):
+        module = choices()
+        (member,) = module._offered(module._Method, "Method", ["from afar"])
+        assert (member.name, member.label(), member.hint()) == ("FROM_AFAR", "From afar", "")
+        assert all(one.hint() for one in module.Method)
 
+    def test_a_landscape_offers_every_similarity(self, widgets):
         from SphericalRegLib.similarity.table import LEARNED, SIMILARITIES
 
-        assert set(COMPARED) == {*SIMILARITIES, LEARNED}
-        offered = {element.text for element in root.iter("string")}
-        assert set(COMPARED.values()) <= offered
-        assert {entry.title for entry in SIMILARITIES.values()} <= offered
+        boxes = {property_of(element, "similarity"): property_of(element, "text") for element in widgets.values()}
+        boxes.pop(None)
+        learned = boxes.pop(LEARNED)
+        assert "learned" in learned
+        assert boxes == {name: entry.title for name, entry in SIMILARITIES.items()}
+        assert set(stand_in().comparedSimilarities) <= set(SIMILARITIES)
 
     def test_presets(self):
         from SphericalRegLib.app.geometry_fields import ANGLES, AUTOMATIC
@@ -298,11 +376,9 @@ class TestChoices:
     def test_a_landscapes_axes_are_called_what_the_panel_calls_the_parameters(self):
         from SphericalRegLib.app.landscape_job import axis, display_axis
 
-        text = (MODULE / "SphericalRegUI" / "Choices.py").read_text(encoding="utf-8")
-        labels = dict(re.findall(r'PoseParameter\.(\w+): _\("([^"]+)"\)', text))
-        for key, value in choices_of("PoseParameter").items():
+        for value, label in labels_of("PoseParameter").items():
             name, unit, _values = display_axis(axis(value, 5.0, 3))
-            assert labels[key].lower() == f"{name} ({unit})"
+            assert label.lower() == f"{name} ({unit})"
 
     def test_overlay_modes(self):
         tree = ast.parse((MODULE.parent / "SphericalRegLib" / "scene" / "overlay.py").read_text(encoding="utf-8"))
