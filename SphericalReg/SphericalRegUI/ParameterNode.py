@@ -59,6 +59,9 @@ class SphericalRegParameterNode:
     currentPose - The pose to start from, to be dragged by hand.
     liveRendering - Whether the DRR follows while the current pose is dragged.
     similarity, optimizer, levels, iterations, seed - Advanced choices.
+    toleranceMm, toleranceDeg - What the user needs.
+    typedTolerance - Percent, to which typed distances and spacings are known.
+    simulatedUncertainty - Whether intervals come from X-rays simulated of this patient.
     currentResult - The result that is shown.
     overlayMode, overlayOpacity - How.
     firstParameter … secondSteps, landscapeSize - Of a landscape.
@@ -94,6 +97,10 @@ class SphericalRegParameterNode:
     levels: Levels = Levels.DEFAULT
     iterations: Annotated[int, WithinRange(0, 1000)] = 0
     seed: Annotated[int, WithinRange(0, 1000000)] = 0
+    toleranceMm: Annotated[float, WithinRange(0.1, 50.0)] = 1.0
+    toleranceDeg: Annotated[float, WithinRange(0.1, 45.0)] = 1.0
+    typedTolerance: Annotated[float, WithinRange(0.0, 20.0)] = 1.0
+    simulatedUncertainty: bool = False
 
     currentResult: vtkMRMLLinearTransformNode
     overlayMode: OverlayMode = OverlayMode.OPACITY

@@ -10,6 +10,7 @@ from SphericalRegLib.optimization.table import OPTIMIZERS
 from SphericalRegLib.similarity.table import SIMILARITIES
 
 if TYPE_CHECKING:
+    from SphericalRegLib.initialization import Conditions, Uncertainty
     from SphericalRegLib.registration.system import System
 
 #: The similarity of the chosen model aligns first; the last stage keeps its own.
@@ -52,6 +53,9 @@ class Advanced:
         levels: one of :data:`LEVELS`: "fast" ends at 96 pixels, "fine" at 256.
         iterations: at most so many at the last stage; 0 keeps the number measured best.
         seed: of the candidates.
+        tolerance_mm, tolerance_deg: what the user needs; a direction is accepted where it is known to twice as much.
+        typed_tolerance: percent, to which distances and spacings that the user typed are known.
+        simulated_uncertainty: whether intervals come from X-rays simulated of this patient.
     """
 
     similarity: str = "default"
@@ -59,6 +63,18 @@ class Advanced:
     levels: str = "default"
     iterations: int = 0
     seed: int = 0
+    tolerance_mm: float = 1.0
+    tolerance_deg: float = 1.0
+    typed_tolerance: float = 1.0
+    simulated_uncertainty: bool = False
+
+    @property
+    def conditions(self) -> Conditions:
+        """Of the run."""
+        from SphericalRegLib.initialization import Conditions
+
+        uncertainty: Uncertainty = "simulated" if self.simulated_uncertainty else "calibrated"
+        return Conditions("auto", self.seed, self.tolerance_mm, self.tolerance_deg, uncertainty)
 
 
 def system_for(method: str, bones: bool = False, model: bool = False, advanced: Advanced | None = None) -> System:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,8 @@ class RegistrationJob:
     """
 
     def __init__(self, inputs: Inputs) -> None:
+        # of which X-rays are simulated, where intervals are to come from them
+        inputs = replace(inputs, case=replace(inputs.case, scan=inputs.scan))
         self._inputs = inputs
         self._registration = Registration(inputs.case, inputs.system, inputs.conditions)
         warm_up(inputs.case.volume, inputs.conditions.kernel)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from SphericalRegLib.app.filling import Filling, typed_fields
 from SphericalRegLib.app.geometry_fields import ViewFields
 from SphericalRegLib.app.methods import Advanced
 from SphericalRegLib.app.packs import read_pack
@@ -18,7 +19,8 @@ Choice = Any
 class Snapshot:
     """The choices at the moment when Register was pressed: what is changed afterwards belongs to the next run.
 
-    Fields are the panel's parameters by the same names (:mod:`packs`).
+    Fields are the panel's parameters by the same names (:mod:`packs`); ``filled`` is what headers filled in of each
+    geometry (:mod:`filling`).
     """
 
     ct_volume: Choice
@@ -33,6 +35,7 @@ class Snapshot:
     segments: tuple[str, ...]
     geometry1: ViewFields
     geometry2: ViewFields
+    filled: tuple[str, str]
     calibration_file: str
     preset: str
     method: str
@@ -49,6 +52,7 @@ class Snapshot:
             # of a segmentation that is not chosen any more
             segments=tuple(parameters.segments) if parameters.segmentation else (),
             advanced=read_pack(Advanced, parameters),
+            filled=(parameters.geometry1.filled, parameters.geometry2.filled),
         )
 
     @property
@@ -60,6 +64,12 @@ class Snapshot:
     def view_fields(self) -> list[ViewFields]:
         """The geometry of each chosen X-ray."""
         return [self.geometry1, self.geometry2][: len(self.xray_volumes)]
+
+    @property
+    def typed(self) -> list[set[str]]:
+        """Of each chosen X-ray, the fields of its geometry that the user typed."""
+        pairs = zip(self.view_fields, self.filled, strict=False)
+        return [typed_fields(fields, Filling.from_text(text)) for fields, text in pairs]
 
     @property
     def calibration_path(self) -> Path | None:

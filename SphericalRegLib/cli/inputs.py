@@ -10,7 +10,6 @@ from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.tolerance import GeometryTolerance
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
-from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization import Case, Marks
 from SphericalRegLib.io.calibration_files import read_autoscoper, read_json
@@ -116,7 +115,6 @@ def read_case(
     landmarks: Sequence[str] | None = None,
     whole: Volume | None = None,
     model: Model | None = None,
-    scan: CT | None = None,
 ) -> Case:
     """What is to be registered, and what the options tell of its pose.
 
@@ -129,7 +127,6 @@ def read_case(
         landmarks: their files.
         whole: the whole CT, where ``volume`` is of chosen bones.
         model: a trained one.
-        scan: the whole CT in Hounsfield units.
 
     Raises:
         InputError: for more than one kind of start, or files that cannot be used.
@@ -151,5 +148,4 @@ def read_case(
         angles=angles,
         landmarks=marks,
         model=model,
-        scan=scan,
     )

@@ -178,7 +178,6 @@ def register(
             landmarks=landmarks,
             whole=to_volume(scan).to(target) if bones and trained is not None else None,
             model=None if trained is None else trained.to(target),
-            scan=scan,
         )
         if trained is None:
             console.say("No model (--model): poses around the start are searched.")

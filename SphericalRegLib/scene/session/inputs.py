@@ -18,6 +18,7 @@ from SphericalRegLib.app.registration_job import Inputs
 from SphericalRegLib.app.snapshot import Snapshot
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.nominal import NominalGeometry
+from SphericalRegLib.geometry.tolerance import GeometryTolerance, Tolerance
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.ct import CT
@@ -27,7 +28,7 @@ from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization import starts_of
 from SphericalRegLib.initialization.landmarks import match_by_name
 from SphericalRegLib.networks.model import Model, load_model
-from SphericalRegLib.registration import Case, Conditions
+from SphericalRegLib.registration import Case
 from SphericalRegLib.registration.systems import SYSTEMS
 from SphericalRegLib.scene.landmarks import landmarks_from_markups, pixels_from_markups
 from SphericalRegLib.scene.nodes import Node
@@ -58,12 +59,26 @@ def xrays_of(snapshot: Snapshot) -> list[XRay]:
         geometries = [None] * len(volumes)
     else:
         sizes = [image_size(node) or (0, 0) for node in volumes]
-        views = views_of(fields, sizes, [node.GetName() for node in volumes])
+        views = [
+            replace(view, tolerance=_tolerance(view, typed, snapshot.advanced.typed_tolerance))
+            for view, typed in zip(
+                views_of(fields, sizes, [node.GetName() for node in volumes]), snapshot.typed, strict=True
+            )
+        ]
         geometries = [nominal(one, view) for one, view in zip(fields, views, strict=True)]
     return [
         xray_from_volume(node, view, cast(Tone, one.tone), geometry=geometry)
         for node, view, one, geometry in zip(volumes, views, fields, geometries, strict=True)
     ]
+
+
+def _tolerance(view: View, typed: set[str], percent: float) -> Tolerance:
+    """How well a view is known: what was typed to so many percent, what a header told exactly."""
+    stated = GeometryTolerance(
+        sdd_mm=percent / 100 * view.sdd if "sdd" in typed else 0.0,
+        spacing_mm=percent / 100 * min(view.spacing) if typed & {"row_spacing", "column_spacing"} else 0.0,
+    )
+    return stated.of(view.sdd, view.spacing, sdd_typed=False, spacing_typed=False)
 
 
 def landmarks_of(snapshot: Snapshot) -> Landmarks:
@@ -121,7 +136,7 @@ def inputs_of(snapshot: Snapshot, converted: ConvertedCT, landmarks: Landmarks |
         scan=scan,
         case=_case(snapshot, snapshot.method, volume, xrays, landmarks, whole, model),
         system=system_for(snapshot.method, bones, model is not None, advanced),
-        conditions=Conditions(seed=advanced.seed),
+        conditions=advanced.conditions,
         bones=sorted(scan.label_names.values()) if bones else None,
         truth=_pose(snapshot.truth),
         points=_targets(snapshot, scan, landmarks[0]),

@@ -27,7 +27,7 @@ def scan() -> CT:
 def controlled(job: EvaluationJob) -> tuple[Controller, HandTurned, Diary]:
     scheduler, diary = HandTurned(), Diary()
     controller = Controller(scheduler)
-    controller.listen(diary)
+    controller.events.connect(diary)
     controller.start(lambda: job)
     return controller, scheduler, diary
 

@@ -38,7 +38,7 @@ from SphericalRegLib.landscape import image_costs
 from SphericalRegLib.networks.encoder import Encoder
 from SphericalRegLib.networks.model import Model, ModelCard, load_model
 from SphericalRegLib.networks.volume_network import volume_network
-from SphericalRegLib.registration import SYSTEMS, Case
+from SphericalRegLib.registration import SYSTEMS, Case, Conditions
 from SphericalRegLib.registration.looks import looks_by_name
 from SphericalRegLib.registration.system import learned_stage
 from SphericalRegLib.rendering import render
@@ -165,13 +165,13 @@ class TestBonesWithModel:
     def test_it_stops_before_the_next_step_within_either(self, inputs, part):
         scheduler, diary = HandTurned(), Diary()
         controller = Controller(scheduler)
-        controller.listen(diary)
+        controller.events.connect(diary)
 
         def stop(event):
             if isinstance(event, Progressed) and event.step.stage.startswith("whole CT: ") == (part == "whole CT"):
                 controller.cancel()
 
-        controller.listen(stop)
+        controller.events.connect(stop)
         controller.start(lambda: RegistrationJob(inputs))
         scheduler.run_out(5000)
         assert diary.of(Finished) == []
@@ -240,6 +240,12 @@ class TestMethods:
     def test_unknown_names_are_errors_that_list_the_known_ones(self, method, advanced, words):
         with pytest.raises(InputError, match=words):
             system_for(method, advanced=advanced)
+
+
+def test_what_the_user_needs_becomes_conditions():
+    chosen = Advanced(seed=3, tolerance_mm=2.0, tolerance_deg=0.5, simulated_uncertainty=True)
+    assert chosen.conditions == Conditions("auto", 3, 2.0, 0.5, "simulated")
+    assert Advanced().conditions == Conditions()
 
 
 def started(method, volume, xrays, **options):

@@ -43,7 +43,7 @@ def inputs(scan: CT, place: Path, **changes: Any) -> TrainingInputs:
 def controlled(job: TrainingJob) -> tuple[Controller, HandTurned, Diary]:
     scheduler, diary = HandTurned(), Diary()
     controller = Controller(scheduler)
-    controller.listen(diary)
+    controller.events.connect(diary)
     controller.start(lambda: job)
     return controller, scheduler, diary
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import SphericalRegLib
-from SphericalRegLib.app.geometry_fields import fields_from_dicom
+from SphericalRegLib.app.filling import fill
+from SphericalRegLib.app.geometry_fields import ViewFields, fields_from_dicom
 from SphericalRegLib.app.packs import write_pack
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.io.pose_file import read_pose
@@ -69,7 +70,9 @@ def parameters(scene, scan, truth):
     made.xray1Volume = volume_node(scene, "X-ray", read_xray(path).image[None], np.diag([-0.8, -0.8, 1.0, 1.0]))
     fields, missing = fields_from_dicom(header)
     assert missing == []
-    write_pack(made.geometry1, replace(fields, tone="attenuation"))
+    from_header = fill(ViewFields(), None, replace(fields, tone="attenuation"), 0)
+    write_pack(made.geometry1, from_header.fields)
+    made.geometry1.filled = from_header.filling.text()
     return made
 
 

@@ -11,6 +11,7 @@ from SphericalRegLib.app import Failed, State
 from SphericalRegLib.app.snapshot import Snapshot
 from SphericalRegLib.cli.inputs import Preset
 from SphericalRegLib.geometry.carm import PRESETS
+from SphericalRegLib.geometry.tolerance import EXACT
 from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.sample import sample_path
 from SphericalRegLib.scene.session import ConvertedCT
@@ -82,6 +83,21 @@ class TestConverting:
         transform.SetMatrixTransformToParent(to_vtk(shift))
         third = prepare()
         assert torch.allclose(third.center - second.center, torch.tensor([25.0, 0, 0], dtype=torch.float64), atol=1e-6)
+
+    def test_what_was_typed_is_not_taken_as_exact(self, session, parameters):
+        from SphericalRegLib.scene.session.inputs import xrays_of
+
+        def tolerance():
+            (xray,) = xrays_of(Snapshot.of(parameters))
+            return xray.view.tolerance
+
+        assert tolerance() == EXACT
+        parameters.geometry1.sdd += 10.0
+        assert tolerance().focal == pytest.approx(0.01)
+        parameters.geometry1.rowSpacing *= 1.1
+        assert tolerance().focal == pytest.approx(0.01 * 2**0.5)
+        parameters.typedTolerance = 0.0
+        assert tolerance() == EXACT
 
     def test_a_calibration_file_replaces_the_fields(self, session, parameters, tmp_path):
         from SphericalRegLib.errors import InputError

@@ -79,9 +79,10 @@ class TestRegistering:
         assert carm_nodes(session.preview).drrs[0] is not None
         assert len(drawn) > 3
 
-    def test_landmarks_start_it_and_tell_its_errors(self, session, scheduler, parameters, truth, diary):
+    def test_landmarks_start_it_and_tell_its_errors(self, session, scheduler, parameters, truth, diary, monkeypatch):
         from SphericalRegLib.scene.landmarks import markups_from_landmarks, markups_on_image
         from SphericalRegLib.scene.results import record
+        from SphericalRegLib.scene.session import inputs
 
         view = read_xray(sample_path(f"{NAME}_ap.dcm")).view
         points = {
