@@ -13,7 +13,7 @@ from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.optimization.problem import Linearization, Weights
 from SphericalRegLib.optimization.state import State, pose_state
 from SphericalRegLib.rendering import linearize, render
-from SphericalRegLib.similarity.contract import FixedImage, Term
+from SphericalRegLib.similarity.contract import FixedImage, PartedImage, Term
 from SphericalRegLib.similarity.weights import bone_share, footprint, robust_weights
 
 # Six parameters, a gain and an offset fit fewer pixels whatever they show: a cost of them is no match. Of a view of
@@ -35,7 +35,7 @@ class Compared:
     """One view's DRRs (B, H, W), their Jacobians (B, 6, H, W), weights (B, H, W), and the cost that came of them.
 
     ``robust`` says whether the weights already come from how well pixels fitted; ``poses`` (B, 4, 4) are those of the
-    DRRs.
+    DRRs; ``rest`` (B, H, W) is what they showed besides bone when weights were renewed.
     """
 
     poses: Tensor
@@ -44,6 +44,7 @@ class Compared:
     weights: Tensor
     term: Term
     robust: bool
+    rest: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class Objective:
         length: mm that one radian of a pose counts as.
         bone: what of the volume attenuates beyond soft tissue; pixels then count by how much of their gradient is
             bone's (``weights.bone_share``), as far as robust weights are renewed. None: all that is usable counts.
+        parted: whether what DRRs show besides bone may be of another strength than the CT says, where bone is known
+            and the similarity can do without (:class:`~SphericalRegLib.similarity.contract.PartedImage`).
     """
 
     volume: Volume
@@ -77,6 +80,7 @@ class Objective:
     robust_scale: float = 2.5
     length: float = 100.0
     bone: Volume | None = None
+    parted: bool = False
 
     @property
     def center(self) -> Tensor:
@@ -93,9 +97,10 @@ class Objective:
         terms: list[Compared] = []
         for n, item in enumerate(self.views):
             image, columns = self._draw(item.view, poses, jacobian)
-            weight = self.support(item, image) if weights is None else weights[n]
-            term = item.fixed.compare(image, columns, weight)
-            terms.append(Compared(poses, image, columns, weight, term, robust=weights is not None))
+            # weights of a view come with the rest that was seen when they were renewed
+            weight, rest = (self.support(item, image), None) if weights is None else _unstacked(weights[n])
+            term = _compare(item.fixed, image, columns, weight, rest)
+            terms.append(Compared(poses, image, columns, weight, term, weights is not None, rest))
         return self._collect(terms)
 
     def renew(self, at: Linearization) -> tuple[Linearization, Weights]:
@@ -103,14 +108,15 @@ class Objective:
         terms = []
         for item, old in zip(self.views, at.memory, strict=True):
             image, columns, term = old.images, old.jacobians, old.term
-            support = self.support(item, image) * self._trusted(item.view, old)
+            trusted, rest = self._parts(item.view, old)
+            support = self.support(item, image) * trusted
             behind_body = support * footprint(image, 0)
             for left in reversed(range(self.further_passes if old.robust else self.robust_passes)):
                 weight = support * robust_weights(term.magnitude, behind_body, self.robust_scale)
                 # the Jacobian is only wanted of the last
-                term = item.fixed.compare(image, columns[:, :0] if left else columns, weight)
-            terms.append(Compared(old.poses, image, columns, weight, term, robust=True))
-        return self._collect(terms), tuple(one.weights for one in terms)
+                term = _compare(item.fixed, image, columns[:, :0] if left else columns, weight, rest)
+            terms.append(Compared(old.poses, image, columns, weight, term, robust=True, rest=rest))
+        return self._collect(terms), tuple(_stacked(one.weights, one.rest) for one in terms)
 
     def _draw(self, view: View, poses: Tensor, jacobian: bool) -> tuple[Tensor, Tensor]:
         if jacobian:
@@ -124,12 +130,13 @@ class Objective:
         support = item.fixed.support.to(image).expand_as(image)
         return support * footprint(image, self.footprint_radius) if self.footprint_radius else support
 
-    def _trusted(self, view: View, at: Compared) -> Tensor | float:
-        """How far the edges that a DRR draws may be trusted, (B, H, W); held fixed until weights are renewed again."""
+    def _parts(self, view: View, at: Compared) -> tuple[Tensor | float, Tensor | None]:
+        """How far the edges that a DRR draws may be trusted, (B, H, W), and what it shows besides bone, where that may
+        be of another strength; both held fixed until weights are renewed again."""
         if self.bone is None:
-            return 1.0
+            return 1.0, None
         bone = render(self.bone, view, at.poses, samples=self.samples, kernel=self.kernel).sum(1)
-        return bone_share(bone, at.images)
+        return bone_share(bone, at.images), at.images - bone if self.parted else None
 
     def _comparable(self, item: FixedView, at: Compared) -> Tensor:
         """(B,) whether enough usable pixels show the CT: with hardly anything to compare a cost says nothing, least of
@@ -152,6 +159,23 @@ class Objective:
             curvature=share * _on_cpu(known) if len(known) == len(curvatures) else None,
             memory=compared,
         )
+
+
+def _compare(fixed: FixedImage, images: Tensor, jacobians: Tensor, weights: Tensor, rest: Tensor | None) -> Term:
+    if rest is None:
+        return fixed.compare(images, jacobians, weights)
+    parted: PartedImage = fixed  # type: ignore[assignment]  # checked when the objective is made
+    return parted.compare_parted(images, jacobians, weights, rest)
+
+
+def _stacked(weights: Tensor, rest: Tensor | None) -> Tensor:
+    """Weights (B, H, W), or with the rest beside them (B, 2, H, W), so that optimizers pick both together."""
+    return weights if rest is None else torch.stack([weights, rest], 1)
+
+
+def _unstacked(weights: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The inverse of :func:`_stacked`."""
+    return (weights, None) if weights.ndim == 3 else (weights[:, 0], weights[:, 1])
 
 
 def _on_cpu(parts: list[Tensor]) -> Tensor:

@@ -90,6 +90,7 @@ class Levels:
             robust_scale=look.robust_scale,
             length=self.length,
             bone=None if look.bone_hu is None else beyond(volume, look.bone_hu),
+            parted=look.parted and all(hasattr(one.fixed, "compare_parted") for one in views),
         )
 
     def xrays(self, look: Look) -> Sequence[XRay]:

@@ -27,10 +27,12 @@ class Look:
             compared with what is near it. None: all pixels count.
         bone_hu: pixels count by how much of the DRR's gradient comes of what is denser than this, HU: skin and gas
             move, and what the CT's ends cut off is no anatomy. None: all pixels count alike.
+        parted: whether what is not that dense may be of another strength than the CT says (``Objective.parted``):
+            bone and soft tissue harden the beam differently.
         adapt: what the CT becomes before it is rendered: a trained volume network Ψ. None: the CT itself.
 
     Raises:
-        InputError: for a size, scale or footprint that is none.
+        InputError: for a size, scale or footprint that is none, or parts without what parts them.
     """
 
     similarity: Similarity
@@ -39,6 +41,7 @@ class Look:
     robust_scale: float = 2.5
     footprint_mm: float | None = None
     bone_hu: float | None = None
+    parted: bool = False
     adapt: Callable[[Volume], Volume] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -49,6 +52,8 @@ class Look:
                 raise InputError(f"{name} is {getattr(self, name)}: give a number above 0.")
         if self.footprint_mm is not None and not 0 < self.footprint_mm < float("inf"):
             raise InputError(f"footprint_mm is {self.footprint_mm}: give a length above 0.")
+        if self.parted and self.bone_hu is None:
+            raise InputError("Parts of a DRR (parted) are bone and the rest: give bone_hu, from where on it is bone.")
 
     @property
     def needs_model(self) -> bool:

@@ -41,6 +41,8 @@ def _intensity() -> System:
     local = Look(LocalNCC((4.0,)), 64, bone_hu=_BONE_HU)
     # at 64 pixels noise is averaged out, so that right and wrong poses lie apart
     judged = Look(ToneFreeGradient(0.7), 64, bone_hu=_BONE_HU)
+    # what is left then is bias: scatter's veil and soft tissue's strength are what bends depth most
+    last = Look(ToneFreeGradient(0.7, veil=12.0), 160, robust_scale=1.0, bone_hu=_BONE_HU, parted=True)
     stages = (
         Stage("search", rough, search, keep=5, prune=2.0),
         Stage("select", Look(GradientNCC(1.0), 64), select, keep=3, prune=1.8),
@@ -48,7 +50,7 @@ def _intensity() -> System:
         # compared as the judge does, but not moved: at 64 pixels its optimum may lie 10 mm off in depth
         Stage("weigh", judged, LevenbergMarquardt(iterations=0, renewal=1), keep=2, prune=1.2, gate=0.15),
         # Once the pose is near, every doubtful edge can go; sooner, a narrow tolerance would narrow the basin.
-        Stage("refine", Look(ToneFreeGradient(0.7), 160, robust_scale=1.0, bone_hu=_BONE_HU), refine),
+        Stage("refine", last, refine),
     )
     again = (
         Stage("search", rough, search, keep=16),

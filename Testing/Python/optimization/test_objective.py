@@ -188,3 +188,31 @@ def test_a_pose_of_which_hardly_a_usable_pixel_shows_the_ct_costs_infinity(name,
     first = problem.linearize(problem.state(truth))
     assert torch.isfinite(first.cost).tolist() == [finite]
     assert torch.isfinite(problem.renew(first)[0].cost).tolist() == [finite]
+
+
+@pytest.mark.parametrize("biplane", [False, True])
+def test_parts_of_another_strength_lead_home_and_are_picked_with_their_weights(biplane):
+    """Soft tissue that hardens the beam otherwise than bone; the rest travels with the weights of its hypothesis."""
+    problem, truth = objective(ToneFreeGradient(1.0, order=1), biplane)
+    whole = problem.volume
+    bone = Volume((whole.density - 0.012).clamp(min=0), whole.world_from_voxel)
+    views = []
+    for item in problem.views:
+        image, dense = (render(one, item.view, truth, samples=SAMPLES)[0, 0] for one in (whole, bone))
+        fixed = ToneFreeGradient(1.0, order=1).fix(1.3 * image - 0.3 * dense, torch.ones_like(image))
+        views.append(FixedView(item.view, fixed))
+    ends = {}
+    for parted in (False, True):
+        blind = Objective(whole, views, SAMPLES, length=30.0, bone=bone, parted=parted)
+        optimizer = LevenbergMarquardt(iterations=40, tolerance=1e-4, relative_tolerance=0, renewal=1)
+        *_, step = optimizer.steps(blind, blind.state(started(blind, truth, 0.3)))
+        ends[parted] = error(blind, step.poses, truth)
+    # a prior holds the strength to what the CT says: not all of the error goes
+    assert ends[True] < 0.9 * ends[False]
+    state = blind.state(started(blind, truth))
+    model, weights = blind.renew(blind.linearize(state))
+    assert all(one.shape[1] == 2 for one in weights)
+    second = blind.state(started(blind, truth)[1:])
+    alone = blind.linearize(second, pick(weights, torch.tensor([1])))
+    torch.testing.assert_close(alone.cost[0], model.cost[1])
+    torch.testing.assert_close(alone.gradient[0], model.gradient[1])
