@@ -22,6 +22,7 @@ from SphericalRegLib.evaluation.capture import CaptureStudy
 from SphericalRegLib.evaluation.capture_report import CaptureReport, as_csv
 from SphericalRegLib.evaluation.comparison import pairs, summaries
 from SphericalRegLib.evaluation.suites import VIEW_SETS, suite_named
+from SphericalRegLib.initialization import Uncertainty
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.registration import Conditions, System
 from SphericalRegLib.reporting.comparison import comparison_html, comparison_text
@@ -35,6 +36,7 @@ def evaluate(
     suite: SuiteName | None = None,
     level: LevelName = "clinical",
     views: ViewSetName = "all",
+    parts: bool | None = None,
     cases: int = 100,
     seed: int = 0,
     model: str | None = None,
@@ -46,6 +48,7 @@ def evaluate(
     candidates: int | None = None,
     similarity: SimilarityName | None = None,
     optimizer: OptimizerName | None = None,
+    uncertainty: Uncertainty = "calibrated",
     kernel: str = "auto",
     workers: int = 1,
     device: DeviceName = "auto",
@@ -69,6 +72,8 @@ def evaluate(
         suite: which study; by default capture, or bones where bones are chosen.
         level: how hard the X-rays are: mild, clinical (what leaves an operating room on most days) or harsh.
         views: around which views truths lie: all (AP, PA, laterals, obliques in turn) or ap.
+        parts: whether half of the cases are registered by a part of the CT, to an X-ray of all of it; by default yes,
+            but for mild X-rays, chosen bones and models.
         cases: how many.
         seed: of the study; case i of a seed is always the same.
         model: a trained one to register with; without it the search serves.
@@ -82,6 +87,7 @@ def evaluate(
         similarity: by which the last stage aligns, instead of the measured best; the verdict goes on judging as it was
             measured.
         optimizer: with which the last stage aligns, instead of Levenberg-Marquardt.
+        uncertainty: where intervals come from: "calibrated", or "simulated" for each case, which takes long.
         kernel: of the renderer: auto, or a name that `sphericalreg info` lists.
         workers: processes; times are only true with 1.
         device: what computes.
@@ -118,8 +124,9 @@ def evaluate(
                 suite=study,
                 level=level_named(level),
                 views=VIEW_SETS[views],
+                parts=level != "mild" and bones is None and model is None if parts is None else parts,
                 model=trained,
-                conditions=Conditions(kernel, seed),
+                conditions=Conditions(kernel, seed, uncertainty=uncertainty),
                 labels=bones,
                 workers=workers,
                 device=choose_device(device),

@@ -9,7 +9,7 @@ import torch
 from typing_extensions import TypedDict, Unpack
 
 from SphericalRegLib.errors import CheckpointError, InputError
-from SphericalRegLib.evaluation.bench import Bench
+from SphericalRegLib.evaluation.bench import Bench, Target
 from SphericalRegLib.evaluation.capture_report import CaptureReport, CaptureRow
 from SphericalRegLib.evaluation.cases import bone_points, capture_view
 from SphericalRegLib.evaluation.suites import SUITES, Suite
@@ -32,6 +32,9 @@ class StudyOptions(TypedDict, total=False):
         model: a trained one to register with.
         conditions: kernel and seed of the registrations.
         labels: register only these bones, in X-rays of the whole CT; errors are then measured on them.
+        parts: whether half of the cases are registered by a part of the CT (without an end or a side; a hip;
+            vertebrae), to an X-ray of all of it; not with labels, nor with a model, which knows one CT. By default
+            False.
         workers: processes. More than one share the cores, and each case then takes longer: not for reported times.
         device: where to render and compare; by default the CPU.
     """
@@ -42,6 +45,7 @@ class StudyOptions(TypedDict, total=False):
     model: Model | None
     conditions: Conditions | None
     labels: Sequence[int | str] | None
+    parts: bool
     workers: int
     device: torch.device | str
 
@@ -118,8 +122,8 @@ class CaptureStudy:
         options: see :class:`StudyOptions`.
 
     Raises:
-        InputError: for fewer than one case, worker or system, systems of one name, unknown labels, or a CT without
-            bone.
+        InputError: for fewer than one case, worker or system, systems of one name, unknown labels, a CT without bone,
+            or parts beside labels or a model.
         CheckpointError: for a system that needs a model; while it runs, for a model of another CT.
     """
 
@@ -135,14 +139,17 @@ class CaptureStudy:
         for system in systems:
             if system.needs_model and model is None:
                 raise CheckpointError(f"The system {system.name!r} needs a trained model: name one with --model.")
+        parts = options.get("parts", False)
+        if parts and (labels is not None or model is not None):
+            raise InputError("Parts of a CT are registered without chosen bones and without a model: leave parts out.")
         device = options.get("device", "cpu")
         # moves where the model lies: workers load it on the same device
         model = None if model is None else model.to(device)
-        self._bench = Bench(
+        self.bench = Bench(
             ct=ct,
-            volume=to_volume(ct, labels=labels).to(device),
+            target=Target(to_volume(ct, labels=labels).to(device), bone_points(ct, labels)),
             whole=to_volume(ct).to(device) if labels is not None and model is not None else None,
-            points=bone_points(ct, labels),
+            parts=parts,
             view=capture_view(),
             seed=seed,
             suite=options.get("suite", SUITES["capture"]),
@@ -162,11 +169,11 @@ class CaptureStudy:
     @property
     def systems_count(self) -> int:
         """How many systems register each case."""
-        return len(self._bench.systems)
+        return len(self.bench.systems)
 
     def __iter__(self) -> Generator[CaptureRow, None, None]:
         """Run it from the first case on; workers end with the iterator."""
-        bench = self._bench
+        bench = self.bench
         self._rows = {system.name: [] for system in bench.systems}
         cases = _alone(bench, self._cases) if self._workers == 1 else _together(bench, self._cases, self._workers)
         with closing(cases):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class CaptureRow:
         system: name of the one that registered it.
         nominal: the view that its truth lies around.
         occluded: whether an instrument lay in the beam.
+        part: what of the CT was registered; empty: all of it.
         start_mtre_mm: of the start.
         mtre_mm, mpe_mm, mrpe_mm: mean target registration, projection and reprojection errors.
         rotation_deg, in_plane_mm, depth_mm: errors of the pose.
@@ -46,6 +47,7 @@ class CaptureRow:
     system: str
     nominal: str
     occluded: bool
+    part: str
     start_mtre_mm: float
     mtre_mm: float
     mpe_mm: float
@@ -82,7 +84,8 @@ class CaptureReport:
         mTRE; gross_failures (above 5 mm) and false_accepts (those of them that were accepted), false_rejects (below
         1 mm and rejected); wrong_directions (accepted in a direction in which they are more than three tolerances of
         1 mm and 1° off) and plane_only; coverage_* (share of the accepted, in the plane at least, whose error lies
-        within the 95 % interval); medians of the other errors; smsr_by_view; median_s and p95_s, registration only.
+        within the 95 % interval); medians of the other errors; smsr_by_view and _by_part; median_s and
+        p95_s, registration only.
         """
         mtre = self._column("mtre_mm")
         good = sum(error < SUCCESS_MM for error in mtre)
@@ -111,7 +114,8 @@ class CaptureReport:
             "median_rotation_deg": self._median("rotation_deg"),
             "median_in_plane_mm": self._median("in_plane_mm"),
             "median_depth_mm": self._median("depth_mm"),
-            "smsr_by_view": self._by_view(),
+            "smsr_by_view": self._by(lambda row: row.nominal),
+            "smsr_by_part": self._by(lambda row: row.part or "whole CT"),
             "median_mtre_diffpose_not_a_tre": self._median("mtre_diffpose"),
             "median_s": self._median("seconds"),
             "p95_s": percentile(self._column("seconds"), 95),
@@ -132,10 +136,10 @@ class CaptureReport:
             return None
         return sum(abs(getattr(row, error)) <= getattr(row, half_width) for row in trusted) / len(trusted)
 
-    def _by_view(self) -> dict[str, float]:
-        """{view: smsr}, in the order in which views come."""
-        views = dict.fromkeys(row.nominal for row in self.rows)
-        return {name: smsr([r.mtre_mm for r in self.rows if r.nominal == name], SUCCESS_MM) for name in views}
+    def _by(self, group: Callable[[CaptureRow], str]) -> dict[str, float]:
+        """{group: smsr}, in the order in which they come."""
+        groups = dict.fromkeys(group(row) for row in self.rows)
+        return {name: smsr([r.mtre_mm for r in self.rows if group(r) == name], SUCCESS_MM) for name in groups}
 
     def _column(self, name: str) -> Sequence[float]:
         return [getattr(row, name) for row in self.rows]

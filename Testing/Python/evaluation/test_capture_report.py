@@ -17,6 +17,7 @@ ROW = CaptureRow(
     system="intensity",
     nominal="AP",
     occluded=False,
+    part="",
     start_mtre_mm=60.0,
     mtre_mm=0.2,
     mpe_mm=0.1,
@@ -103,3 +104,15 @@ def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
 def test_a_report_without_cases_is_refused() -> None:
     with pytest.raises(InputError, match="at least one case"):
         CaptureReport(())
+
+
+def test_success_is_told_by_view_and_by_what_of_the_ct_was_registered():
+    rows = (
+        replace(ROW, mtre_mm=0.4),
+        replace(ROW, nominal="PA", mtre_mm=2.0),
+        replace(ROW, nominal="PA", part="side", mtre_mm=0.5),
+        replace(ROW, part="side", mtre_mm=9.0),
+    )
+    figures = CaptureReport(rows).summary()
+    assert figures["smsr_by_view"] == {"AP": 0.5, "PA": 0.5}
+    assert figures["smsr_by_part"] == {"whole CT": 0.5, "side": 0.5}
