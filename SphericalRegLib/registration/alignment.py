@@ -313,8 +313,8 @@ class Alignment:
         return progress
 
     def _distinct(self, poses: Tensor, costs: Tensor) -> list[Optimum]:
-        """Optima that differ, best first. Those that have left the search count only where there are no others: a part of
-        a CT far from the detector is a spot, and a spot fits somewhere."""
+        """Optima that differ, best first. Those that have left the search count only where there are no others: a part
+        of a CT far from the detector is a spot, and a spot fits somewhere."""
         ranked = distinct(poses, costs, self._volume.center, self._levels.length)
         return [optimum for optimum in ranked if self._strayed(optimum[0]) <= self._starts.leeway] or ranked
 
