@@ -314,8 +314,11 @@ class Alignment:
 
     def _distinct(self, poses: Tensor, costs: Tensor) -> list[Optimum]:
         """Optima that differ, best first. Those that have left the search count only where there are no others: a part
-        of a CT far from the detector is a spot, and a spot fits somewhere."""
+        of a CT far from the detector is a spot, and a spot fits somewhere. Of one bone, whose depth one view does not
+        tell, all count."""
         ranked = distinct(poses, costs, self._volume.center, self._levels.length)
+        if self._system.judge.look.footprint_mm is not None:
+            return ranked
         return [optimum for optimum in ranked if self._strayed(optimum[0]) <= self._starts.leeway] or ranked
 
     def _view_results(self, objective: Objective, model: Linearization) -> tuple[ViewResult, ...]:

@@ -29,24 +29,23 @@ def _intensity() -> System:
     At 32 pixels what moves and what hides (skin, gas, scatter) is most of a clinical X-ray: the best poses there may
     lie far off the truth. Correlation in windows of a few pixels, where bone draws the edges, is blind to what is
     smooth and to the tone, to anatomy beyond the CT's ends too, and leads home from farther than gradients at that
-    size. It errs otherwise than gradients do: where its pose does not convince, the second try searches by them. Last
-    come gradients free of tone. Pixels count by bone's share of the gradient once the pose is near. What right poses
-    then cost differs from picture to picture; how much less than their neighbors' does not.
+    size. It errs otherwise than gradients do: so these select at 64 pixels, and search where its pose does not
+    convince. Last come gradients free of tone. Pixels count by bone's share of the gradient once the pose is near. What
+    right poses then cost differs from picture to picture; how much less than their neighbors' does not.
     """
     search = LevenbergMarquardt(iterations=12, tolerance=1.0, renewal=2)
     select = LevenbergMarquardt(iterations=8, tolerance=0.5, renewal=1)
     align = LevenbergMarquardt(iterations=15, tolerance=0.2, renewal=1)
     align_again = LevenbergMarquardt(iterations=20, tolerance=0.5, renewal=1)
     refine = LevenbergMarquardt(iterations=40, tolerance=0.03, renewal=1)
-    narrow = LocalNCC((3.0,))
     local = Look(LocalNCC((4.0,)), 64, bone_hu=_BONE_HU)
     # at 64 pixels noise is averaged out, so that right and wrong poses lie apart
     judged = Look(ToneFreeGradient(0.7), 64, bone_hu=_BONE_HU)
     # what is left then is bias: scatter's veil and soft tissue's strength are what bends depth most
     last = Look(ToneFreeGradient(0.7, veil=12.0), 160, robust_scale=1.0, bone_hu=_BONE_HU, parted=True)
     stages = (
-        Stage("search", Look(narrow, 32, bone_hu=_BONE_HU), search, keep=5, prune=2.0),
-        Stage("select", Look(narrow, 64, bone_hu=_BONE_HU), select, keep=3, prune=1.8),
+        Stage("search", Look(LocalNCC((3.0,)), 32, bone_hu=_BONE_HU), search, keep=5, prune=2.0),
+        Stage("select", Look(GradientNCC(1.0), 64), select, keep=3, prune=1.8),
         Stage("align", local, align, keep=3, prune=2.0),
         # compared as the judge does, but not moved: at 64 pixels its optimum may lie 10 mm off in depth
         Stage("weigh", judged, LevenbergMarquardt(iterations=0, renewal=1), keep=2, prune=1.2, gate=0.15),

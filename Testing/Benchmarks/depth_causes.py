@@ -96,7 +96,7 @@ def from_the_truth(bone: bool) -> System:
     intensity = SYSTEMS["intensity"]
     last = intensity.stages[-1]
     if not bone:
-        last = replace(last, look=replace(last.look, bone_hu=None))
+        last = replace(last, look=replace(last.look, bone_hu=None, parted=False))
     return replace(intensity, stages=(last,), retries=0, again=(), initializer=Known.around(SearchRange(), 1))
 
 

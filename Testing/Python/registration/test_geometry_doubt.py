@@ -50,7 +50,7 @@ def registered(volume: Volume, taken: View, read: View, pose: torch.Tensor) -> t
     """The pose of an X-ray taken by one view and read by another, from the right one."""
     image = render(volume, taken, pose[None], samples=300)[0, 0].numpy()
     intensity = SYSTEMS["intensity"]
-    last = replace(intensity.stages[-1], look=replace(intensity.stages[-1].look, bone_hu=None))
+    last = replace(intensity.stages[-1], look=replace(intensity.stages[-1].look, bone_hu=None, parted=False))
     system = replace(intensity, stages=(last,), retries=0, again=(), initializer=Known.around(SearchRange(), 1))
     return register(Case(volume, (XRay(image, read, np.ones(image.shape, bool)),), poses=pose), system).pose
 

@@ -266,7 +266,7 @@ class TestLooks:
     def test_a_similarity_by_name_is_looked_at_as_the_default_system_does(self):
         looks = looks_by_name(["tone-free", "gradient-ncc", "ncc", "gradient NCC"], 96)
         assert looks["tone-free"].similarity == INTENSITY.stages[-1].look.similarity
-        assert looks["gradient-ncc"].similarity == INTENSITY.stages[0].look.similarity
+        assert looks["gradient-ncc"].similarity == INTENSITY.stages[1].look.similarity
         assert looks["gradient NCC"] == looks["gradient-ncc"]
         assert {look.size for look in looks.values()} == {96}
         assert {look.footprint_mm for look in looks.values()} == {None}
@@ -275,6 +275,6 @@ class TestLooks:
     def test_every_stage_of_a_system_has_its_look(self):
         looks = looks_of(INTENSITY)
         assert list(looks.values()) == [stage.look for stage in INTENSITY.stages]
-        assert next(iter(looks)) == "search 32: Gradient NCC"
+        assert next(iter(looks)) == "search 32: Local NCC"
         with pytest.raises(InputError, match="'start-only' has no stage to look at"):
             looks_of(SYSTEMS["start-only"])
