@@ -37,7 +37,8 @@ def _intensity() -> System:
     select = LevenbergMarquardt(iterations=8, tolerance=0.5, renewal=1)
     align = LevenbergMarquardt(iterations=15, tolerance=0.2, renewal=1)
     align_again = LevenbergMarquardt(iterations=20, tolerance=0.5, renewal=1)
-    refine = LevenbergMarquardt(iterations=40, tolerance=0.03, renewal=1)
+    # the rest is held while weights are: from some millimeters off, its strength follows slowly
+    refine = LevenbergMarquardt(iterations=100, tolerance=0.03, renewal=1)
     local = Look(LocalNCC((4.0,)), 64, bone_hu=_BONE_HU)
     # at 64 pixels noise is averaged out, so that right and wrong poses lie apart
     judged = Look(ToneFreeGradient(0.7), 64, bone_hu=_BONE_HU)
