@@ -38,11 +38,13 @@ class Target:
     """What is registered to a case's X-ray.
 
     Attributes:
-        volume: of the CT, of a part of it, or of chosen bones.
+        scan: the CT, or a part of it.
+        volume: of it, or of chosen bones.
         points: (N, 3) world mm in it, at which errors are measured.
         part: what the CT was cut to; empty for all of it.
     """
 
+    scan: CT
     volume: Volume
     points: Tensor
     part: str = ""
@@ -103,7 +105,7 @@ class Bench:
             kind = kinds[int(rng.integers(len(kinds)))]
             with contextlib.suppress(InputError):
                 cut = cut_ct(self.ct, rng, kind)
-                return Target(to_volume(cut).to(self.target.volume.density.device), bone_points(cut), kind)
+                return Target(cut, to_volume(cut).to(self.target.volume.density.device), bone_points(cut), kind)
         raise InputError(
             f"{self.ct.path or 'The CT'} holds too little bone for parts of it to be registered: leave parts out."
         )
@@ -159,7 +161,7 @@ class Bench:
             known["landmarks"] = marked_landmarks(case, target.points, self.view, self.seed)
         elif self.suite.start is not None:
             known["poses"] = case.start
-        return Case(target.volume, [xray], self.whole, model=self.model, scan=self.ct, **known)
+        return Case(target.volume, [xray], self.whole, model=self.model, scan=target.scan, **known)
 
     def _judged(
         self, system: System, case: CaptureCase, target: Target, start: Tensor, pose: Tensor, **outcome: Any

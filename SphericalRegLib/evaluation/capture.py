@@ -147,7 +147,7 @@ class CaptureStudy:
         model = None if model is None else model.to(device)
         self.bench = Bench(
             ct=ct,
-            target=Target(to_volume(ct, labels=labels).to(device), bone_points(ct, labels)),
+            target=Target(ct, to_volume(ct, labels=labels).to(device), bone_points(ct, labels)),
             whole=to_volume(ct).to(device) if labels is not None and model is not None else None,
             parts=parts,
             view=capture_view(),

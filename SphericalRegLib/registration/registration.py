@@ -35,7 +35,7 @@ class Registration:
     Raises:
         CheckpointError: for a model of another CT, or where the system needs what the model lacks.
         InputError: for bones alone, where the learned similarity is to align them, or for intervals by simulation
-            without the scan.
+            without the scan or of a system that aligns nothing.
     """
 
     def __init__(self, case: Case, system: System, conditions: Conditions | None = None) -> None:
@@ -50,6 +50,11 @@ class Registration:
         model = case.model
         if self._conditions.uncertainty == "simulated" and case.scan is None:
             raise InputError("Intervals by simulated X-rays (uncertainty='simulated') need the case's scan: give it.")
+        if self._conditions.uncertainty == "simulated" and not system.stages:
+            raise InputError(
+                f"The system {system.name!r} aligns nothing, so that simulated X-rays tell nothing of it: leave out "
+                "uncertainty='simulated', or choose another system."
+            )
         if case.whole is not None and system.needs_encoders:
             raise InputError(
                 "The learned similarity compares whole CTs: align bones alone without it (leave out --learned_stage; "
@@ -86,8 +91,18 @@ class Registration:
             return
         assert self._case.scan is not None
         began, views = time.perf_counter(), [xray.view for xray in self._case.xrays]
-        errors = yield from simulated_errors(self._case.scan, self._case, self._bound, result.pose, self._conditions)
+        try:
+            errors = yield from simulated_errors(
+                self._case.scan, self._case, self._bound, result.pose, self._conditions
+            )
+        except InputError as error:
+            # the pose is there all the same
+            self._judged = replace(result, verdict=result.verdict.refused(str(error)))
+            return
         of_images = errors.half_widths(views[0])
+        if len(views) == 1 and not self._bound.judge.calibration.one_view_depth:
+            # the last stage begins too near to find the other depths that fit
+            of_images = replace(of_images, depth_mm=float("inf"))
         known = widened(of_images, geometry_covariance(self._case.volume, views, result.pose), views[0])
         dear = errors.refusal(result.verdict_cost)
         refusals, remarks = () if dear is None else (dear,), result.verdict.remarks

@@ -97,7 +97,7 @@ def simulated_errors(
     Args:
         scan: the whole CT in Hounsfield units, which X-rays are made of.
         case: what was registered: the volume may be of chosen bones.
-        system: whose last stage and judge count.
+        system: whose last stage and judge count; it has stages.
         pose: (4, 4) rig_from_world.
         conditions: of the run; its seed is that of the X-rays.
         samples: how many; :data:`SAMPLES` by default.
@@ -107,13 +107,8 @@ def simulated_errors(
         what became of them; those in which the CT was not found are left out.
 
     Raises:
-        InputError: for a system without stages, or where hardly an X-ray could be registered.
+        InputError: where hardly an X-ray could be registered.
     """
-    if not system.stages:
-        raise InputError(
-            f"The system {system.name!r} aligns nothing, so that simulated X-rays tell nothing of it: leave out "
-            "uncertainty='simulated', or choose another system."
-        )
     samples = SAMPLES if samples is None else samples
     last = replace(system, stages=system.stages[-1:], retries=0, again=(), rivals=False)
     center = case.volume.center
@@ -126,7 +121,9 @@ def simulated_errors(
                 case.volume, xrays, Starts(begin, _NEAR, 1, "a simulated X-ray's pose"), last, conditions
             )
             for step in alignment:
-                yield replace(step, stage=f"simulated {sample + 1} of {samples}", level=step.levels - 1)
+                yield replace(
+                    step, stage=f"simulated X-ray {sample + 1} of {samples}: {step.stage}", level=step.levels - 1
+                )
         except GeometryError:
             continue
         twists.append(se3.difference_about(alignment.pose[None], pose[None], center)[0])

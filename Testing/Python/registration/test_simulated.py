@@ -95,7 +95,7 @@ def test_the_same_seed_gives_the_same_and_steps_are_told(case):
     both = [ended(simulated_errors(known.scan, known, SYSTEMS["near"], truth, Conditions(), 2)) for _ in range(2)]
     assert torch.equal(both[0][0].twists, both[1][0].twists)
     stages = {step.stage for step in both[0][1]}
-    assert stages == {"simulated 1 of 2", "simulated 2 of 2"}
+    assert stages == {f"simulated X-ray {number} of 2: refine 160" for number in (1, 2)}
     other, _ = ended(simulated_errors(known.scan, known, SYSTEMS["near"], truth, Conditions(seed=1), 2))
     assert not torch.equal(other.twists, both[0][0].twists)
 
@@ -110,10 +110,25 @@ def test_what_is_not_known_of_the_view_widens_these_intervals_too(case, monkeypa
 
 
 def test_what_it_needs_is_said(case):
-    known, truth = case
+    known, _ = case
     with pytest.raises(InputError, match="scan"):
         Registration(replace(known, scan=None), SYSTEMS["near"], Conditions(uncertainty="simulated"))
     with pytest.raises(InputError, match="calibrated, simulated"):
         Conditions(uncertainty="guessed")  # type: ignore[arg-type]
+    simulated = Conditions(uncertainty="simulated")
     with pytest.raises(InputError, match="aligns nothing"):
-        ended(simulated_errors(known.scan, known, replace(SYSTEMS["near"], stages=()), truth, Conditions()))
+        Registration(known, replace(SYSTEMS["near"], stages=()), simulated)
+
+
+def test_where_nothing_can_be_simulated_the_pose_is_kept_and_refused(case, monkeypatch):
+    known, _ = case
+
+    def hopeless(*_: object):
+        yield from ()
+        raise InputError("Of 12 X-rays simulated at this pose only 3 could be registered.")
+
+    monkeypatch.setattr("SphericalRegLib.registration.registration.simulated_errors", hopeless)
+    result = register(known, SYSTEMS["near"], Conditions(uncertainty="simulated"))
+    assert result.verdict.words == "rejected"
+    assert "only 3 could be registered" in result.verdict.refusals[-1]
+    assert torch.equal(result.pose, register(known, SYSTEMS["near"]).pose)
