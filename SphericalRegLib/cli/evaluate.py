@@ -134,11 +134,12 @@ def evaluate(
         )
         _follow(job, console, f"{study.name} study", cases * len(systems))
         reports = job.result()
-        if csv is not None:
-            write_whole(written[csv], as_csv([row for report in reports.values() for row in report.rows]))
-        if html is not None:
-            heading = f"{study.name} study of {Path(ct).name}, seed {seed}"
-            write_whole(written[html], comparison_html(reports, heading))
+        _write(
+            reports,
+            written.get(csv or ""),
+            written.get(html or ""),
+            f"{study.name} study of {Path(ct).name}, seed {seed}",
+        )
     _print(reports, json)
     return 0
 
@@ -157,6 +158,14 @@ def _follow(job: EvaluationJob, console: Console, name: str, rows: int) -> None:
             bar.update()
             bar.set_postfix_str(f"{row.mtre_mm:.2f} mm, {'accepted' if row.accepted else 'rejected'}")
             console.detail(json_text.dumps(asdict(row)))
+
+
+def _write(reports: Mapping[str, CaptureReport], csv: Path | None, html: Path | None, heading: str) -> None:
+    """The files that are asked for."""
+    if csv is not None:
+        write_whole(csv, as_csv([row for report in reports.values() for row in report.rows]))
+    if html is not None:
+        write_whole(html, comparison_html(reports, heading))
 
 
 def _print(reports: Mapping[str, CaptureReport], json: bool) -> None:

@@ -15,10 +15,11 @@ from SphericalRegLib.app.landscape_job import LandscapeJob
 from SphericalRegLib.app.landscape_study_job import LandscapeStudyJob
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
-from SphericalRegLib.cli.inputs import IntensityName, Preset, mask_files, read_case, read_xrays
+from SphericalRegLib.cli.inputs import Preset, read_case
 from SphericalRegLib.cli.outputs import output_folder
 from SphericalRegLib.cli.simulated_xrays import SimulatedXRays, settings_of, simulated, wants_simulated
 from SphericalRegLib.cli.system_choice import chosen_system
+from SphericalRegLib.cli.xray_reading import XRayReading, files_of, read_images
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.initialization import Case, Known, Starts, starts_of
@@ -38,8 +39,8 @@ from SphericalRegLib.whole_file import write_whole
 _EXTENTS = {"rad": 1.0, "mm": 40.0}
 
 
-class LandscapeOptions(CTReading, SimulatedXRays, total=False):
-    """How the CT is read, and which X-rays are simulated where there are none."""
+class LandscapeOptions(CTReading, XRayReading, SimulatedXRays, total=False):
+    """How CT and X-rays are read, and which X-rays are simulated where there are none."""
 
 
 def landscape(
@@ -52,15 +53,6 @@ def landscape(
     similarity: list[str] | None = None,
     system: str | None = None,
     size: int = 64,
-    view: list[str] | None = None,
-    sdd: float | None = None,
-    sad: float | None = None,
-    spacing: tuple[float, float] | None = None,
-    frame: int | None = None,
-    channel: int | None = None,
-    intensity: IntensityName = "auto",
-    mirrored: bool | None = None,
-    mask: list[str] | None = None,
     labels: str | None = None,
     label_names: str | None = None,
     bones: list[int | str] | None = None,
@@ -97,17 +89,6 @@ def landscape(
         system: one of "sphericalreg systems", a YAML file or a result.json: what each of its stages minimizes, at its
             own resolution.
         size: pixels along the longer side of the X-ray, of what --similarity names.
-        view: calibration, where DICOM does not tell or for several X-rays: our JSON, or Autoscoper's text files.
-        sdd: source-to-detector distance in mm, instead of DICOM's.
-        sad: source-to-isocenter distance in mm, instead of DICOM's.
-        spacing: distance of pixel centers on the detector in mm, rows then columns, instead of DICOM's.
-        frame: of a multi-frame X-ray, counted from 0.
-        channel: of a color picture, counted from 0.
-        intensity: what the X-ray's values are: "intensity" (raw), "inverted" (bone dark), "attenuation" (bone bright).
-        mirrored: whether the X-ray is a mirror image of what the source sees; by default as its file says.
-        mask: which pixels are compared: "auto", those that are neither collimated, filled in, burnt out nor metal;
-            "none", all of them; or an image of the X-ray's size that is not zero where usable. One for all X-rays, or
-            one for each.
         labels: label map on the CT's grid.
         label_names: JSON file with the labels' names.
         bones: render only these bones, by name or number.
@@ -132,32 +113,19 @@ def landscape(
     first, second = (_axis(parameters[n], None if extent is None else extent[n], steps[n]) for n in range(2))
     trained = None if model is None else load_model(model).to(target)
     looks, distances = _shown(similarity, system, size, bones is not None, footprint_mm, trained)
-    read = [ct, labels, label_names, start_pose, model]
-    read += [*(xray or []), *(view or []), *(landmarks or []), *mask_files(mask)]
+    read = [ct, labels, label_names, start_pose, model, *(xray or []), *(landmarks or []), *files_of(options)]
     start: dict[str, Any] = {"start_pose": start_pose, "preset": preset, "angles": angles, "landmarks": landmarks}
     job: LandscapeJob | LandscapeStudyJob
     with output_folder(console, output, ["landscape.*"], read) as folder:
         console.say("Reading ...")
         scan = read_scan(ct, options, labels, label_names, downsample, console)
         if wants_simulated(options):
-            files: dict[str, Any] = {"xray": xray, "view": view, "sdd": sdd, "sad": sad, "spacing": spacing}
-            files |= {"frame": frame, "channel": channel, "mirrored": mirrored, "mask": mask}
-            made = simulated(scan, options, bones, files | start, console)
+            told = {name: options.get(name) for name in XRayReading.__annotations__ if name != "intensity"}
+            made = simulated(scan, options, bones, {"xray": xray} | told | start, console)
             made = replace(made, volume=made.volume.to(target))
             job = LandscapeStudyJob(made, first, second, looks, distances, model=trained, kernel=kernel)
         else:
-            xrays = read_xrays(
-                xray or [],
-                view,
-                frame,
-                intensity,
-                channel=channel,
-                sdd=sdd,
-                sad=sad,
-                spacing=spacing,
-                masks=mask,
-                mirrored=mirrored,
-            )
+            xrays = read_images(xray or [], options)
             volume = to_volume(scan, labels=bones).to(target)
             middle = _middle(read_case(volume, xrays, **start))
             console.detail(f"In the middle: {middle.origin}. CT {tuple(volume.density.shape)}, {target}.")

@@ -11,10 +11,11 @@ from SphericalRegLib.app.registration_job import Inputs, RegistrationJob
 from SphericalRegLib.cli.choices import OptimizerName, SimilarityName
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
-from SphericalRegLib.cli.inputs import IntensityName, Preset, mask_files, read_case, read_xrays
+from SphericalRegLib.cli.inputs import Preset, read_case
 from SphericalRegLib.cli.outputs import output_folder
 from SphericalRegLib.cli.remedies import in_options
 from SphericalRegLib.cli.system_choice import chosen_system
+from SphericalRegLib.cli.xray_reading import XRayReading, files_of, read_images
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.tolerance import GeometryTolerance
 from SphericalRegLib.imaging.volume import to_volume
@@ -38,20 +39,15 @@ _AS_TOLD = GeometryTolerance()
 _FILES = ("pose.tfm", "result.json", "report.html", "drr*.png", "drr*.nrrd")
 
 
+class RegisterReading(CTReading, XRayReading, total=False):
+    """How CT and X-rays are read."""
+
+
 def register(
     ct: str,
     xray: list[str],
     output: str,
-    view: list[str] | None = None,
-    sdd: float | None = None,
-    sad: float | None = None,
-    spacing: tuple[float, float] | None = None,
-    frame: int | None = None,
-    channel: int | None = None,
-    intensity: IntensityName = "auto",
-    mirrored: bool | None = None,
     geometry_tolerance: GeometryTolerance = _AS_TOLD,
-    mask: list[str] | None = None,
     labels: str | None = None,
     label_names: str | None = None,
     bones: list[int | str] | None = None,
@@ -78,7 +74,7 @@ def register(
     threads: int | None = None,
     quiet: bool = False,
     verbose: bool = False,
-    **reading: Unpack[CTReading],
+    **reading: Unpack[RegisterReading],
 ) -> int:
     """Register a CT to one or several X-rays; writes pose, DRR, result.json and an HTML report.
 
@@ -89,18 +85,7 @@ def register(
         ct: CT in Hounsfield units: NRRD, NIfTI, MHA, or a folder with a DICOM series.
         xray: one or several X-rays: DICOM, PNG, TIFF, NRRD, MHA.
         output: folder for pose.tfm, result.json, report.html, drr.png, drr.nrrd.
-        view: calibration, where DICOM does not tell or for several X-rays: our JSON, or Autoscoper's text files.
-        sdd: source-to-detector distance in mm, instead of DICOM's.
-        sad: source-to-isocenter distance in mm, instead of DICOM's.
-        spacing: distance of pixel centers on the detector in mm, rows then columns, instead of DICOM's.
-        frame: of a multi-frame X-ray, counted from 0.
-        channel: of a color picture, counted from 0.
-        intensity: what the X-ray's values are: "intensity" (raw), "inverted" (bone dark), "attenuation" (bone bright).
-        mirrored: whether the X-ray is a mirror image of what the source sees; by default as its file says.
         geometry_tolerance: how well the X-ray's geometry is known.
-        mask: which pixels are compared: "auto", those that are neither collimated, filled in, burnt out nor metal;
-            "none", all of them; or an image of the X-ray's size that is not zero where usable. One for all X-rays, or
-            one for each.
         labels: label map on the CT's grid.
         label_names: JSON file with the labels' names.
         bones: register only these bones, by name or number.
@@ -140,35 +125,12 @@ def register(
     reach = None if search == _RANGE else search
     method = method.searching(reach, candidates).comparing_within(footprint_mm).ending_with(similarity, optimizer)
     target = choose_device(device)
-    read = [
-        ct,
-        *xray,
-        *(view or []),
-        labels,
-        label_names,
-        start_pose,
-        *(landmarks or []),
-        model,
-        truth,
-        *mask_files(mask),
-    ]
+    read = [ct, *xray, labels, label_names, start_pose, *(landmarks or []), model, truth, *files_of(reading)]
     with output_folder(console, output, _FILES, read) as folder:
         console.say("Reading ...")
         true_pose = None if truth is None else read_pose(truth)
         scan = read_scan(ct, reading, labels, label_names, downsample, console)
-        xrays = read_xrays(
-            xray,
-            view,
-            frame,
-            intensity,
-            channel=channel,
-            sdd=sdd,
-            sad=sad,
-            spacing=spacing,
-            masks=mask,
-            mirrored=mirrored,
-            geometry_tolerance=geometry_tolerance,
-        )
+        xrays = read_images(xray, reading, geometry_tolerance)
         case = read_case(
             to_volume(scan, labels=bones).to(target),
             xrays,
@@ -185,15 +147,20 @@ def register(
         notes = tuple(f"{Path(ct).name}: {note}" for note in scan.notes)
         conditions = Conditions(kernel, seed, tolerance_mm, tolerance_deg, uncertainty)
         job = RegistrationJob(Inputs(scan, case, method, conditions, bones, true_pose, notes=notes))
-        with console.bar("Registering", len(method.stages), "stage") as bar:
-            for step in job:
-                bar.n, bar.total = step.level, step.levels
-                bar.set_postfix_str(f"{step.stage} px, cost {step.cost:.3f}")
+        _follow(job, console, len(method.stages))
         outcome = job.outcome()
         console.detail(f"Start: {outcome.settings['start']}.")
         console.say("Writing the report ...")
         write_outputs(folder, outcome, case.volume, kernel)
     return _told(outcome, output, console)
+
+
+def _follow(job: RegistrationJob, console: Console, stages: int) -> None:
+    """Run it, and tell how far it is."""
+    with console.bar("Registering", stages, "stage") as bar:
+        for step in job:
+            bar.n, bar.total = step.level, step.levels
+            bar.set_postfix_str(f"{step.stage} px, cost {step.cost:.3f}")
 
 
 def _system(name: str | None, bones: list[int | str] | None, model: Model | None, learned_first: bool) -> System:

@@ -7,7 +7,8 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from SphericalRegLib.cli.inputs import IntensityName, read_xrays
+from SphericalRegLib.cli.inputs import IntensityName, mask_files, read_xrays
+from SphericalRegLib.geometry.tolerance import GeometryTolerance
 from SphericalRegLib.imaging.xray import XRay
 
 
@@ -24,6 +25,7 @@ class XRayReading(TypedDict, total=False):
         channel: of a color picture, counted from 0.
         intensity: what the X-ray's values are: "intensity" (raw), "inverted" (bone dark), "attenuation" (bone bright);
             "auto", the default, goes by DICOM's tags.
+        mirrored: whether the X-ray is a mirror image of what the source sees; by default as its file says.
         mask: which pixels are compared: "auto", those that are neither collimated, filled in, burnt out nor metal;
             "none", all of them; or an image of the X-ray's size that is not zero where usable. One for all X-rays, or
             one for each.
@@ -36,15 +38,19 @@ class XRayReading(TypedDict, total=False):
     frame: int | None
     channel: int | None
     intensity: IntensityName
+    mirrored: bool
     mask: list[str]
 
 
-def read_images(files: Sequence[str], reading: Mapping[str, Any]) -> list[XRay]:
+def read_images(
+    files: Sequence[str], reading: Mapping[str, Any], geometry_tolerance: GeometryTolerance | None = None
+) -> list[XRay]:
     """The X-rays with their views, as the options say.
 
     Args:
         files: one X-ray or several.
         reading: options of :class:`XRayReading`; other keys count for nothing.
+        geometry_tolerance: how well the views are known.
 
     Raises:
         InputError, GeometryError: as :func:`~SphericalRegLib.cli.inputs.read_xrays`.
@@ -59,4 +65,11 @@ def read_images(files: Sequence[str], reading: Mapping[str, Any]) -> list[XRay]:
         sad=reading.get("sad"),
         spacing=reading.get("spacing"),
         masks=reading.get("mask"),
+        mirrored=reading.get("mirrored"),
+        geometry_tolerance=geometry_tolerance,
     )
+
+
+def files_of(reading: Mapping[str, Any]) -> list[str]:
+    """The files that the options name."""
+    return [*(reading.get("view") or []), *mask_files(reading.get("mask"))]
