@@ -15,6 +15,13 @@ from SphericalRegLib.initialization.search import SearchRange
 
 #: A pose farther than so many search ranges from every start has left the search.
 LEEWAY = 2.0
+#: Of a search so wide, degrees, less: who searches ±20° has room already, and far from the start a wrong pose may fit.
+_WIDE_DEG, _WIDE_LEEWAY = 15.0, 1.5
+
+
+def leeway_of(reach: SearchRange) -> float:
+    """In search ranges, how far a result may lie from its start."""
+    return _WIDE_LEEWAY if reach.rotation_deg >= _WIDE_DEG else LEEWAY
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,8 @@ class Starts:
         candidates: poses tried around each; 1 trusts them as they are.
         origin: in words, where the poses come from.
         notes: what the user should know of it.
-        leeway: in search ranges: a result farther than this from every start has left the search.
+        leeway: in search ranges: a result farther than this from every start has left the search; 0 stands for what
+            :func:`leeway_of` says.
 
     Raises:
         InputError: without a pose, or for fewer than one candidate.
@@ -38,9 +46,11 @@ class Starts:
     candidates: int
     origin: str
     notes: tuple[str, ...] = ()
-    leeway: float = LEEWAY
+    leeway: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.leeway == 0:
+            object.__setattr__(self, "leeway", leeway_of(self.reach))
         object.__setattr__(self, "poses", torch.as_tensor(self.poses, dtype=torch.float64).reshape(-1, 4, 4))
         if len(self.poses) == 0:
             raise InputError("There is no pose to start from: give one, a preset, angles or landmarks.")

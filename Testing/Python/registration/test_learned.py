@@ -314,7 +314,7 @@ def test_a_pose_as_far_off_as_the_similarity_reaches_has_not_left_the_search(far
         pass
     assert [reason[:15] for reason in limited.result().verdict.reasons] == ["Left the search"]
     # a range of 0 is taken for 5, and a wide one leaves the limit as it is
-    for reach, leeway in ((SearchRange(0, 80, 150), 10.0), (SearchRange(90, 160, 300), 2.0)):
+    for reach, leeway in ((SearchRange(0, 80, 150), 10.0), (SearchRange(90, 160, 300), 1.5)):
         assert begun(known, near.searching(reach)).starts.leeway == leeway
 
 
