@@ -108,7 +108,9 @@ def read_xray(
             f"{view.width}: give the geometry of this image, or View.resized if one is a scaled copy."
         )
     if view.tolerance == EXACT or geometry_tolerance is not None:
-        view = replace(view, tolerance=_tolerance(view, geometry, given, geometry_tolerance or GeometryTolerance()))
+        tolerance = _tolerance(view, geometry, given, geometry_tolerance or GeometryTolerance())
+        # a view of the caller's stays the same object
+        view = view if tolerance == view.tolerance else replace(view, tolerance=tolerance)
     if intensity != "auto":
         tone, reason = intensity, "as chosen"
     image = to_attenuation(values, tone, i0)

@@ -220,7 +220,9 @@ class System:
         last = self.stages[-1]
         look, changed = last.look, last
         if similarity is not None:
-            look = replace(look, similarity=similarity_entry(similarity).make())
+            made = similarity_entry(similarity).make()
+            # the stage's own similarity by its name keeps its parameters
+            look = look if type(made) is type(look.similarity) else replace(look, similarity=made)
         if size is not None:
             look = replace(look, size=size)
         if optimizer is not None:
