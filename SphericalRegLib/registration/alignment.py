@@ -33,8 +33,9 @@ from SphericalRegLib.registration.system import System
 from SphericalRegLib.registration.uncertainty import covariance, depth_deviation, half_widths, widened
 from SphericalRegLib.registration.verdict import judge
 
-# A pose has come to rest that moved no more than the threshold over so many iterations.
-_LAST_STEPS = 3
+# A pose has come to rest that moved no more than the threshold over so many iterations, or over this share of its
+# stage's: narrow weights creep home from afar.
+_LAST_STEPS, _LAST_SHARE = 3, 0.2
 # Times that a rival may take the result's place, whose own rivals are tried then.
 _MOST_EXCHANGES = 3
 # What a start has become is not refined where it costs so many times more than the best at the last stage but one: the
@@ -278,7 +279,8 @@ class Alignment:
 
     def _last_movement(self) -> float:
         """mm, over the last few iterations of the stage that the result comes from."""
-        recent = [step for step in self._history if step.level == self._level][-1 - _LAST_STEPS :]
+        steps = [step for step in self._history if step.level == self._level]
+        recent = steps[-1 - max(_LAST_STEPS, round(_LAST_SHARE * len(steps))) :]
         last = recent[-1]
         apart = pose_distance(recent[0].pose[None], last.pose[None], self._volume.center, self._levels.length)
         return float(apart[0])
