@@ -33,7 +33,7 @@ class Calibration:
         measured: on what, in words.
     """
 
-    rotation: float = 8.0
+    rotation: float = 9.0
     plane: float = 7.5
     depth: float = 3.7
     rotation_deg: float = 0.3
