@@ -66,7 +66,7 @@ def main() -> None:
             nominal = pose_from_preset("PA" if kind == "opposite" else "AP", 700.0, volume.center)
             truth = se3.about(twist(kind, rng, widths), nominal, volume.center)
             degradations = random_degradations(rng, view, occluder=index % 2 == 1)
-            case = CaptureCase(index, truth, truth, degradations, int(rng.integers(2**31)))
+            case = CaptureCase(index, view.name, truth, truth, degradations, int(rng.integers(2**31)))
             xray = simulated_xray(case, ct, view)
             inside += regressed_poses(model, volume, [xray])[0].inside >= 0.5
             if options.register:

@@ -52,7 +52,7 @@ def main() -> None:
             # the simulator and the file know one camera only
             alone = replace(view, camera_from_rig=torch.eye(4, dtype=torch.float64))
             degradations = replace(random_degradations(rng, alone, occluder=False), collimation=None)
-            case = CaptureCase(index, view.camera_from_world(truth), start, degradations, index)
+            case = CaptureCase(index, view.name, view.camera_from_world(truth), start, degradations, index)
             whole = replace(simulated_xray(case, ct, alone), view=view)
             xrays.append(cropped_around(whole, volume, start, 25.0))
         results = {}
