@@ -66,17 +66,26 @@ class GeometryTolerance:
                     "it is exact."
                 )
 
-    def of(self, sdd: float, spacing: tuple[float, float], *, sdd_typed: bool, spacing_typed: bool) -> Tolerance:
+    def of(
+        self,
+        sdd: float,
+        spacing: tuple[float, float],
+        *,
+        sdd_typed: bool,
+        spacing_typed: bool,
+        unstated: float = TYPED,
+    ) -> Tolerance:
         """Of a view.
 
         Args:
             sdd: source-to-detector distance, mm.
             spacing: (row, column) distance of pixel centers on the detector, mm.
-            sdd_typed, spacing_typed: whether somebody typed it, so that 1 % stands where nothing is stated.
+            sdd_typed, spacing_typed: whether somebody typed it.
+            unstated: relative, of what was typed and nothing is stated of.
         """
 
         def relative(stated: float | None, value: float, typed: bool) -> float:
-            return (TYPED if typed else 0.0) if stated is None else stated / value
+            return (unstated if typed else 0.0) if stated is None else stated / value
 
         return Tolerance(
             math.hypot(relative(self.sdd_mm, sdd, sdd_typed), relative(self.spacing_mm, min(spacing), spacing_typed)),

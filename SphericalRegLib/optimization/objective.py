@@ -164,8 +164,8 @@ class Objective:
 def _compare(fixed: FixedImage, images: Tensor, jacobians: Tensor, weights: Tensor, rest: Tensor | None) -> Term:
     if rest is None:
         return fixed.compare(images, jacobians, weights)
-    parted: PartedImage = fixed  # type: ignore[assignment]  # checked when the objective is made
-    return parted.compare_parted(images, jacobians, weights, rest)
+    assert isinstance(fixed, PartedImage), "parted is for similarities that can part"
+    return fixed.compare_parted(images, jacobians, weights, rest)
 
 
 def _stacked(weights: Tensor, rest: Tensor | None) -> Tensor:

@@ -194,9 +194,9 @@ class Alignment:
         views = self._view_results(objective, model)
         depth_known = len(self._xrays) > 1 or self._system.judge.look.footprint_mm is None
         own_covariance = covariance(model, [view.weights for view in views])
-        seen = [one.view for one in self._xrays]
-        of_images = half_widths(own_covariance, seen, self._system.judge.calibration)
-        intervals = widened(of_images, geometry_covariance(self._volume, seen, pose), seen[0])
+        geometries = [one.view for one in self._xrays]
+        of_images = half_widths(own_covariance, geometries, self._system.judge.calibration)
+        intervals = widened(of_images, geometry_covariance(self._volume, geometries, pose), geometries[0])
         verdict_cost, limits = self._verdict_cost(pose), self._system.judge.limits
         verdict = judge(
             pose,

@@ -1,9 +1,8 @@
 """What a view's doubtful numbers do to a pose: how far it moves where they are a little different.
 
 A body seen at another focal length looks the same from another distance, but for how its near parts are magnified
-against its far ones. The images hardly tell the two apart: in clinical X-rays of a pelvis the cost of a distance 15 to
-20 % off differs from that of the right one by a tenth, in either direction. So what is not known of the view is not
-known of the pose.
+against its far ones. The images hardly tell the two apart (``Testing/Benchmarks/typed_distance.py``). So what is not
+known of the view is not known of the pose.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from SphericalRegLib.registration.uncertainty import NORMAL_HALF_WIDTH
 
 # /mm: denser than soft tissue, so that it has edges.
 _DENSE = 0.025
-_POINTS = 2000
+_POINTS, _FEWEST = 2000, 12
 # Relative, of a focal length, for differences.
 _STEP = 1e-3
 
@@ -49,10 +48,10 @@ def geometry_covariance(volume: Volume, views: Sequence[View], pose: Tensor) -> 
     for view in views:
         pixels = view.project(points, pose)
         size = torch.tensor([view.width, view.height], dtype=torch.float64)
-        seen = points[((pixels > -0.5) & (pixels < size - 0.5)).all(-1)]
-        rows.append(_pose_derivative(view, seen, pose, volume.center))
-        changes.append(_tolerated_shifts(view, seen, pose))
-    if sum(len(row) for row in rows) < 12:
+        in_sight = points[((pixels > -0.5) & (pixels < size - 0.5)).all(-1)]
+        rows.append(_pose_derivative(view, in_sight, pose, volume.center))
+        changes.append(_tolerated_shifts(view, in_sight, pose))
+    if sum(len(row) for row in rows) < _FEWEST:
         return torch.diag(torch.full((6,), torch.inf, dtype=torch.float64))
     # each view's numbers are wrong independently of the others'
     shifts = torch.block_diag(*changes)
@@ -95,12 +94,11 @@ def _refocused(view: View, factor: float) -> View:
 def _dense_points(volume: Volume) -> Tensor:
     """(N, 3) world mm: voxel centers of bone, or of whatever attenuates where there is none; always the same ones."""
     density = volume.density.detach().sum(0)
-    for least in (_DENSE, 0.0):
-        found = torch.nonzero(density > least)
-        if len(found) >= 12:
-            break
+    dense = torch.nonzero(density > _DENSE)
+    if len(dense) < _FEWEST:
+        dense = torch.nonzero(density > 0)
     # strides would fall into step with the rows of voxels
-    order = torch.randperm(len(found), generator=torch.Generator().manual_seed(0))[:_POINTS]
-    voxels = found.cpu()[order].flip(1).to(torch.float64)
+    order = torch.randperm(len(dense), generator=torch.Generator().manual_seed(0))[:_POINTS]
+    voxels = dense.cpu()[order].flip(1).to(torch.float64)
     matrix = volume.world_from_voxel
     return voxels @ matrix[:3, :3].T + matrix[:3, 3]

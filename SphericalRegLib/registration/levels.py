@@ -15,6 +15,7 @@ from SphericalRegLib.imaging.skeleton import beyond
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.optimization.objective import FixedView, Objective
 from SphericalRegLib.registration.look import Look
+from SphericalRegLib.similarity.contract import PartedImage
 
 # More is not more accurate: residuals against the truth are those of the X-ray.
 _SAMPLES_PER_VOXEL = 0.75
@@ -90,7 +91,7 @@ class Levels:
             robust_scale=look.robust_scale,
             length=self.length,
             bone=None if look.bone_hu is None else beyond(volume, look.bone_hu),
-            parted=look.parted and all(hasattr(one.fixed, "compare_parted") for one in views),
+            parted=look.parted and all(isinstance(one.fixed, PartedImage) for one in views),
         )
 
     def xrays(self, look: Look) -> Sequence[XRay]:

@@ -57,9 +57,9 @@ class SimulatedErrors:
     def half_widths(self, view: View) -> HalfWidths:
         """95 % intervals, about and along a view's axes: Student's t over the root mean square, bias included."""
         count = len(self.twists)
-        told = standard_deviations(self.twists.T @ self.twists / count, view)
+        deviations = standard_deviations(self.twists.T @ self.twists / count, view)
         t = float(stats.t.ppf(0.975, count))
-        return HalfWidths(t * told.rotation_deg, t * told.plane_mm, t * told.depth_mm)
+        return HalfWidths(t * deviations.rotation_deg, t * deviations.plane_mm, t * deviations.depth_mm)
 
     @property
     def cost_limit(self) -> float:

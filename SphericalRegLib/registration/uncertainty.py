@@ -76,13 +76,13 @@ def half_widths(covariance: Tensor, views: Sequence[View], calibration: Calibrat
         views: the first one's plane and depth are meant.
         calibration: of the system.
     """
-    told = standard_deviations(covariance, views[0])
-    depth_mm = max(calibration.depth_mm, calibration.depth * told.depth_mm)
+    noise = standard_deviations(covariance, views[0])
+    depth_mm = max(calibration.depth_mm, calibration.depth * noise.depth_mm)
     if len(views) == 1 and not calibration.one_view_depth:
         depth_mm = float("inf")
     return HalfWidths(
-        max(calibration.rotation_deg, calibration.rotation * told.rotation_deg),
-        max(calibration.plane_mm, calibration.plane * told.plane_mm),
+        max(calibration.rotation_deg, calibration.rotation * noise.rotation_deg),
+        max(calibration.plane_mm, calibration.plane * noise.plane_mm),
         depth_mm,
     )
 

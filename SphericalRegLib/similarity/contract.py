@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -48,6 +48,7 @@ class FixedImage(Protocol):
         ...
 
 
+@runtime_checkable
 class PartedImage(FixedImage, Protocol):
     """A fixed image that can do without knowing how strong one part of a DRR is against the other."""
 

@@ -74,11 +74,13 @@ def xrays_of(snapshot: Snapshot) -> list[XRay]:
 
 def _tolerance(view: View, typed: set[str], percent: float) -> Tolerance:
     """How well a view is known: what was typed to so many percent, what a header told exactly."""
-    stated = GeometryTolerance(
-        sdd_mm=percent / 100 * view.sdd if "sdd" in typed else 0.0,
-        spacing_mm=percent / 100 * min(view.spacing) if typed & {"row_spacing", "column_spacing"} else 0.0,
+    return GeometryTolerance().of(
+        view.sdd,
+        view.spacing,
+        sdd_typed="sdd" in typed,
+        spacing_typed=bool(typed & {"row_spacing", "column_spacing"}),
+        unstated=percent / 100,
     )
-    return stated.of(view.sdd, view.spacing, sdd_typed=False, spacing_typed=False)
 
 
 def landmarks_of(snapshot: Snapshot) -> Landmarks:
