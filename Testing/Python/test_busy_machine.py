@@ -48,17 +48,25 @@ def two_busy_programs() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def seconds_alone() -> float:
-    """Of one thread, which waits for nobody, so that it burns the same whatever else runs."""
-    one = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
-    return float(min(registered("--registrations", "2", **one)["seconds"]))
-
-
-@pytest.mark.parametrize("options", [[], ["--torch-first"]], ids=["as imported", "torch was loaded before"])
-def test_a_registration_beside_two_busy_programs_burns_no_more_than_alone(options, seconds_alone):
+def seconds_beside() -> dict[str, float]:
+    """The least processor seconds of each way, in turns: a neighbor on the same core costs all of them alike."""
+    # one thread waits for nobody
+    ways = {
+        "one thread": ((), {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}),
+        "as imported": ((), {}),
+        "torch was loaded before": (("--torch-first",), {}),
+    }
+    least = dict.fromkeys(ways, float("inf"))
     with two_busy_programs():
-        beside = registered("--registrations", "2", *options)["seconds"]
-    assert min(beside) <= 1.5 * seconds_alone, (beside, seconds_alone)
+        for _ in range(2):
+            for way, (options, changes) in ways.items():
+                least[way] = min(least[way], *registered("--registrations", "2", *options, **changes)["seconds"])
+    return least
+
+
+@pytest.mark.parametrize("way", ["as imported", "torch was loaded before"])
+def test_beside_two_busy_programs_a_registration_burns_no_more_than_its_one_thread_would(way, seconds_beside):
+    assert seconds_beside[way] <= 1.5 * seconds_beside["one thread"], seconds_beside
 
 
 def test_a_users_own_policy_is_left_alone():
