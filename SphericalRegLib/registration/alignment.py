@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -29,6 +29,7 @@ from SphericalRegLib.registration.optima import Optimum, distinct, going_on
 from SphericalRegLib.registration.result import Progress, Result, ViewResult
 from SphericalRegLib.registration.rivals import Rival, doubt
 from SphericalRegLib.registration.sharpness import sharpness
+from SphericalRegLib.registration.survey import NOWHERE, Survey, Surveyed, look_around
 from SphericalRegLib.registration.system import System
 from SphericalRegLib.registration.uncertainty import covariance, depth_deviation, half_widths, widened
 from SphericalRegLib.registration.verdict import judge
@@ -41,6 +42,8 @@ _MOST_EXCHANGES = 3
 # What a start has become is not refined where it costs so many times more than the best at the last stage but one: the
 # finest stage takes as long for it as for the best.
 _HOPELESS = 3.0
+# Of a survey so many poses are looked at for each that goes on: its neighbors are the next best.
+_SURVEYED_FOR_ONE = 6
 # Degrees or mm: a search of less is none.
 SMALLEST_RANGE = 5.0
 
@@ -104,7 +107,7 @@ class Alignment:
         if not stages:
             self._take_the_best_start()
         attempt, optima = 0, list[Optimum]()
-        candidates, of_starts = self._candidates(attempt)
+        candidates, of_starts = yield from self._candidates(attempt, began)
         level = 0
         while level < len(stages):
             stage = stages[level]
@@ -114,7 +117,7 @@ class Alignment:
                 self._poses, self._costs = step.poses, step.cost
                 best = int(step.cost.argmin())
                 words = f"{stage.name} {stage.look.size}"
-                yield self._told(step, step.poses[best], float(step.cost[best]), self._level, words, began)
+                yield self._step(step, (step.poses[best], float(step.cost[best])), self._level, words, began)
                 self._converged = bool(step.done[int(step.cost.argmin())])
             ranked = self._distinct(self._poses, self._costs)
             from_starts = [(self._poses[place], float(self._costs[place])) for place in of_starts]
@@ -123,8 +126,8 @@ class Alignment:
                 ranked = self._distinct(torch.stack([p for p, _ in optima]), torch.tensor([c for _, c in optima]))
                 if attempt < self._system.retries and self._looks_wrong(*ranked[0], stage.gate):
                     attempt += 1
-                    (candidates, of_starts), level = self._candidates(attempt), 0
-                    stages = self._system.stages_of(attempt)
+                    candidates, of_starts = yield from self._candidates(attempt, began)
+                    stages, level = self._system.stages_of(attempt), 0
                     # the last level stays the last
                     self._skipped = len(self._system.stages) - len(stages)
                     continue
@@ -151,7 +154,7 @@ class Alignment:
                 last, best = stage is stages[-1], int(step.cost.argmin())
                 level = self._count - 1 if last else self._count - 2
                 shown = (step.poses[best], float(step.cost[best])) if last else (pose, cost)
-                yield self._told(step, *shown, level, f"rivals {stage.look.size}", began)
+                yield self._step(step, shown, level, f"rivals {stage.look.size}", began)
             self._rivals, self._compared_cost = contest.rivals, contest.cost
             if contest.won_by is None:
                 return
@@ -172,11 +175,35 @@ class Alignment:
         (pose, cost), self._converged = self._optima[0], True
         self._poses, self._costs = pose[None], torch.tensor([cost], dtype=torch.float64)
 
-    def _candidates(self, attempt: int) -> tuple[Tensor, list[int]]:
+    def _candidates(self, attempt: int, began: float) -> Generator[Progress, None, tuple[Tensor, list[int]]]:
         """Poses (B, 4, 4) around the starts, and the starts' own places among them."""
         starts, seed = self._starts, self._conditions.seed + attempt
-        poses = spread_poses(starts.poses, self._volume.center, starts.reach, starts.candidates * 4**attempt, seed)
-        return poses, list(range(0, len(poses), len(poses) // len(starts.poses)))
+        if self._system.survey is None or starts.candidates == 1 or not self._system.stages:
+            poses = spread_poses(starts.poses, self._volume.center, starts.reach, starts.candidates * 4**attempt, seed)
+            return poses, list(range(0, len(poses), len(poses) // len(starts.poses)))
+        surveyed = yield from self._surveyed(self._system.survey, attempt, began)
+        return torch.cat([starts.poses, surveyed]), list(range(len(starts.poses)))
+
+    def _surveyed(self, survey: Survey, attempt: int, began: float) -> Generator[Progress, None, Tensor]:
+        """The best poses (B, 4, 4) of a look around, as many as there are to be candidates."""
+        objectives = [self._levels.objective(look) for look in survey.looks]
+        seen = list[Surveyed]()
+        times = 4**attempt
+        for some in look_around(survey, objectives, self._starts, self._conditions.seed + attempt, times):
+            seen.append(some)
+            best = min(seen, key=lambda one: float(one.cost.min()))
+            place = int(best.cost.argmin())
+            words = f"survey {survey.looks[0].size}"
+            yield self._told(best.poses[place], float(best.cost[place]), 0.0, len(seen) - 1, self._level, words, began)
+        poses, costs = torch.cat([some.poses for some in seen]), torch.cat([some.cost for some in seen])
+        count = self._starts.candidates * len(self._starts.poses) * times
+        # no more of them than could be distinct: each is compared with those before it
+        best_first = torch.argsort(costs)[: _SURVEYED_FOR_ONE * count]
+        found = best_first[costs[best_first] < NOWHERE]
+        if len(found) == 0:
+            return poses[:0]
+        ranked = distinct(poses[found], costs[found], self._volume.center, self._levels.length, survey.apart_mm)
+        return torch.stack([pose for pose, _ in ranked[:count]])
 
     def result(self) -> Result:
         """The result so far; of a run that was stopped, the verdict says so.
@@ -280,6 +307,8 @@ class Alignment:
     def _last_movement(self) -> float:
         """mm, over the last few iterations of the stage that the result comes from."""
         steps = [step for step in self._history if step.level == self._level]
+        # not of a survey that came before it
+        steps = [step for step in steps if step.stage == steps[-1].stage]
         recent = steps[-1 - max(_LAST_STEPS, round(_LAST_SHARE * len(steps))) :]
         last = recent[-1]
         apart = pose_distance(recent[0].pose[None], last.pose[None], self._volume.center, self._levels.length)
@@ -298,16 +327,22 @@ class Alignment:
         shift = (twists[:, 3:] @ turn.T).abs() / torch.tensor([in_plane, in_plane, depth], dtype=torch.float64)
         return float(torch.cat([rotation, shift], dim=1).amax(1).min())
 
-    def _told(self, step: Step, pose: Tensor, cost: float, level: int, stage: str, began: float) -> Progress:
-        """A step as it is told and remembered."""
+    def _step(self, step: Step, shown: Optimum, level: int, stage: str, began: float) -> Progress:
+        """A step of an optimizer as it is told and remembered."""
+        damping = float(step.damping[int(step.cost.argmin())])
+        return self._told(*shown, damping, step.iteration, level, stage, began)
+
+    def _told(
+        self, pose: Tensor, cost: float, damping: float, iteration: int, level: int, stage: str, began: float
+    ) -> Progress:
         progress = Progress(
             pose=pose,
             cost=cost,
-            damping=float(step.damping[int(step.cost.argmin())]),
+            damping=damping,
             stage=stage,
             level=level,
             levels=self._count,
-            iteration=step.iteration,
+            iteration=iteration,
             seconds=time.perf_counter() - began,
         )
         self._history.append(progress)

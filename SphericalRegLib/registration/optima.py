@@ -21,7 +21,7 @@ _MERGED_MM = 0.5
 Optimum = tuple[Tensor, float]
 
 
-def distinct(poses: Tensor, costs: Tensor, center: Tensor, length: float) -> list[Optimum]:
+def distinct(poses: Tensor, costs: Tensor, center: Tensor, length: float, apart_mm: float = SAME_MM) -> list[Optimum]:
     """Optima that differ, best first.
 
     Args:
@@ -29,6 +29,7 @@ def distinct(poses: Tensor, costs: Tensor, center: Tensor, length: float) -> lis
         costs: (B,); those that are not finite are left out.
         center: (3,) world mm, about which poses are turned.
         length: mm that count as one radian.
+        apart_mm: closer ones are one optimum.
 
     Raises:
         GeometryError: if no cost is finite.
@@ -41,7 +42,7 @@ def distinct(poses: Tensor, costs: Tensor, center: Tensor, length: float) -> lis
         if optima:
             others = torch.stack([other for other, _ in optima])
             apart = pose_distance(pose.expand_as(others), others, center, length)
-            if float(apart.min()) < SAME_MM:
+            if float(apart.min()) < apart_mm:
                 continue
         optima.append((pose, float(costs[index])))
     if not optima:

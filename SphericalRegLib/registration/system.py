@@ -12,6 +12,7 @@ from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.optimization.problem import Optimizer
 from SphericalRegLib.optimization.table import limited, optimizer_entry
 from SphericalRegLib.registration.look import Look
+from SphericalRegLib.registration.survey import Survey
 from SphericalRegLib.registration.trained import Trained
 from SphericalRegLib.registration.uncertainty import Calibration
 from SphericalRegLib.similarity.table import similarity_entry
@@ -132,6 +133,7 @@ class System:
         rivals: whether poses that are easily confused with the result (about and along a tubular bone's shaft, the
             opposite side) are refined as well, by the last two stages: one that fits better becomes the result, one
             that fits as well makes it doubtful.
+        survey: how to look around for candidates, where more than one is tried; None: they are spread over the range.
 
     Raises:
         InputError: for a negative number of retries.
@@ -145,6 +147,7 @@ class System:
     retries: int = 2
     rivals: bool = False
     again: tuple[Stage, ...] = ()
+    survey: Survey | None = None
 
     def __post_init__(self) -> None:
         if self.retries < 0:
@@ -236,9 +239,10 @@ class System:
     def learned_first(self) -> System:
         """The same, aligned by the model's similarity first, then by intensity; for far starts.
 
-        The learned stage takes the place of the first one, the search at the coarsest level; the last one always stays.
+        The learned stage takes the place of the first one, the search at the coarsest level, and of what finds its
+        candidates: it comes from farther. The last one always stays.
         """
-        return replace(self, stages=(learned_stage(), *self.stages[1:-1], *self.stages[-1:]))
+        return replace(self, survey=None, stages=(learned_stage(), *self.stages[1:-1], *self.stages[-1:]))
 
 
 def learned_stage(losses: Iterable[str] = ()) -> Stage:

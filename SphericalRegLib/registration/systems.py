@@ -12,6 +12,7 @@ from SphericalRegLib.initialization import FromLandmarks, Given, Known, Regresse
 from SphericalRegLib.optimization.first_order import SGD, Adam
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.registration.look import Look
+from SphericalRegLib.registration.survey import Survey
 from SphericalRegLib.registration.system import Judge, Limits, Stage, System, learned_stage
 from SphericalRegLib.registration.uncertainty import Calibration
 from SphericalRegLib.registration.whole_first import WholeFirst
@@ -34,19 +35,17 @@ def _intensity() -> System:
     right poses then cost differs from picture to picture; how much less than their neighbors' does not.
     """
     search = LevenbergMarquardt(iterations=12, tolerance=1.0, renewal=2)
-    select = LevenbergMarquardt(iterations=8, tolerance=0.5, renewal=1)
     align = LevenbergMarquardt(iterations=15, tolerance=0.2, renewal=1)
-    align_again = LevenbergMarquardt(iterations=20, tolerance=0.5, renewal=1)
     # the rest is held while weights are: from some millimeters off, its strength follows slowly
     refine = LevenbergMarquardt(iterations=100, tolerance=0.03, renewal=1)
+    windows, edges = Look(LocalNCC((1.5, 3.0)), 32, bone_hu=_BONE_HU), Look(GradientNCC(1.0), 32)
     local = Look(LocalNCC((4.0,)), 64, bone_hu=_BONE_HU)
     # at 64 pixels noise is averaged out, so that right and wrong poses lie apart
     judged = Look(ToneFreeGradient(0.7), 64, bone_hu=_BONE_HU)
     # what is left then is bias: scatter's veil and soft tissue's strength are what bends depth most
     last = Look(ToneFreeGradient(0.7, veil=12.0), 160, robust_scale=1.0, bone_hu=_BONE_HU, parted=True)
     stages = (
-        Stage("search", Look(LocalNCC((3.0,)), 32, bone_hu=_BONE_HU), search, keep=5, prune=2.0),
-        Stage("select", Look(GradientNCC(1.0), 64), select, keep=3, prune=1.8),
+        Stage("search", windows, search, keep=5, prune=2.0),
         Stage("align", local, align, keep=3, prune=2.0),
         # compared as the judge does, but not moved: at 64 pixels its optimum may lie 10 mm off in depth
         Stage("weigh", judged, LevenbergMarquardt(iterations=0, renewal=1), keep=2, prune=1.2, gate=0.15),
@@ -54,8 +53,8 @@ def _intensity() -> System:
         Stage("refine", last, refine),
     )
     again = (
-        Stage("search", Look(GradientNCC(1.0), 32), search, keep=16),
-        Stage("align", local, align_again, keep=3, prune=3.0),
+        Stage("search", windows, search, keep=8, prune=2.0),
+        Stage("align", local, align, keep=3, prune=2.0),
     )
     measured = (
         "simulated clinical X-rays of a pelvis and a thorax around all views, tried on a hip and an ilium: right poses "
@@ -63,7 +62,7 @@ def _intensity() -> System:
     )
     judge = Judge(judged, Limits(0.7, measured, sharpness=0.69), Calibration(measured=measured))
     title = "search around what is known, by intensity alone"
-    return System("intensity", title, judge, stages, retries=1, again=again)
+    return System("intensity", title, judge, stages, retries=1, again=again, survey=Survey((windows, edges)))
 
 
 def _bones() -> tuple[Judge, tuple[Stage, ...]]:

@@ -64,6 +64,13 @@ class _FixedGradientNCC(LeastSquares):
     support: Tensor
     sigma: float
 
+    @property
+    def maps(self) -> tuple[Tensor, ...]:
+        return (self.gradient,)
+
+    def maps_of(self, images: Tensor) -> tuple[Tensor, ...]:
+        return (image_gradient(images, self.sigma),)
+
     def residual(self, images: Tensor, jacobians: Tensor, weights: Tensor) -> Residual:
         stack = image_gradient(torch.cat([images[:, None], jacobians], dim=1), self.sigma).flatten(3)
         root = weights.flatten(1).sqrt()
@@ -108,6 +115,13 @@ class _FixedLocalNCC(LeastSquares):
     support: Tensor
     windows: tuple[float, ...]
     floor: float
+
+    @property
+    def maps(self) -> tuple[Tensor, ...]:
+        return tuple(one[None] for one in self.standardized)
+
+    def maps_of(self, images: Tensor) -> tuple[Tensor, ...]:
+        return tuple(_standardize(images, None, window, self.floor)[0][:, None] for window in self.windows)
 
     def residual(self, images: Tensor, jacobians: Tensor, weights: Tensor) -> Residual:
         total = weights.flatten(1).sum(-1).clamp(min=1e-12) * len(self.windows)
