@@ -90,6 +90,12 @@ def limited(optimizer: Optimizer, count: int) -> Optimizer:
     return changed
 
 
+def at_most(optimizer: Optimizer, count: int) -> Optimizer:
+    """The same optimizer with no more than so many iterations, or evaluations where it counts these."""
+    entry = entry_of(optimizer)
+    return limited(optimizer, min(count, getattr(optimizer, "iterations" if entry is None else entry.limit)))
+
+
 def entry_of(optimizer: Optimizer) -> Entry | None:
     """The entry that an optimizer was made from; None for one that is in no table."""
     return next((entry for entry in _ENTRIES if type(optimizer) is entry.make), None)

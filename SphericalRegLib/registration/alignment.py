@@ -19,6 +19,7 @@ from SphericalRegLib.optimization.numerical import numerical_curvature
 from SphericalRegLib.optimization.objective import Objective
 from SphericalRegLib.optimization.problem import Linearization, Step
 from SphericalRegLib.optimization.state import pose_distance
+from SphericalRegLib.optimization.table import at_most
 from SphericalRegLib.registration.beam import check_beam
 from SphericalRegLib.registration.contest import Contest
 from SphericalRegLib.registration.geometry_doubt import geometry_covariance
@@ -42,6 +43,9 @@ _MOST_EXCHANGES = 3
 # What a start has become is not refined where it costs so many times more than the best at the last stage but one: the
 # finest stage takes as long for it as for the best.
 _HOPELESS = 3.0
+# Iterations of the stages behind a gate for what still looks wrong there: it will hardly come right, and whoever waits
+# for a rejection should not wait long.
+_WRONG_ITERATIONS = 30
 # Of a survey so many poses are looked at for each that goes on: its neighbors are the next best.
 _SURVEYED_FOR_ONE = 6
 # Degrees or mm: a search of less is none.
@@ -92,6 +96,7 @@ class Alignment:
         self._optima: list[Optimum] = []
         self._rivals: list[Rival] = []
         self._compared_cost = float("inf")
+        self._survey_cost = float("inf")
         self._begun = starts.poses
         # by how many stages a second try is shorter than the first
         self._skipped = 0
@@ -108,12 +113,13 @@ class Alignment:
             self._take_the_best_start()
         attempt, optima = 0, list[Optimum]()
         candidates, of_starts = yield from self._candidates(attempt, began)
-        level = 0
+        level, wrong = 0, False
         while level < len(stages):
             stage = stages[level]
             self._look, self._level = stage.look, level + self._skipped
             objective = self._levels.objective(stage.look)
-            for step in stage.optimizer.steps(objective, objective.state(candidates)):
+            optimizer = at_most(stage.optimizer, _WRONG_ITERATIONS) if wrong else stage.optimizer
+            for step in optimizer.steps(objective, objective.state(candidates)):
                 self._poses, self._costs = step.poses, step.cost
                 best = int(step.cost.argmin())
                 words = f"{stage.name} {stage.look.size}"
@@ -124,10 +130,11 @@ class Alignment:
             if stage.gate < float("inf"):
                 optima += ranked
                 ranked = self._distinct(torch.stack([p for p, _ in optima]), torch.tensor([c for _, c in optima]))
-                if attempt < self._system.retries and self._looks_wrong(*ranked[0], stage.gate):
+                wrong = self._looks_wrong(*ranked[0], stage.gate)
+                if wrong and attempt < self._system.retries:
                     attempt += 1
                     candidates, of_starts = yield from self._candidates(attempt, began)
-                    stages, level = self._system.stages_of(attempt), 0
+                    stages, level, wrong = self._system.stages_of(attempt), 0, False
                     # the last level stays the last
                     self._skipped = len(self._system.stages) - len(stages)
                     continue
@@ -186,17 +193,16 @@ class Alignment:
 
     def _surveyed(self, survey: Survey, attempt: int, began: float) -> Generator[Progress, None, Tensor]:
         """The best poses (B, 4, 4) of a look around, as many as there are to be candidates."""
-        objectives = [self._levels.objective(look) for look in survey.looks]
-        seen = list[Surveyed]()
-        times = 4**attempt
-        for some in look_around(survey, objectives, self._starts, self._conditions.seed + attempt, times):
-            seen.append(some)
+        times, seen = 4**attempt, list[Surveyed]()
+        for some in look_around(survey, self._levels.objective, self._starts, self._conditions.seed + attempt, times):
+            seen = [*(one for one in seen if one.size == some.size), some]
             best = min(seen, key=lambda one: float(one.cost.min()))
-            place = int(best.cost.argmin())
-            words = f"survey {survey.looks[0].size}"
+            place, words = int(best.cost.argmin()), f"survey {some.size}"
             yield self._told(best.poses[place], float(best.cost[place]), 0.0, len(seen) - 1, self._level, words, began)
         poses, costs = torch.cat([some.poses for some in seen]), torch.cat([some.cost for some in seen])
-        count = self._starts.candidates * len(self._starts.poses) * times
+        self._survey_cost = min(self._survey_cost, float(costs.min()))
+        # a second look is four times as close, and goes on with twice as many
+        count = self._starts.candidates * len(self._starts.poses) * 2**attempt
         # no more of them than could be distinct: each is compared with those before it
         best_first = torch.argsort(costs)[: _SURVEYED_FOR_ONE * count]
         found = best_first[costs[best_first] < NOWHERE]
@@ -276,6 +282,11 @@ class Alignment:
     def pose(self) -> Tensor:
         """(4, 4) the best so far."""
         return self._poses[int(self._costs.argmin())]
+
+    @property
+    def survey_cost(self) -> float:
+        """The lowest of all poses surveyed; infinite where none were."""
+        return self._survey_cost
 
     def likeness(self) -> tuple[float, float]:
         """Of the best pose so far: its cost as the judge looks at it, and its :func:`sharpness` (0 where the judge does

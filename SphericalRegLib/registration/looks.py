@@ -52,7 +52,7 @@ def looks_by_name(
 
 
 def looks_of(system: System, model: Model | None = None) -> dict[str, Look]:
-    """What each stage of a system looks at, by stage and similarity.
+    """What a system's survey and each of its stages look at, by stage and similarity.
 
     Raises:
         InputError: for a system without stages.
@@ -60,17 +60,24 @@ def looks_of(system: System, model: Model | None = None) -> dict[str, Look]:
     """
     if not system.stages:
         raise InputError(f"The system {system.name!r} has no stage to look at: choose another one.")
-    looks: dict[str, Look] = {}
+    surveyed = () if system.survey is None else (*system.survey.looks, *system.survey.finer)
+    looks = {f"survey {look.size}: {_title(look)}": look for look in surveyed}
     for stage in (stage.of(model) for stage in system.stages):
         title = "learned" if stage.look.adapt or stage.name == "learned" else similarity_title(stage.look.similarity)
         looks[f"{stage.name} {stage.look.size}: {title}"] = stage.look
     return looks
 
 
+def _title(look: Look) -> str:
+    """Of what a survey looks at, which may be the same similarity twice."""
+    return similarity_title(look.similarity) + ("" if look.bone_hu is None else ", bone")
+
+
 def _used_by(system: System, name: str) -> Look:
     """The last look of a system with a similarity, or else one with the similarity's own parameters."""
     entry = similarity_entry(name)
-    for stage in reversed(system.stages):
-        if entry_of(stage.look.similarity) == entry:
-            return replace(stage.look, robust_scale=Look(entry.make(), 64).robust_scale)
+    surveyed = () if system.survey is None else system.survey.looks
+    for look in (*(stage.look for stage in reversed(system.stages)), *surveyed):
+        if entry_of(look.similarity) == entry:
+            return replace(look, robust_scale=Look(entry.make(), 64).robust_scale)
     return Look(entry.make(), 64)

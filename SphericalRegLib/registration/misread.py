@@ -45,8 +45,10 @@ def misread(
     starts: Starts,
     system: System,
     conditions: Conditions,
+    survey_cost: float,
 ) -> Generator[Progress, None, str | None]:
-    """Registers the X-rays read otherwise: the first stage and the two before the finest, without second tries.
+    """Registers the X-rays read otherwise: the first stage and the two before the finest, without second tries, and not
+    where a survey finds nothing better than it found as they were read.
 
     Args:
         volume: the CT's attenuation.
@@ -54,6 +56,7 @@ def misread(
         starts: where the rejected registration began.
         system: whose result was rejected; :func:`looks_for_misreading` says whether it can be asked.
         conditions: of the run.
+        survey_cost: the lowest that a survey found in the X-rays as they were read; infinite where there was none.
 
     Returns:
         A sentence that says what to change, or None where no other reading fits either.
@@ -70,8 +73,12 @@ def misread(
             for step in alignment:
                 # to whoever waits, all of this is the end of the last level
                 yield replace(step, stage=f"misread? {step.stage}", level=step.levels - 1)
+                if survey_cost < alignment.survey_cost < float("inf"):
+                    break
         except GeometryError:
             # an X-ray far off its axis may show nothing when it is mirrored: then that is not it
+            continue
+        if survey_cost < alignment.survey_cost < float("inf"):
             continue
         cost, sharp = alignment.likeness()
         if cost <= limits.cost and sharp <= limits.sharpness:

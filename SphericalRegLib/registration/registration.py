@@ -122,7 +122,9 @@ class Registration:
         began = time.perf_counter()
         assert self._starts is not None
         xrays = self._case.xrays
-        found = yield from misread(self._case.volume, xrays, self._starts, self._bound, self._conditions)
+        assert self._alignment is not None
+        survey_cost = self._alignment.survey_cost
+        found = yield from misread(self._case.volume, xrays, self._starts, self._bound, self._conditions, survey_cost)
         verdict = result.verdict if found is None else result.verdict.refused(found)
         self._judged = replace(result, verdict=verdict, seconds=result.seconds + time.perf_counter() - began)
 

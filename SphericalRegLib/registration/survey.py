@@ -7,7 +7,7 @@ for an optimizer is the nearest few degrees.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,6 +40,8 @@ class Survey:
     Attributes:
         looks: what is correlated, at one size; correlations are added up. What errs otherwise adds most: windows of
             bone, and gradients of everything.
+        finer: the same at a larger size, by which the best are surveyed once more; none: they are not.
+        share: of the poses that are.
         poses: around each start, for a search of ±20° and ±80 mm in depth; more for a wider one, with its volume.
         most: however wide.
         apart_mm: poses nearer than this to a better one are not kept.
@@ -49,15 +51,20 @@ class Survey:
     """
 
     looks: tuple[Look, ...]
+    finer: tuple[Look, ...] = ()
+    share: float = 0.25
     poses: int = 384
-    most: int = 2048
+    most: int = 1024
     apart_mm: float = 10.0
 
     def __post_init__(self) -> None:
-        if not self.looks or any(look.needs_model or look.footprint_mm is not None for look in self.looks):
+        every = (*self.looks, *self.finer)
+        if not self.looks or any(look.needs_model or look.footprint_mm is not None for look in every):
             raise InputError("A survey compares whole X-rays by one or several looks without a model: give some.")
-        if len({(look.size, look.voxel) for look in self.looks}) > 1:
+        if any(len({(look.size, look.voxel) for look in looks}) > 1 for looks in (self.looks, self.finer)):
             raise InputError("The looks of a survey share their DRRs: give all the same size and voxel.")
+        if not 0 < self.share <= 1:
+            raise InputError(f"share is {self.share}: give the part of the poses that is surveyed once more, up to 1.")
         if not 1 <= self.poses <= self.most:
             raise InputError(
                 f"A survey of {self.poses} poses, at most {self.most}: give 1 or more, and no fewer at most."
@@ -72,34 +79,50 @@ class Survey:
 
 @dataclass(frozen=True)
 class Surveyed:
-    """Poses (N, 4, 4), each slid to its best place, and their cost (N,): 1 minus the mean correlation."""
+    """Poses that were slid over the X-rays.
 
+    Attributes:
+        size: pixels at which they were.
+        poses: (N, 4, 4), each at its best place.
+        cost: (N,), 1 minus the mean correlation; :data:`NOWHERE` where too little of the CT is seen at every shift.
+    """
+
+    size: int
     poses: Tensor
     cost: Tensor
 
 
 def look_around(
-    survey: Survey, objectives: Sequence[Objective], starts: Starts, seed: int, times: int = 1
+    survey: Survey, objective_of: Callable[[Look], Objective], starts: Starts, seed: int, times: int = 1
 ) -> Iterator[Surveyed]:
-    """Surveys the search range around each start in turn.
+    """Surveys the search range around all starts, and the best poses once more, finer.
 
     Args:
         survey: how.
-        objectives: of its looks, in order.
+        objective_of: of each of its looks.
         starts: around which, and how far.
         seed: of the poses drawn.
         times: as many poses as the survey says.
 
     Yields:
-        a few dozen poses at a time.
+        a few dozen poses at a time; those of the last size are the result.
 
     Raises:
         InputError: for a similarity that cannot be slid.
     """
-    for start in starts.poses:
-        drawn = _turned_and_near(start, objectives[0], starts.reach, times * survey.count(starts), seed)
-        for poses in drawn.split(_AT_ONCE):
-            yield _slid(objectives, poses, starts)
+    objectives = [objective_of(look) for look in survey.looks]
+    count = times * survey.count(starts)
+    poses = torch.cat([_turned_and_near(start, objectives[0], starts.reach, count, seed) for start in starts.poses])
+    costs = list[Tensor]()
+    for some in poses.split(_AT_ONCE):
+        surveyed = _slid(survey.looks, objectives, some, starts)
+        costs.append(surveyed.cost)
+        yield surveyed
+    if survey.finer:
+        objectives = [objective_of(look) for look in survey.finer]
+        best = torch.argsort(torch.cat(costs))[: math.ceil(survey.share * len(poses))]
+        for some in poses[best].split(_AT_ONCE):
+            yield _slid(survey.finer, objectives, some, starts)
 
 
 def _turned_and_near(start: Tensor, objective: Objective, reach: SearchRange, count: int, seed: int) -> Tensor:
@@ -116,7 +139,7 @@ def _turned_and_near(start: Tensor, objective: Objective, reach: SearchRange, co
     return se3.about(twists, start.to(torch.float64).expand(count, 4, 4), objective.center)
 
 
-def _slid(objectives: Sequence[Objective], poses: Tensor, starts: Starts) -> Surveyed:
+def _slid(looks: Sequence[Look], objectives: Sequence[Objective], poses: Tensor, starts: Starts) -> Surveyed:
     """Poses (N, 4, 4), each where its DRRs correlate best with all X-rays."""
     first, center = objectives[0].views[0].view, objectives[0].center
     margins = [_margin(item.view, starts, center) for item in objectives[0].views]
@@ -131,7 +154,8 @@ def _slid(objectives: Sequence[Objective], poses: Tensor, starts: Starts) -> Sur
         for item, score, margin in zip(objectives[0].views[1:], scores[1:], margins[1:], strict=True):
             total = total + _seen_by(item.view, score, margin, center, poses, moved)
     best, place = (total / len(scores)).max(1)
-    return Surveyed(aimed(first, poses, center, shifts[0, place.cpu()][:, None])[:, 0], 1 - best.cpu().double())
+    placed = aimed(first, poses, center, shifts[0, place.cpu()][:, None])[:, 0]
+    return Surveyed(looks[0].size, placed, 1 - best.cpu().double())
 
 
 def _margin(view: View, starts: Starts, center: Tensor) -> tuple[int, int]:

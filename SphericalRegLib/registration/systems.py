@@ -24,6 +24,16 @@ _BONE_REACH = SearchRange(10.0, 10.0, 10.0)
 _FIGURE_4_ITERATIONS = 100
 
 
+def _windows(size: int) -> Look:
+    """Correlation in windows of few pixels, where bone draws the edges."""
+    return Look(LocalNCC((1.5, 3.0)), size, bone_hu=_BONE_HU)
+
+
+def _edges(size: int) -> tuple[Look, Look]:
+    """Gradients of everything, and bone's once more."""
+    return Look(GradientNCC(1.0), size), Look(GradientNCC(1.0), size, bone_hu=_BONE_HU)
+
+
 def _intensity() -> System:
     """From many rough candidates at 32 pixels to one exact pose.
 
@@ -38,23 +48,23 @@ def _intensity() -> System:
     align = LevenbergMarquardt(iterations=15, tolerance=0.2, renewal=1)
     # the rest is held while weights are: from some millimeters off, its strength follows slowly
     refine = LevenbergMarquardt(iterations=100, tolerance=0.03, renewal=1)
-    windows, edges = Look(LocalNCC((1.5, 3.0)), 32, bone_hu=_BONE_HU), Look(GradientNCC(1.0), 32)
-    local = Look(LocalNCC((4.0,)), 64, bone_hu=_BONE_HU)
+    around = Survey((_windows(32), Look(GradientNCC(1.0), 32)), (_windows(48), *_edges(48)))
+    local = Look(LocalNCC((2.0,)), 64, bone_hu=_BONE_HU)
     # at 64 pixels noise is averaged out, so that right and wrong poses lie apart
     judged = Look(ToneFreeGradient(0.7), 64, bone_hu=_BONE_HU)
     # what is left then is bias: scatter's veil and soft tissue's strength are what bends depth most
     last = Look(ToneFreeGradient(0.7, veil=12.0), 160, robust_scale=1.0, bone_hu=_BONE_HU, parted=True)
     stages = (
-        Stage("search", windows, search, keep=5, prune=2.0),
-        Stage("align", local, align, keep=3, prune=2.0),
+        Stage("search", _windows(48), search, keep=6, prune=2.0),
+        Stage("align", local, align, keep=4, prune=2.0),
         # compared as the judge does, but not moved: at 64 pixels its optimum may lie 10 mm off in depth
         Stage("weigh", judged, LevenbergMarquardt(iterations=0, renewal=1), keep=2, prune=1.2, gate=0.15),
         # Once the pose is near, every doubtful edge can go; sooner, a narrow tolerance would narrow the basin.
         Stage("refine", last, refine),
     )
     again = (
-        Stage("search", windows, search, keep=8, prune=2.0),
-        Stage("align", local, align, keep=3, prune=2.0),
+        Stage("search", _windows(48), search, keep=12, prune=2.0),
+        Stage("align", local, align, keep=4, prune=2.0),
     )
     measured = (
         "simulated clinical X-rays of a pelvis and a thorax around all views, tried on a hip and an ilium: right poses "
@@ -62,7 +72,7 @@ def _intensity() -> System:
     )
     judge = Judge(judged, Limits(0.7, measured, sharpness=0.69), Calibration(measured=measured))
     title = "search around what is known, by intensity alone"
-    return System("intensity", title, judge, stages, retries=1, again=again, survey=Survey((windows, edges)))
+    return System("intensity", title, judge, stages, retries=1, again=again, survey=around)
 
 
 def _bones() -> tuple[Judge, tuple[Stage, ...]]:

@@ -288,7 +288,6 @@ def test_the_learned_stage_in_front_brings_a_far_start_to_the_truth(far):
         ends[name] = (float(left[3:].norm()), result.verdict.accepted)
     assert [stage.name for stage in SYSTEMS["learned-one-start"].stages] == [
         "learned",
-        "select",
         "align",
         "weigh",
         "refine",

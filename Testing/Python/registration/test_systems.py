@@ -92,7 +92,7 @@ class TestChanges:
 
     def test_a_footprint_reaches_every_look_but_the_models(self):
         system = SYSTEMS["learned-first"].comparing_within(4.0)
-        assert [stage.look.footprint_mm for stage in system.stages] == [None, 4.0, 4.0, 4.0, 4.0]
+        assert [stage.look.footprint_mm for stage in system.stages] == [None, 4.0, 4.0, 4.0]
         assert system.judge.look.footprint_mm == 4.0
 
     def test_only_the_last_stage_ends_otherwise_and_the_judge_stays(self):
@@ -266,7 +266,7 @@ class TestLooks:
     def test_a_similarity_by_name_is_looked_at_as_the_default_system_does(self):
         looks = looks_by_name(["tone-free", "gradient-ncc", "ncc", "gradient NCC"], 96)
         assert looks["tone-free"].similarity == INTENSITY.stages[-1].look.similarity
-        assert looks["gradient-ncc"].similarity == INTENSITY.stages[1].look.similarity
+        assert looks["gradient-ncc"].similarity == INTENSITY.survey.looks[1].similarity
         assert looks["gradient NCC"] == looks["gradient-ncc"]
         assert {look.size for look in looks.values()} == {96}
         assert {look.footprint_mm for look in looks.values()} == {None}
@@ -274,7 +274,13 @@ class TestLooks:
 
     def test_every_stage_of_a_system_has_its_look(self):
         looks = looks_of(INTENSITY)
-        assert list(looks.values()) == [stage.look for stage in INTENSITY.stages]
-        assert next(iter(looks)) == "search 32: Local NCC"
+        surveyed = [*INTENSITY.survey.looks, *INTENSITY.survey.finer]
+        assert list(looks.values()) == [*surveyed, *(stage.look for stage in INTENSITY.stages)]
+        assert list(looks)[1:4] == [
+            "survey 32: Gradient NCC",
+            "survey 48: Local NCC, bone",
+            "survey 48: Gradient NCC",
+        ]
+        assert list(looks)[5] == "search 48: Local NCC"
         with pytest.raises(InputError, match="'start-only' has no stage to look at"):
             looks_of(SYSTEMS["start-only"])
