@@ -83,7 +83,7 @@ def evaluate(
         downsample: average the CT over that many voxels along each axis.
         system: one or several of "sphericalreg systems", YAML files or result.json: several are compared, the first
             with each of the others. By default what register runs.
-        candidates: poses tried around each start.
+        candidates: poses followed around each start, of a survey the best.
         similarity: by which the last stage aligns, instead of the measured best; the verdict goes on judging as it was
             measured.
         optimizer: with which the last stage aligns, instead of Levenberg-Marquardt.

@@ -100,7 +100,7 @@ def register(
         system: how to register: a name that "sphericalreg systems" lists, a YAML file, or a result.json whose system is
             to run again. Options below change parts of it.
         search: how far from the start the truth may lie; 20 40 80, the default, stands for as far as the system looks.
-        candidates: poses tried around each start; 1 trusts it.
+        candidates: poses followed around each start, of a survey the best; 1 trusts it.
         similarity: by which the last stage aligns, instead of the measured best; the verdict goes on judging as it was
             measured.
         optimizer: with which the last stage aligns, instead of Levenberg-Marquardt.

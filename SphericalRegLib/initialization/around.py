@@ -17,7 +17,7 @@ class Around:
 
     Attributes:
         reach: within which the true pose is expected.
-        candidates: poses tried; 1 trusts the start.
+        candidates: poses followed, the best of a survey where the system has one; 1 trusts the start.
 
     Raises:
         InputError: for fewer than one candidate.

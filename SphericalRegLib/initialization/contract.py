@@ -31,7 +31,7 @@ class Starts:
     Attributes:
         poses: (S, 4, 4) float64 rig_from_world, the likeliest first.
         reach: around each of them, within which the true pose is expected.
-        candidates: poses tried around each; 1 trusts them as they are.
+        candidates: poses followed around each, the best of a survey where there is one; 1 trusts them as they are.
         origin: in words, where the poses come from.
         notes: what the user should know of it.
         leeway: in search ranges: a result farther than this from every start has left the search; 0 stands for what

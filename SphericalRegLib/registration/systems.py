@@ -22,6 +22,8 @@ from SphericalRegLib.similarity import GradientNCC, LocalNCC, ToneFreeGradient
 _BONE_HU = 150.0
 _BONE_REACH = SearchRange(10.0, 10.0, 10.0)
 _FIGURE_4_ITERATIONS = 100
+# the best of a survey, which has seen a thousand poses
+_FAR_CANDIDATES = 32
 
 
 def _windows(size: int) -> Look:
@@ -35,14 +37,15 @@ def _edges(size: int) -> tuple[Look, Look]:
 
 
 def _intensity() -> System:
-    """From many rough candidates at 32 pixels to one exact pose.
+    """A look around at 32 and 48 pixels, then from few candidates to one exact pose.
 
-    At 32 pixels what moves and what hides (skin, gas, scatter) is most of a clinical X-ray: the best poses there may
-    lie far off the truth. Correlation in windows of a few pixels, where bone draws the edges, is blind to what is
-    smooth and to the tone, to anatomy beyond the CT's ends too, and leads home from farther than gradients at that
-    size. It errs otherwise than gradients do: so these select at 64 pixels, and search where its pose does not
-    convince. Last come gradients free of tone. Pixels count by bone's share of the gradient once the pose is near. What
-    right poses then cost differs from picture to picture; how much less than their neighbors' does not.
+    A survey first: so few pixels tell which poses are worth following, but their optima may lie far off the truth, for
+    what moves and what hides (skin, gas, scatter) is most of a clinical X-ray there. Its correlations err differently:
+    windows of a few pixels, where bone draws the edges, are blind to what is smooth, to the tone, and to anatomy beyond
+    the CT's ends; gradients tell far poses apart. At 48 and 64 pixels the windows alone align: where the CT is a part
+    of what is seen, narrow ones stay at the truth that gradients, and wider windows, leave. Last come gradients free of
+    tone. Pixels count by bone's share of the gradient. What right poses then cost differs from picture to picture; how
+    much less than their neighbors' does not.
     """
     search = LevenbergMarquardt(iterations=12, tolerance=1.0, renewal=2)
     align = LevenbergMarquardt(iterations=15, tolerance=0.2, renewal=1)
@@ -179,7 +182,9 @@ def _rows() -> tuple[System, ...]:
             initializer=Known.around(SearchRange(5.0, 10.0, 20.0), 4),
         ),
         replace(intensity, name="landmarks", title="from landmarks, then by intensity", initializer=FromLandmarks()),
-        replace(intensity, name="search", title="far around what is known", initializer=Search()),
+        replace(
+            intensity, name="search", title="far around what is known", initializer=Search(candidates=_FAR_CANDIDATES)
+        ),
         replace(
             bones,
             name="bones-near",

@@ -31,6 +31,7 @@ def describe_run(registration: Registration, device: torch.device) -> dict[str, 
         InputError: of one that has not begun.
     """
     starts, system, conditions = registration.starts, registration.system, registration.conditions
+    surveyed = () if system.survey is None else (*system.survey.looks, *system.survey.finer)
     return {
         "system": f"{system.name}: {system.title}",
         "start": registration.origin,
@@ -39,6 +40,7 @@ def describe_run(registration: Registration, device: torch.device) -> dict[str, 
         "search_depth_mm": starts.reach.depth_mm,
         "candidates": starts.candidates,
         "footprint_mm": system.judge.look.footprint_mm,
+        "survey": [f"{look.size} px, {similarity_title(look.similarity)}" for look in surveyed],
         "stages": [
             f"{stage.name}: {stage.look.size or 'as trained'} px, {similarity_title(stage.look.similarity)}, "
             f"{type(stage.optimizer).__name__}, best {stage.keep}"
