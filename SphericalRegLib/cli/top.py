@@ -55,6 +55,7 @@ def run(arguments: Sequence[str], signals: StopSignals) -> int:
             return UNREAD
         # nothing is hidden by so wide a net: the user is told, and the traceback is kept
         report(error, arguments, verbose)
+        _drop_unwritten()
         return FAULT
 
 
@@ -74,6 +75,19 @@ def _drop_unread() -> bool:
         # the interpreter flushes once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return bool(unread)
+
+
+def _drop_unwritten() -> None:
+    """Of what a full disk did not take: the interpreter would try once more at its end, and exit as it likes."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except ValueError:
+            # closed
+            continue
 
 
 def _is_unread(stream: TextIO) -> bool:

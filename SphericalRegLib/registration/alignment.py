@@ -17,7 +17,7 @@ from SphericalRegLib.initialization import Conditions, Starts
 from SphericalRegLib.initialization.search import spread_poses
 from SphericalRegLib.optimization.numerical import numerical_curvature
 from SphericalRegLib.optimization.objective import Objective
-from SphericalRegLib.optimization.problem import Linearization, Step
+from SphericalRegLib.optimization.problem import Linearization, Optimizer, Step
 from SphericalRegLib.optimization.state import pose_distance
 from SphericalRegLib.optimization.table import at_most
 from SphericalRegLib.registration.beam import check_beam
@@ -26,12 +26,12 @@ from SphericalRegLib.registration.geometry_doubt import geometry_covariance
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.look import Look
 from SphericalRegLib.registration.opinion import Opinion
-from SphericalRegLib.registration.optima import Optimum, distinct, going_on
+from SphericalRegLib.registration.optima import SAME_MM, Optimum, distinct, going_on
 from SphericalRegLib.registration.result import Progress, Result, ViewResult
 from SphericalRegLib.registration.rivals import Rival, doubt
 from SphericalRegLib.registration.sharpness import sharpness
 from SphericalRegLib.registration.survey import NOWHERE, Survey, Surveyed, look_around
-from SphericalRegLib.registration.system import System
+from SphericalRegLib.registration.system import Stage, System
 from SphericalRegLib.registration.uncertainty import covariance, depth_deviation, half_widths, widened
 from SphericalRegLib.registration.verdict import judge
 
@@ -116,15 +116,9 @@ class Alignment:
         level, wrong = 0, False
         while level < len(stages):
             stage = stages[level]
-            self._look, self._level = stage.look, level + self._skipped
-            objective = self._levels.objective(stage.look)
+            self._level, begun = level + self._skipped, candidates
             optimizer = at_most(stage.optimizer, _WRONG_ITERATIONS) if wrong else stage.optimizer
-            for step in optimizer.steps(objective, objective.state(candidates)):
-                self._poses, self._costs = step.poses, step.cost
-                best = int(step.cost.argmin())
-                words = f"{stage.name} {stage.look.size}"
-                yield self._step(step, (step.poses[best], float(step.cost[best])), self._level, words, began)
-                self._converged = bool(step.done[int(step.cost.argmin())])
+            yield from self._followed(stage.name, stage.look, optimizer, candidates, began)
             ranked = self._distinct(self._poses, self._costs)
             from_starts = [(self._poses[place], float(self._costs[place])) for place in of_starts]
             if stage.gate < float("inf"):
@@ -144,12 +138,36 @@ class Alignment:
             candidates, of_starts = going_on(
                 ranked, from_starts, stage.keep, stage.prune, self._volume.center, self._levels.length, hopeless
             )
+            if stage.also is not None:
+                yield from self._followed(stage.name, stage.also, optimizer, begun, began)
+                candidates = self._with_others(candidates, stage)
             self._poses, self._costs = ranked[0][0][None], torch.tensor([ranked[0][1]], dtype=torch.float64)
             level += 1
         if stages and self._system.rivals:
             yield from self._against_rivals(began)
         self._seconds = time.perf_counter() - began
         self._finished = True
+
+    def _followed(
+        self, name: str, look: Look, optimizer: Optimizer, candidates: Tensor, began: float
+    ) -> Iterator[Progress]:
+        """Brings candidates to where a look's cost is low."""
+        self._look = look
+        objective = self._levels.objective(look)
+        for step in optimizer.steps(objective, objective.state(candidates)):
+            self._poses, self._costs = step.poses, step.cost
+            best = int(step.cost.argmin())
+            shown = step.poses[best], float(step.cost[best])
+            yield self._step(step, shown, self._level, f"{name} {look.size}", began)
+            self._converged = bool(step.done[best])
+
+    def _with_others(self, candidates: Tensor, stage: Stage) -> Tensor:
+        """Candidates of the next stage, and those that the stage's other look found elsewhere."""
+        center, length = self._volume.center, self._levels.length
+        ranked = self._distinct(self._poses, self._costs)
+        others, _ = going_on(ranked, [], stage.keep, stage.prune, center, length)
+        apart = [pose_distance(other.expand_as(candidates), candidates, center, length).min() for other in others]
+        return torch.cat([candidates, others[torch.stack(apart) >= SAME_MM]])
 
     def _against_rivals(self, began: float) -> Iterator[Progress]:
         """As long as a pose that is easily confused with the result fits better, that is the result."""

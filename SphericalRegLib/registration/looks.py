@@ -52,7 +52,7 @@ def looks_by_name(
 
 
 def looks_of(system: System, model: Model | None = None) -> dict[str, Look]:
-    """What a system's survey and each of its stages look at, by stage and similarity.
+    """What each stage of a system minimizes, by stage and similarity.
 
     Raises:
         InputError: for a system without stages.
@@ -60,17 +60,11 @@ def looks_of(system: System, model: Model | None = None) -> dict[str, Look]:
     """
     if not system.stages:
         raise InputError(f"The system {system.name!r} has no stage to look at: choose another one.")
-    surveyed = () if system.survey is None else (*system.survey.looks, *system.survey.finer)
-    looks = {f"survey {look.size}: {_title(look)}": look for look in surveyed}
+    looks: dict[str, Look] = {}
     for stage in (stage.of(model) for stage in system.stages):
         title = "learned" if stage.look.adapt or stage.name == "learned" else similarity_title(stage.look.similarity)
         looks[f"{stage.name} {stage.look.size}: {title}"] = stage.look
     return looks
-
-
-def _title(look: Look) -> str:
-    """Of what a survey looks at, which may be the same similarity twice."""
-    return similarity_title(look.similarity) + ("" if look.bone_hu is None else ", bone")
 
 
 def _used_by(system: System, name: str) -> Look:

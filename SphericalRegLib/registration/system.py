@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from SphericalRegLib.errors import InputError
@@ -31,9 +31,11 @@ class Stage:
         gate: if the best cost is above this, and the judge's sharpness (where it has one) does not clear it, the basin
             looks wrong: the stages so far, or those that ``System.again`` has in their place, are repeated from more
             candidates (``System.retries``) and the best of all attempts go on.
+        also: another look by which the same candidates are followed as well; its best go on beside the look's own.
+            Costs of different looks are not compared, so the stage has no gate and is not the last one.
 
     Raises:
-        InputError: where no candidate would go on.
+        InputError: where no candidate would go on, or for another look beside a gate.
     """
 
     name: str
@@ -42,12 +44,18 @@ class Stage:
     keep: int = 1
     prune: float = float("inf")
     gate: float = float("inf")
+    also: Look | None = None
 
     def __post_init__(self) -> None:
         if self.keep < 1 or not self.prune >= 1:
             raise InputError(
                 f"The stage {self.name!r} has keep={self.keep} and prune={self.prune}: give at least 1 of each, so "
                 "that the best candidate goes on."
+            )
+
+        if self.also is not None and (self.gate < float("inf") or self.also.needs_model):
+            raise InputError(
+                f"The stage {self.name!r} has another look (also): give it no gate, and a look without a model."
             )
 
     def of(self, model: Model | None) -> Stage:
@@ -64,6 +72,10 @@ class Stage:
         if isinstance(optimizer, LevenbergMarquardt):
             optimizer = replace(optimizer, damping=model.card.damping)
         return replace(self, look=look, optimizer=optimizer)
+
+    def looking(self, changed: Callable[[Look], Look]) -> Stage:
+        """The stage with its looks changed."""
+        return replace(self, look=changed(self.look), also=None if self.also is None else changed(self.also))
 
 
 @dataclass(frozen=True)
@@ -136,7 +148,7 @@ class System:
         survey: how to look around for candidates, where more than one is tried; None: they are spread over the range.
 
     Raises:
-        InputError: for a negative number of retries.
+        InputError: for a negative number of retries, or two looks of the last stage.
     """
 
     name: str
@@ -152,6 +164,8 @@ class System:
     def __post_init__(self) -> None:
         if self.retries < 0:
             raise InputError(f"The system {self.name!r} has retries={self.retries}: give 0 or more.")
+        if self.stages and self.stages[-1].also is not None:
+            raise InputError(f"The last stage of the system {self.name!r} has two looks: only one can give the result.")
 
     def stages_of(self, attempt: int) -> tuple[Stage, ...]:
         """What a try does, from the first one (0) on."""
@@ -191,8 +205,8 @@ class System:
 
         return replace(
             self,
-            stages=tuple(replace(stage, look=within(stage.look)) for stage in self.stages),
-            again=tuple(replace(stage, look=within(stage.look)) for stage in self.again),
+            stages=tuple(stage.looking(within) for stage in self.stages),
+            again=tuple(stage.looking(within) for stage in self.again),
             judge=replace(self.judge, look=within(self.judge.look)),
         )
 

@@ -42,23 +42,24 @@ def _intensity() -> System:
     A survey first: so few pixels tell which poses are worth following, but their optima may lie far off the truth, for
     what moves and what hides (skin, gas, scatter) is most of a clinical X-ray there. Its correlations err differently:
     windows of a few pixels, where bone draws the edges, are blind to what is smooth, to the tone, and to anatomy beyond
-    the CT's ends; gradients tell far poses apart. At 48 and 64 pixels the windows alone align: where the CT is a part
-    of what is seen, narrow ones stay at the truth that gradients, and wider windows, leave. Last come gradients free of
-    tone. Pixels count by bone's share of the gradient. What right poses then cost differs from picture to picture; how
-    much less than their neighbors' does not.
+    the CT's ends; gradients tell far poses apart, and lead home from farther. So poses are followed by both. At 64
+    pixels windows alone align: where the CT is a part of what is seen, narrow ones stay at the truth that gradients,
+    and wider windows, leave. Last come gradients free of tone. Pixels count by bone's share of the gradient. What right
+    poses then cost differs from picture to picture; how much less than their neighbors' does not.
     """
     search = LevenbergMarquardt(iterations=12, tolerance=1.0, renewal=2)
     align = LevenbergMarquardt(iterations=15, tolerance=0.2, renewal=1)
     # the rest is held while weights are: from some millimeters off, its strength follows slowly
     refine = LevenbergMarquardt(iterations=100, tolerance=0.03, renewal=1)
-    around = Survey((_windows(32), Look(GradientNCC(1.0), 32)), (_windows(48), *_edges(48)))
+    edges = Look(GradientNCC(1.0), 32)
+    around = Survey((_windows(32), edges), (_windows(48), *_edges(48)))
     local = Look(LocalNCC((2.0,)), 64, bone_hu=_BONE_HU)
     # at 64 pixels noise is averaged out, so that right and wrong poses lie apart
     judged = Look(ToneFreeGradient(0.7), 64, bone_hu=_BONE_HU)
     # what is left then is bias: scatter's veil and soft tissue's strength are what bends depth most
     last = Look(ToneFreeGradient(0.7, veil=12.0), 160, robust_scale=1.0, bone_hu=_BONE_HU, parted=True)
     stages = (
-        Stage("search", _windows(48), search, keep=6, prune=2.0),
+        Stage("search", _windows(48), search, keep=6, prune=2.0, also=edges),
         Stage("align", local, align, keep=4, prune=2.0),
         # compared as the judge does, but not moved: at 64 pixels its optimum may lie 10 mm off in depth
         Stage("weigh", judged, LevenbergMarquardt(iterations=0, renewal=1), keep=2, prune=1.2, gate=0.15),
@@ -66,7 +67,7 @@ def _intensity() -> System:
         Stage("refine", last, refine),
     )
     again = (
-        Stage("search", _windows(48), search, keep=12, prune=2.0),
+        Stage("search", _windows(48), search, keep=12, prune=2.0, also=edges),
         Stage("align", local, align, keep=4, prune=2.0),
     )
     measured = (

@@ -9,7 +9,7 @@ import torch
 
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.ct import CT
-from SphericalRegLib.registration import Registration
+from SphericalRegLib.registration import Registration, Stage
 from SphericalRegLib.similarity.table import similarity_title
 
 
@@ -41,12 +41,14 @@ def describe_run(registration: Registration, device: torch.device) -> dict[str, 
         "candidates": starts.candidates,
         "footprint_mm": system.judge.look.footprint_mm,
         "survey": [f"{look.size} px, {similarity_title(look.similarity)}" for look in surveyed],
-        "stages": [
-            f"{stage.name}: {stage.look.size or 'as trained'} px, {similarity_title(stage.look.similarity)}, "
-            f"{type(stage.optimizer).__name__}, best {stage.keep}"
-            for stage in system.stages
-        ],
+        "stages": [_stage(stage) for stage in system.stages],
         "kernel": conditions.kernel,
         "seed": conditions.seed,
         "device": str(device),
     }
+
+
+def _stage(stage: Stage) -> str:
+    looks = [stage.look] if stage.also is None else [stage.look, stage.also]
+    compared = " and ".join(f"{look.size or 'as trained'} px, {similarity_title(look.similarity)}" for look in looks)
+    return f"{stage.name}: {compared}, {type(stage.optimizer).__name__}, best {stage.keep}"

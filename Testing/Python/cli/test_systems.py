@@ -136,8 +136,7 @@ def test_a_landscape_of_a_system_shows_what_its_stages_minimize(case: Any, tmp_p
     found = read_npz(tmp_path / "out" / "landscape.npz")
     system = SYSTEMS["intensity"]
     assert found.names == (
-        "search 32: Local NCC",
-        "select 64: Gradient NCC",
+        "search 48: Local NCC",
         "align 64: Local NCC",
         "weigh 64: Tone-free gradient",
         "refine 160: Tone-free gradient",

@@ -228,7 +228,7 @@ class TestWholeFirst:
         whole = [stage for stage in stages if stage.startswith("whole CT: ")]
         assert stages[: len(whole)] == whole
         assert set(whole) == {"whole CT: refine 40"}
-        assert set(stages[len(whole) :]) == {"refine 40"}
+        assert set(stages[len(whole) :]) == {"survey 32", "survey 48", "refine 40"}
         starts = registration.starts
         assert torch.equal(starts.poses, alone.result().pose[None])
         assert (starts.reach, starts.candidates) == (SearchRange(4, 5, 6), 2)

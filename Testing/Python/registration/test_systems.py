@@ -274,13 +274,7 @@ class TestLooks:
 
     def test_every_stage_of_a_system_has_its_look(self):
         looks = looks_of(INTENSITY)
-        surveyed = [*INTENSITY.survey.looks, *INTENSITY.survey.finer]
-        assert list(looks.values()) == [*surveyed, *(stage.look for stage in INTENSITY.stages)]
-        assert list(looks)[1:4] == [
-            "survey 32: Gradient NCC",
-            "survey 48: Local NCC, bone",
-            "survey 48: Gradient NCC",
-        ]
-        assert list(looks)[5] == "search 48: Local NCC"
+        assert list(looks.values()) == [stage.look for stage in INTENSITY.stages]
+        assert next(iter(looks)) == "search 48: Local NCC"
         with pytest.raises(InputError, match="'start-only' has no stage to look at"):
             looks_of(SYSTEMS["start-only"])
