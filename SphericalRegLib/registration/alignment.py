@@ -116,9 +116,10 @@ class Alignment:
         level, wrong = 0, False
         while level < len(stages):
             stage = stages[level]
-            self._level, begun = level + self._skipped, candidates
+            begun = torch.cat([candidates, self._farther(candidates[0], stage.depths_mm)])
+            self._level = level + self._skipped
             optimizer = at_most(stage.optimizer, _WRONG_ITERATIONS) if wrong else stage.optimizer
-            yield from self._followed(stage.name, stage.look, optimizer, candidates, began)
+            yield from self._followed(stage.name, stage.look, optimizer, begun, began)
             ranked = self._distinct(self._poses, self._costs)
             from_starts = [(self._poses[place], float(self._costs[place])) for place in of_starts]
             if stage.gate < float("inf"):
@@ -160,6 +161,14 @@ class Alignment:
             shown = step.poses[best], float(step.cost[best])
             yield self._step(step, shown, self._level, f"{name} {look.size}", began)
             self._converged = bool(step.done[best])
+
+    def _farther(self, pose: Tensor, depths_mm: Sequence[float]) -> Tensor:
+        """(N, 4, 4): a pose moved away from the first view's source, along the ray through the isocenter."""
+        view = self._xrays[0].view
+        from_world = view.camera_from_world(pose)
+        ray = torch.nn.functional.normalize(se3.transform_points(from_world, self._volume.center[None])[0], dim=0)
+        along = torch.tensor(depths_mm, dtype=torch.float64)[:, None] * ray
+        return se3.inverse(view.camera_from_rig) @ se3.translation(along) @ from_world
 
     def _with_others(self, candidates: Tensor, stage: Stage) -> Tensor:
         """Candidates of the next stage, and those that the stage's other look found elsewhere."""

@@ -33,6 +33,8 @@ class Stage:
             candidates (``System.retries``) and the best of all attempts go on.
         also: another look by which the same candidates are followed as well; its best go on beside the look's own.
             Costs of different looks are not compared, so the stage has no gate and is not the last one.
+        depths_mm: how much farther from the source (negative: nearer) the best candidate begins as well. A part of a CT
+            has optima tens of millimeters off in depth that look right.
 
     Raises:
         InputError: where no candidate would go on, or for another look beside a gate.
@@ -45,6 +47,7 @@ class Stage:
     prune: float = float("inf")
     gate: float = float("inf")
     also: Look | None = None
+    depths_mm: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.keep < 1 or not self.prune >= 1:

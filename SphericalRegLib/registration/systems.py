@@ -44,8 +44,9 @@ def _intensity() -> System:
     windows of a few pixels, where bone draws the edges, are blind to what is smooth, to the tone, and to anatomy beyond
     the CT's ends; gradients tell far poses apart, and lead home from farther. So poses are followed by both. At 64
     pixels windows alone align: where the CT is a part of what is seen, narrow ones stay at the truth that gradients,
-    and wider windows, leave. Last come gradients free of tone. Pixels count by bone's share of the gradient. What right
-    poses then cost differs from picture to picture; how much less than their neighbors' does not.
+    and wider windows, leave. Depth is tried farther and nearer once more. Last come gradients free of tone. Pixels
+    count by bone's share of the gradient. What right poses then cost differs from picture to picture; how much less
+    than their neighbors' does not.
     """
     search = LevenbergMarquardt(iterations=12, tolerance=1.0, renewal=2)
     align = LevenbergMarquardt(iterations=15, tolerance=0.2, renewal=1)
@@ -54,6 +55,7 @@ def _intensity() -> System:
     edges = Look(GradientNCC(1.0), 32)
     around = Survey((_windows(32), edges), (_windows(48), *_edges(48)))
     local = Look(LocalNCC((2.0,)), 64, bone_hu=_BONE_HU)
+    depth = Stage("depth", local, align, keep=4, prune=2.0, depths_mm=(-50.0, -25.0, 25.0, 50.0))
     # at 64 pixels noise is averaged out, so that right and wrong poses lie apart
     judged = Look(ToneFreeGradient(0.7), 64, bone_hu=_BONE_HU)
     # what is left then is bias: scatter's veil and soft tissue's strength are what bends depth most
@@ -61,6 +63,7 @@ def _intensity() -> System:
     stages = (
         Stage("search", _windows(48), search, keep=6, prune=2.0, also=edges),
         Stage("align", local, align, keep=4, prune=2.0),
+        depth,
         # compared as the judge does, but not moved: at 64 pixels its optimum may lie 10 mm off in depth
         Stage("weigh", judged, LevenbergMarquardt(iterations=0, renewal=1), keep=2, prune=1.2, gate=0.15),
         # Once the pose is near, every doubtful edge can go; sooner, a narrow tolerance would narrow the basin.
@@ -69,6 +72,7 @@ def _intensity() -> System:
     again = (
         Stage("search", _windows(48), search, keep=12, prune=2.0, also=edges),
         Stage("align", local, align, keep=4, prune=2.0),
+        depth,
     )
     measured = (
         "simulated clinical X-rays of a pelvis and a thorax around all views, tried on a hip and an ilium: right poses "

@@ -138,6 +138,7 @@ def test_a_landscape_of_a_system_shows_what_its_stages_minimize(case: Any, tmp_p
     assert found.names == (
         "search 48: Local NCC",
         "align 64: Local NCC",
+        "depth 64: Local NCC",
         "weigh 64: Tone-free gradient",
         "refine 160: Tone-free gradient",
     )

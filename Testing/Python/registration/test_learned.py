@@ -289,6 +289,7 @@ def test_the_learned_stage_in_front_brings_a_far_start_to_the_truth(far):
     assert [stage.name for stage in SYSTEMS["learned-one-start"].stages] == [
         "learned",
         "align",
+        "depth",
         "weigh",
         "refine",
     ]

@@ -13,9 +13,12 @@ from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization import SearchRange, Starts
-from SphericalRegLib.registration import SYSTEMS, Case, Conditions, Registration
+from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
+from SphericalRegLib.registration import SYSTEMS, Case, Conditions, Registration, Stage
+from SphericalRegLib.registration.alignment import Alignment
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.look import Look
+from SphericalRegLib.registration.optima import SAME_MM
 from SphericalRegLib.registration.survey import NOWHERE, Survey, aimed, look_around
 from SphericalRegLib.rendering import render
 from SphericalRegLib.similarity import GradientNCC, LocalNCC, ToneFreeGradient
@@ -204,3 +207,63 @@ def test_a_survey_is_told_step_by_step_and_may_be_stopped(a_volume):
     result = registration.result()
     assert result.verdict.words == "rejected"
     assert "Stopped before the end." in result.verdict.refusals
+
+
+def test_a_stage_begins_farther_and_nearer_too_and_the_point_stays_where_it_is_seen(a_volume):
+    truth = a_pose(a_volume)
+    view = a_view(camera_from_rig=se3.exp(torch.tensor([0.1, 0.3, -0.2, 5.0, 10.0, -20.0], dtype=torch.float64)))
+    truth = se3.inverse(view.camera_from_rig) @ truth
+    xrays = xrays_of(a_volume, [view], truth)
+    windows = Look(LocalNCC((2.0,)), 64)
+    still = LevenbergMarquardt(iterations=0)
+    stages = (
+        Stage("depth", windows, still, depths_mm=(-40.0, 30.0)),
+        Stage("refine", windows, still),
+    )
+    system = replace(SYSTEMS["one-start"], stages=stages)
+    alignment = Alignment(a_volume, xrays, Starts(truth[None], SearchRange(), 1, "test"), system, Conditions())
+    next(iter(alignment))
+    poses = alignment._poses
+    assert len(poses) == 3
+    seen = view.project(a_volume.center[None], poses)
+    torch.testing.assert_close(seen, seen[:1].expand_as(seen), rtol=0, atol=1e-8)
+    camera = se3.transform_points(view.camera_from_world(poses), a_volume.center[None])[:, 0]
+    torch.testing.assert_close(
+        camera.norm(dim=1) - camera[0].norm(), torch.tensor([0.0, -40.0, 30.0], dtype=torch.float64), rtol=0, atol=1e-8
+    )
+
+
+def test_the_best_of_another_look_goes_on_beside_a_stages_own(a_volume):
+    truth = a_pose(a_volume)
+    xrays = xrays_of(a_volume, [a_view()], truth)
+    start = a_pose(a_volume, (3.0, 2.0, -4.0), (6.0, 5.0, 20.0))
+    moves, still = LevenbergMarquardt(iterations=15, tolerance=0.1), LevenbergMarquardt(iterations=0)
+    looks = replace(WINDOWS, size=48), EDGES
+    stages = (Stage("search", looks[0], moves, also=looks[1]), Stage("refine", replace(WINDOWS, size=64), still))
+    told = []
+    system = replace(SYSTEMS["one-start"], stages=stages)
+    alignment = Alignment(a_volume, xrays, Starts(start[None], SearchRange(), 1, "test"), system, Conditions())
+    for step in alignment:
+        told.append(step.stage)
+        if step.stage == "refine 64":
+            begun = alignment._poses
+    assert list(dict.fromkeys(told)) == ["search 48", "search 32", "refine 64"]
+    alone = []
+    for look in looks:
+        one = replace(system, stages=(Stage("search", look, moves),))
+        run = Alignment(a_volume, xrays, Starts(start[None], SearchRange(), 1, "test"), one, Conditions())
+        for _ in run:
+            pass
+        alone.append(run.pose)
+    apart = se3.difference_about(alone[0][None], alone[1][None], a_volume.center)[0, 3:].norm()
+    if float(apart) >= SAME_MM:
+        torch.testing.assert_close(begun, torch.stack(alone))
+    else:
+        torch.testing.assert_close(begun, alone[0][None])
+
+
+def test_two_looks_give_no_gate_and_no_result():
+    with pytest.raises(InputError, match="give it no gate"):
+        Stage("search", WINDOWS, LevenbergMarquardt(), also=EDGES, gate=0.2)
+    with pytest.raises(InputError, match="has two looks"):
+        replace(SYSTEMS["one-start"], stages=(Stage("search", WINDOWS, LevenbergMarquardt(), also=EDGES),))

@@ -92,7 +92,7 @@ class TestChanges:
 
     def test_a_footprint_reaches_every_look_but_the_models(self):
         system = SYSTEMS["learned-first"].comparing_within(4.0)
-        assert [stage.look.footprint_mm for stage in system.stages] == [None, 4.0, 4.0, 4.0]
+        assert [stage.look.footprint_mm for stage in system.stages] == [None, 4.0, 4.0, 4.0, 4.0]
         assert system.judge.look.footprint_mm == 4.0
 
     def test_only_the_last_stage_ends_otherwise_and_the_judge_stays(self):
