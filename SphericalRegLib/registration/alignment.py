@@ -173,6 +173,9 @@ class Alignment:
     def _with_others(self, candidates: Tensor, stage: Stage) -> Tensor:
         """Candidates of the next stage, and those that the stage's other look found elsewhere."""
         center, length = self._volume.center, self._levels.length
+        if not bool(torch.isfinite(self._costs).any()):
+            # it lost all of them; the stage's own look did not
+            return candidates
         ranked = self._distinct(self._poses, self._costs)
         others, _ = going_on(ranked, [], stage.keep, stage.prune, center, length)
         apart = [pose_distance(other.expand_as(candidates), candidates, center, length).min() for other in others]
