@@ -73,8 +73,12 @@ def _drop_unread() -> bool:
     unread = [stream for stream in (sys.stdout, sys.stderr) if stream is not None and _is_unread(stream)]
     for stream in unread:
         # the interpreter flushes once more at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        _to_nowhere(stream)
     return bool(unread)
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _drop_unwritten() -> None:
@@ -84,7 +88,7 @@ def _drop_unwritten() -> None:
             if stream is not None:
                 stream.flush()
         except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            _to_nowhere(stream)
         except ValueError:
             # closed
             continue

@@ -223,22 +223,24 @@ class Alignment:
 
     def _surveyed(self, survey: Survey, attempt: int, began: float) -> Generator[Progress, None, Tensor]:
         """The best poses (B, 4, 4) of a look around, as many as there are to be candidates."""
-        times, seen = 4**attempt, list[Surveyed]()
-        for some in look_around(survey, self._levels.objective, self._starts, self._conditions.seed + attempt, times):
-            seen = [*(one for one in seen if one.size == some.size), some]
-            best = min(seen, key=lambda one: float(one.cost.min()))
-            place, words = int(best.cost.argmin()), f"survey {some.size}"
-            yield self._told(best.poses[place], float(best.cost[place]), 0.0, len(seen) - 1, self._level, words, began)
-        poses, costs = torch.cat([some.poses for some in seen]), torch.cat([some.cost for some in seen])
+        times, batches = 4**attempt, list[Surveyed]()
+        for batch in look_around(survey, self._levels.objective, self._starts, self._conditions.seed + attempt, times):
+            batches = [*(one for one in batches if one.size == batch.size), batch]
+            best = min(batches, key=lambda one: float(one.cost.min()))
+            place, words = int(best.cost.argmin()), f"survey {batch.size}"
+            yield self._told(
+                best.poses[place], float(best.cost[place]), 0.0, len(batches) - 1, self._level, words, began
+            )
+        poses, costs = torch.cat([batch.poses for batch in batches]), torch.cat([batch.cost for batch in batches])
         self._survey_cost = min(self._survey_cost, float(costs.min()))
         # a second look is four times as close, and goes on with twice as many
         count = self._starts.candidates * len(self._starts.poses) * 2**attempt
         # no more of them than could be distinct: each is compared with those before it
         best_first = torch.argsort(costs)[: _SURVEYED_FOR_ONE * count]
-        found = best_first[costs[best_first] < NOWHERE]
-        if len(found) == 0:
+        visible = best_first[costs[best_first] < NOWHERE]
+        if len(visible) == 0:
             return poses[:0]
-        ranked = distinct(poses[found], costs[found], self._volume.center, self._levels.length, survey.apart_mm)
+        ranked = distinct(poses[visible], costs[visible], self._volume.center, self._levels.length, survey.apart_mm)
         return torch.stack([pose for pose, _ in ranked[:count]])
 
     def result(self) -> Result:

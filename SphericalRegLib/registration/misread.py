@@ -73,17 +73,22 @@ def misread(
             for step in alignment:
                 # to whoever waits, all of this is the end of the last level
                 yield replace(step, stage=f"misread? {step.stage}", level=step.levels - 1)
-                if survey_cost < alignment.survey_cost < float("inf"):
+                if _fits_less(alignment, survey_cost):
                     break
         except GeometryError:
             # an X-ray far off its axis may show nothing when it is mirrored: then that is not it
             continue
-        if survey_cost < alignment.survey_cost < float("inf"):
+        if _fits_less(alignment, survey_cost):
             continue
         cost, sharp = alignment.likeness()
         if cost <= limits.cost and sharp <= limits.sharpness:
             return words
     return None
+
+
+def _fits_less(alignment: Alignment, survey_cost: float) -> bool:
+    """Whether another reading's survey, once it is done, fits less than that of the X-rays as they were read."""
+    return survey_cost < alignment.survey_cost < float("inf")
 
 
 def read_otherwise(xray: XRay, reversed_tone: bool, mirrored: bool) -> XRay:
