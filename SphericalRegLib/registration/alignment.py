@@ -336,10 +336,11 @@ class Alignment:
         return cost > gate and (limit is None or self._sharpness(pose) > limit)
 
     def _sharpness(self, pose: Tensor) -> float:
-        """See :func:`sharpness`, as the judge looks; 0 where it does not."""
-        if self._system.judge.limits.sharpness is None:
+        """See :func:`sharpness`, as the judge looks at neighbors; 0 where it does not."""
+        own = self._system.judge
+        if own.limits.sharpness is None:
             return 0.0
-        return sharpness(self._levels.objective(self._system.judge.look), pose, self._xrays[0].view)
+        return sharpness(self._levels.objective(own.neighbors or own.look), pose, self._xrays[0].view)
 
     def _verdict_cost(self, pose: Tensor) -> float:
         """Of the final pose, as the judge looks at it."""

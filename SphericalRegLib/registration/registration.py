@@ -64,7 +64,7 @@ class Registration:
             system,
             stages=tuple(stage.of(model) for stage in system.stages),
             again=tuple(stage.of(model) for stage in system.again),
-            judge=replace(system.judge, look=system.judge.look.of(model)),
+            judge=system.judge.looking(lambda look: look.of(model)),
         )
         if model is not None:
             model.check_ct(case.volume if case.whole is None else case.whole)

@@ -28,9 +28,9 @@ class Stage:
         optimizer: what minimizes it.
         keep: candidates that go on to the next stage, the best by cost.
         prune: of these, only those whose cost is within this factor of the best.
-        gate: if the best cost is above this, and the judge's sharpness (where it has one) does not clear it, the basin
-            looks wrong: the stages so far, or those that ``System.again`` has in their place, are repeated from more
-            candidates (``System.retries``) and the best of all attempts go on.
+        gate: if the best cost is above this (0: always), and the judge's sharpness (where it has one) does not clear
+            it, the basin looks wrong: the stages so far, or those that ``System.again`` has in their place, are
+            repeated from more candidates (``System.retries``) and the best of all attempts go on.
         also: another look by which the same candidates are followed as well; its best go on beside the look's own.
             Costs of different looks are not compared, so the stage has no gate and is not the last one.
         depths_mm: how much farther from the source (negative: nearer) the best candidate begins as well. A part of a CT
@@ -125,12 +125,20 @@ class Judge:
         calibration: from the noise's deviations to intervals that hold, measured with the last stage of the
             system; by default that of whole CTs.
         opinion: whether a model's own similarity is asked as well, where its limit was measured for this CT.
+        neighbors: the look by which a pose's neighbors are compared with it (the limit of sharpness); None: the same.
     """
 
     look: Look
     limits: Limits
     calibration: Calibration = field(default_factory=Calibration)
     opinion: bool = True
+    neighbors: Look | None = None
+
+    def looking(self, changed: Callable[[Look], Look]) -> Judge:
+        """The judge with its looks changed."""
+        return replace(
+            self, look=changed(self.look), neighbors=None if self.neighbors is None else changed(self.neighbors)
+        )
 
 
 @dataclass(frozen=True)
@@ -211,7 +219,7 @@ class System:
             self,
             stages=tuple(stage.looking(within) for stage in self.stages),
             again=tuple(stage.looking(within) for stage in self.again),
-            judge=replace(self.judge, look=within(self.judge.look)),
+            judge=self.judge.looking(within),
         )
 
     def ending_with(

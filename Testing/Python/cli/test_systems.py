@@ -139,7 +139,6 @@ def test_a_landscape_of_a_system_shows_what_its_stages_minimize(case: Any, tmp_p
         "search 48: Local NCC",
         "align 64: Local NCC",
         "depth 64: Local NCC",
-        "weigh 64: Tone-free gradient",
         "refine 160: Tone-free gradient",
     )
     volume, xray, pose = to_volume(read_ct(case.ct)), read_xray(case.xray), read_pose(case.truth)

@@ -83,7 +83,7 @@ class TestChanges:
         names = [stage.name for stage in INTENSITY.stages]
         assert INTENSITY.stages_of(0) == INTENSITY.stages
         again = INTENSITY.stages_of(1)
-        gated = names.index("weigh")
+        gated = names.index("depth")
         assert again == (*INTENSITY.again, *INTENSITY.stages[gated:])
         assert INTENSITY.stages[gated].gate < float("inf")
         assert replace(INTENSITY, again=()).stages_of(1) == INTENSITY.stages, "the same once more"
@@ -92,8 +92,10 @@ class TestChanges:
 
     def test_a_footprint_reaches_every_look_but_the_models(self):
         system = SYSTEMS["learned-first"].comparing_within(4.0)
-        assert [stage.look.footprint_mm for stage in system.stages] == [None, 4.0, 4.0, 4.0, 4.0]
+        assert [stage.look.footprint_mm for stage in system.stages] == [None, 4.0, 4.0, 4.0]
         assert system.judge.look.footprint_mm == 4.0
+        assert system.judge.neighbors is not None
+        assert system.judge.neighbors.footprint_mm == 4.0
 
     def test_only_the_last_stage_ends_otherwise_and_the_judge_stays(self):
         changed = INTENSITY.ending_with("mutual-information", "bobyqa", 96, 7)
