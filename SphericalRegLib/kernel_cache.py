@@ -138,7 +138,7 @@ class KernelCache(_Cache):
     def _sources(self) -> str:
         """Digest of all that the machine code is made from: what a kernel calls is compiled into it."""
         digest = hashlib.sha256(repr((numba.__version__, llvmlite.__version__, np.__version__, sys.version)).encode())
-        for source in sorted(self._source.parent.glob("*.py")):
+        for source in sorted(self._source.parent.rglob("*.py")):
             digest.update(source.read_bytes())
         return digest.hexdigest()[:20]
 

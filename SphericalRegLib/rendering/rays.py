@@ -44,6 +44,15 @@ class Rays:
         """B, the number of cameras."""
         return self.source.shape[0]
 
+    def memory_order(self) -> tuple[int, int, int]:
+        """Voxel axes from slowest to fastest in memory: neighboring columns of the image should share cache lines."""
+        columns = self.direction[0, :, 0].abs()
+        rows = self.direction[0, :, 1].abs().clone()
+        fastest = int(columns.argmax())
+        rows[fastest] = -1
+        middle = int(rows.argmax())
+        return 3 - fastest - middle, middle, fastest
+
     def to(self, device: torch.device | str) -> Rays:
         """The same rays elsewhere, float32 where there is no float64."""
         dtype = torch.float64 if has_float64(device) else torch.float32
