@@ -1,0 +1,102 @@
+"""The CUDA kernel's transpose: cotangents of images and Jacobians back to the density, for networks on the volume.
+
+Rays scatter to voxels that others scatter to as well, by atomic additions: in float32 the last bits of a sum depend on
+which comes first.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+
+from SphericalRegLib.rendering.cuda.grid import THREADS
+from SphericalRegLib.rendering.cuda.target import CUDA
+from SphericalRegLib.rendering.cuda.toolchain import compiled, cuda
+from SphericalRegLib.rendering.ray.clip import make_clip
+from SphericalRegLib.rendering.ray.columns import make_cotangents
+from SphericalRegLib.rendering.ray.samples import make_scatter
+
+
+@cuda.jit(device=True)
+def _add(flat, index, value):  # type: ignore[no-untyped-def]
+    cuda.atomic.add(flat, np.uint32(index), value)
+
+
+_clip = make_clip(CUDA)
+_cotangents = make_cotangents(CUDA)
+_scatter = make_scatter(CUDA, _add)
+
+
+@functools.cache
+def make_spread(real: type) -> Any:
+    """The kernel that adds to a volume what images and Jacobians ask of it, for volumes of dtype ``real``.
+
+    Arguments are those of ``sweep.make_linearize``, with cotangents in place of results. Where ``jacobian`` is false,
+    those of the Jacobians are not read.
+    """
+
+    @compiled(THREADS)
+    def spread(flat, n0, n1, n2, rays, frames, samples, c, jacobian, image, out):  # type: ignore[no-untyped-def]
+        height, width = np.int32(image.shape[2]), np.int32(image.shape[3])
+        u, v = cuda.grid(2)
+        b, part, parts = cuda.blockIdx.z, np.int32(cuda.threadIdx.z), np.int32(cuda.blockDim.z)
+        if u >= width or v >= height:
+            return
+        s, p = rays[b, 0], rays[b, 1:4]
+        d0 = p[0, 0] * u + p[0, 1] * v + p[0, 2]
+        d1 = p[1, 0] * u + p[1, 1] * v + p[1, 2]
+        d2 = p[2, 0] * u + p[2, 1] * v + p[2, 2]
+        u0, u1, near, far = _clip(s[0], s[1], s[2], d0, d1, d2, n0, n1, n2)
+        if u1 <= u0:
+            return
+        h = (u1 - u0) / samples
+        first = u0 + 0.5 * h
+        x0, y0, z0 = real(s[0] + first * d0), real(s[1] + first * d1), real(s[2] + first * d2)
+        hx, hy, hz = real(h * d0), real(h * d1), real(h * d2)
+        begin, end = samples * part // parts, samples * (part + 1) // parts
+        f, x, y = frames[b], real(u), real(v)
+        e0 = f[0, 0] * x + f[0, 1] * y + f[0, 2]
+        e1 = f[1, 0] * x + f[1, 1] * y + f[1, 2]
+        e2 = f[2, 0] * x + f[2, 1] * y + f[2, 2]
+        r0 = f[3, 0] * x + f[3, 1] * y + f[3, 2]
+        r1 = f[4, 0] * x + f[4, 1] * y + f[4, 2]
+        r2 = f[5, 0] * x + f[5, 1] * y + f[5, 2]
+        enters, leaves = real(u0), real(u1)
+        scale = math.sqrt(r0 * r0 + r1 * r1 + r2 * r2) / real(samples)
+        step = (leaves - enters) / real(samples)
+        zero = real(0)
+        value, a0, a1, a2 = scale * (leaves - enters) * image[b, c, v, u], zero, zero, zero
+        k0, k1, k2 = zero, zero, zero
+        if jacobian:
+            value, a0, a1, a2, k0, k1, k2 = _cotangents(
+                image[b, c, v, u],
+                out[b, c, 0, v, u],
+                out[b, c, 1, v, u],
+                out[b, c, 2, v, u],
+                out[b, c, 3, v, u],
+                out[b, c, 4, v, u],
+                out[b, c, 5, v, u],
+                enters + real(0.5) * step,
+                step,
+                scale,
+                enters,
+                leaves,
+                near,
+                far,
+                e0,
+                e1,
+                e2,
+                r0,
+                r1,
+                r2,
+                f[6, 0],
+                f[6, 1],
+                f[6, 2],
+                f[7:10],
+            )
+        _scatter(flat, n0, n1, n2, x0, y0, z0, hx, hy, hz, begin, end, value, a0, a1, a2, k0, k1, k2)
+
+    return spread

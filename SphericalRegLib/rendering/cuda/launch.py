@@ -1,0 +1,113 @@
+"""From rays and tensors to launches: what kernels take, on which grid, on torch's stream, without copies."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from SphericalRegLib.rendering.cuda import adjoint, sweep
+from SphericalRegLib.rendering.cuda.grid import MOST_POSES, Grid
+from SphericalRegLib.rendering.cuda.toolchain import current_stream, memory_of
+from SphericalRegLib.rendering.prepared import prepared
+from SphericalRegLib.rendering.rays import Rays
+
+
+def render(density: Tensor, rays: Rays, samples: int, jacobian: bool) -> tuple[Tensor, Tensor | None]:
+    """Images (B, C, H, W) and, if asked for, pose Jacobians (B, C, 6, H, W); see ``Kernel.render``.
+
+    Args:
+        density: (C, K, J, I) in 1/mm, on a CUDA device, or on the CPU for the simulator.
+        rays: B cameras, on the CPU.
+        samples: along the clipped part of each ray.
+        jacobian: whether to return ∂image/∂twist.
+    """
+    order = rays.memory_order()
+    flat = prepared(density, _laid_out, order)
+    image = density.new_empty(rays.batch, density.shape[0], rays.height, rays.width)
+    if not jacobian:
+        _launch(sweep.make_image(_real(density)), flat, _sizes(density, order), rays, samples, (), (image,))
+        return image, None
+    columns = density.new_empty(rays.batch, density.shape[0], 6, rays.height, rays.width)
+    _launch(sweep.make_linearize(_real(density)), flat, _sizes(density, order), rays, samples, (), (image, columns))
+    return image, columns
+
+
+def backproject(like: Tensor, rays: Rays, samples: int, images: Tensor, jacobians: Tensor | None) -> Tensor:
+    """(C, K, J, I): the transpose of :func:`render`; see ``Kernel.backproject``."""
+    order = rays.memory_order()
+    sizes = _sizes(like, order)
+    flat = like.new_zeros(like.shape[0], sizes[0] * sizes[1] * sizes[2])
+    columns = like.new_zeros(1, 1, 6, 1, 1).expand(rays.batch, -1, -1, -1, -1) if jacobians is None else jacobians
+    cotangents = (images.to(like).contiguous(), columns.to(like).contiguous())
+    _launch(adjoint.make_spread(_real(like)), flat, sizes, rays, samples, (jacobians is not None,), cotangents)
+    total = flat.unflatten(1, sizes)
+    # a voxel on the border was repeated outside of it
+    for axis in (1, 2, 3):
+        total.select(axis, 1).add_(total.select(axis, 0))
+        total.select(axis, -2).add_(total.select(axis, -1))
+    # from (C, memory order) to (C, k, j, i)
+    back = [1 + order.index(axis) for axis in (2, 1, 0)]
+    return total[:, 1:-1, 1:-1, 1:-1].permute(0, *back).contiguous()
+
+
+def _launch(
+    kernel: Any,
+    flat: Tensor,
+    sizes: tuple[int, int, int],
+    rays: Rays,
+    samples: int,
+    options: tuple[Any, ...],
+    pixels: tuple[Tensor, ...],
+) -> None:
+    """Run a kernel on all poses of ``pixels`` (B, C, ..., H, W) at once, channel by channel."""
+    device = flat.device
+    exact, frames = _cameras(rays, device, flat.dtype)
+    numbers = [np.int32(size) for size in sizes]
+    with torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext():
+        stream = current_stream(device)
+        for begin in range(0, rays.batch, MOST_POSES):
+            poses = slice(begin, begin + MOST_POSES)
+            grid = Grid.of(rays.height, rays.width, len(exact[poses]), samples, _processors(device))
+            configured = kernel[grid.blocks, grid.threads, stream]
+            arrays = [memory_of(tensor[poses]) for tensor in (exact, frames)]
+            outputs = [memory_of(tensor[poses]) for tensor in pixels]
+            for channel, volume in enumerate(flat):
+                configured(
+                    memory_of(volume), *numbers, *arrays, np.int32(samples), np.int32(channel), *options, *outputs
+                )
+
+
+def _processors(device: torch.device) -> int:
+    """Multiprocessors of a device; the simulator has one."""
+    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
+
+
+def _real(density: Tensor) -> type:
+    return np.float64 if density.dtype == torch.float64 else np.float32
+
+
+def _sizes(density: Tensor, order: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Of the padded volume, in memory order."""
+    slow, middle, fast = (density.shape[3 - axis] + 2 for axis in order)
+    return slow, middle, fast
+
+
+def _laid_out(density: Tensor, order: tuple[int, int, int]) -> Tensor:
+    """The volume (C, n) padded by one replicated voxel, with the axes in memory order."""
+    padded = F.pad(density.detach()[None], (1,) * 6, mode="replicate")[0]
+    return padded.permute(0, *(3 - axis for axis in order)).reshape(len(padded), -1).contiguous()
+
+
+def _cameras(rays: Rays, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Rays (B, 4, 3) in float64 and frames (B, 10, 3) in the volume's dtype, as ``sweep.make_linearize`` takes them."""
+    order = list(rays.memory_order())
+    direction = rays.direction[:, order]
+    exact = torch.cat([rays.source[:, None, order] + 1, direction], dim=1)
+    frames = torch.cat([direction, rays.rig_direction, rays.lever[:, None], rays.voxel_from_rig[:, order]], dim=1)
+    # small enough for the driver to take at once: nothing waits
+    return exact.to(device, non_blocking=True), frames.to(dtype).to(device, non_blocking=True)
