@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from SphericalRegLib.rendering.cuda.grid import THREADS
+from SphericalRegLib.rendering.cuda.grid import THREADS, blocks_at_once
 from SphericalRegLib.rendering.cuda.target import CUDA
 from SphericalRegLib.rendering.cuda.toolchain import compiled, cuda
 from SphericalRegLib.rendering.ray.clip import make_clip
@@ -38,11 +38,11 @@ def make_spread(real: type) -> Any:
     those of the Jacobians are not read.
     """
 
-    @compiled(THREADS)
-    def spread(flat, n0, n1, n2, rays, frames, samples, c, jacobian, image, out):  # type: ignore[no-untyped-def]
+    @compiled(THREADS, blocks_at_once(real))
+    def spread(flat, n0, n1, n2, rays, frames, samples, halvings, c, jacobian, image, out):  # type: ignore[no-untyped-def]
         height, width = np.int32(image.shape[2]), np.int32(image.shape[3])
         u, v = cuda.grid(2)
-        b, part, parts = cuda.blockIdx.z, np.int32(cuda.threadIdx.z), np.int32(cuda.blockDim.z)
+        b, part = cuda.blockIdx.z, np.int32(cuda.threadIdx.z)
         if u >= width or v >= height:
             return
         s, p = rays[b, 0], rays[b, 1:4]
@@ -56,7 +56,7 @@ def make_spread(real: type) -> Any:
         first = u0 + 0.5 * h
         x0, y0, z0 = real(s[0] + first * d0), real(s[1] + first * d1), real(s[2] + first * d2)
         hx, hy, hz = real(h * d0), real(h * d1), real(h * d2)
-        begin, end = samples * part // parts, samples * (part + 1) // parts
+        begin, end = samples * part >> halvings, samples * (part + 1) >> halvings
         f, x, y = frames[b], real(u), real(v)
         e0 = f[0, 0] * x + f[0, 1] * y + f[0, 2]
         e1 = f[1, 0] * x + f[1, 1] * y + f[1, 2]

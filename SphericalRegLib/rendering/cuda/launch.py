@@ -77,9 +77,8 @@ def _launch(
             arrays = [memory_of(tensor[poses]) for tensor in (exact, frames)]
             outputs = [memory_of(tensor[poses]) for tensor in pixels]
             for channel, volume in enumerate(flat):
-                configured(
-                    memory_of(volume), *numbers, *arrays, np.int32(samples), np.int32(channel), *options, *outputs
-                )
+                counts = [np.int32(number) for number in (samples, grid.halvings, channel)]
+                configured(memory_of(volume), *numbers, *arrays, *counts, *options, *outputs)
 
 
 def _processors(device: torch.device) -> int:

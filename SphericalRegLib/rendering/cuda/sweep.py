@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from SphericalRegLib.rendering.cuda.grid import BLOCKS_AT_ONCE, THREADS
+from SphericalRegLib.rendering.cuda.grid import THREADS, blocks_at_once
 from SphericalRegLib.rendering.cuda.target import CUDA
 from SphericalRegLib.rendering.cuda.toolchain import compiled, cuda
 from SphericalRegLib.rendering.ray.clip import make_clip
@@ -32,12 +32,12 @@ _total = make_total(CUDA)
 def make_image(real: type) -> Any:
     """The kernel of images alone, for volumes of dtype ``real``; arguments as :func:`make_linearize` has them."""
 
-    @compiled(THREADS, BLOCKS_AT_ONCE)
-    def image_only(flat, n0, n1, n2, rays, frames, samples, c, image):  # type: ignore[no-untyped-def]
+    @compiled(THREADS, blocks_at_once(real))
+    def image_only(flat, n0, n1, n2, rays, frames, samples, halvings, c, image):  # type: ignore[no-untyped-def]
         sums = cuda.shared.array(THREADS, real)
         height, width = np.int32(image.shape[2]), np.int32(image.shape[3])
         u, v = cuda.grid(2)
-        b, part, parts = cuda.blockIdx.z, np.int32(cuda.threadIdx.z), np.int32(cuda.blockDim.z)
+        b, part = cuda.blockIdx.z, np.int32(cuda.threadIdx.z)
         pixels = np.int32(cuda.blockDim.x * cuda.blockDim.y)
         thread = np.int32(cuda.threadIdx.x + cuda.blockDim.x * cuda.threadIdx.y) + part * pixels
         inside = u < width and v < height
@@ -51,7 +51,7 @@ def make_image(real: type) -> Any:
             h = (u1 - u0) / samples
             first = u0 + 0.5 * h
             x0, y0, z0 = real(s[0] + first * d0), real(s[1] + first * d1), real(s[2] + first * d2)
-            begin, end = samples * part // parts, samples * (part + 1) // parts
+            begin, end = samples * part >> halvings, samples * (part + 1) >> halvings
             value = _total(flat, n0, n1, n2, x0, y0, z0, real(h * d0), real(h * d1), real(h * d2), begin, end)
         sums[thread] = value
         cuda.syncthreads()
@@ -60,7 +60,7 @@ def make_image(real: type) -> Any:
         if u1 <= u0:
             image[b, c, v, u] = 0
             return
-        for other in range(1, parts):
+        for other in range(1, 1 << halvings):
             value += sums[thread + other * pixels]
         f, x, y = frames[b], real(u), real(v)
         r0 = f[3, 0] * x + f[3, 1] * y + f[3, 2]
@@ -78,16 +78,16 @@ def make_linearize(real: type) -> Any:
 
     Its arguments: the volume (n,) of n0 × n1 × n2 voxels, padded by one; rays (B, 4, 3) in float64, the source and the
     rows of the direction matrix in the volume's voxels; frames (B, 10, 3) in ``real``, the rows of the direction matrix
-    and of that in the rig's axes, the lever, and the rows of voxel_from_rig; samples a ray, channel, images
-    (B, C, H, W) and Jacobians (B, C, 6, H, W) to write to. The grid has a block for each part of each image.
+    and of that in the rig's axes, the lever, and the rows of voxel_from_rig; samples a ray; how often rays are halved,
+    as the grid has it; the channel, of images (B, C, H, W) and Jacobians (B, C, 6, H, W) to write to.
     """
 
-    @compiled(THREADS, BLOCKS_AT_ONCE)
-    def linearize(flat, n0, n1, n2, rays, frames, samples, c, image, out):  # type: ignore[no-untyped-def]
+    @compiled(THREADS, blocks_at_once(real))
+    def linearize(flat, n0, n1, n2, rays, frames, samples, halvings, c, image, out):  # type: ignore[no-untyped-def]
         sums = cuda.shared.array((7, THREADS), real)
         height, width = np.int32(image.shape[2]), np.int32(image.shape[3])
         u, v = cuda.grid(2)
-        b, part, parts = cuda.blockIdx.z, np.int32(cuda.threadIdx.z), np.int32(cuda.blockDim.z)
+        b, part = cuda.blockIdx.z, np.int32(cuda.threadIdx.z)
         pixels = np.int32(cuda.blockDim.x * cuda.blockDim.y)
         thread = np.int32(cuda.threadIdx.x + cuda.blockDim.x * cuda.threadIdx.y) + part * pixels
         inside = u < width and v < height
@@ -102,7 +102,7 @@ def make_linearize(real: type) -> Any:
             first = u0 + 0.5 * h
             x0, y0, z0 = real(s[0] + first * d0), real(s[1] + first * d1), real(s[2] + first * d2)
             hx, hy, hz = real(h * d0), real(h * d1), real(h * d2)
-            begin, end = samples * part // parts, samples * (part + 1) // parts
+            begin, end = samples * part >> halvings, samples * (part + 1) >> halvings
             value, a0, a1, a2, k0, k1, k2 = _accumulate(flat, n0, n1, n2, x0, y0, z0, hx, hy, hz, begin, end)
         if part > 0:
             sums[0, thread], sums[1, thread], sums[2, thread], sums[3, thread] = value, a0, a1, a2
@@ -115,7 +115,7 @@ def make_linearize(real: type) -> Any:
             for parameter in range(6):
                 out[b, c, parameter, v, u] = 0
             return
-        for other in range(1, parts):
+        for other in range(1, 1 << halvings):
             at = thread + other * pixels
             value += sums[0, at]
             a0, a1, a2 = a0 + sums[1, at], a1 + sums[2, at], a2 + sums[3, at]

@@ -11,7 +11,7 @@ from torch import Tensor
 __all__ = ["compiled", "cuda", "current_stream", "is_usable", "memory_of"]
 
 
-def compiled(threads: int, blocks: int = 1) -> Any:
+def compiled(threads: int, blocks: int) -> Any:
     """Decorator of a kernel: so few registers that so many blocks of so many threads fit a multiprocessor at once."""
     # the simulator knows no bounds
     return cuda.jit if config.ENABLE_CUDASIM else cuda.jit(launch_bounds=(threads, blocks))

@@ -90,12 +90,13 @@ def test_every_pixel_and_every_sample_has_one_thread(size, poses, samples, proce
     assert grid.blocks[2] == poses
     assert (grid.blocks[0] - 1) * columns < width <= grid.blocks[0] * columns
     assert (grid.blocks[1] - 1) * rows < height <= grid.blocks[1] * rows
-    ends = [(samples * part // parts, samples * (part + 1) // parts) for part in range(parts)]
+    assert parts == 1 << grid.halvings
+    ends = [(samples * part >> grid.halvings, samples * (part + 1) >> grid.halvings) for part in range(parts)]
     dealt = np.concatenate([np.arange(*both) for both in ends])
     np.testing.assert_array_equal(dealt, np.arange(samples))
 
 
-def test_rays_are_cut_where_images_are_small_and_whole_where_they_fill_the_device():
+def test_rays_are_halved_where_images_are_small_and_whole_where_they_fill_the_device():
     assert Grid.of(64, 64, 1, 256, 132).threads == (8, 1, 16)
     assert Grid.of(256, 256, 1, 256, 132).threads == (8, 4, 4)
     assert Grid.of(256, 256, 64, 256, 132).threads == (8, 16, 1)
