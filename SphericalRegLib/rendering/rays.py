@@ -88,9 +88,9 @@ def cast_rays(volume: Volume, view: View | Sequence[View], poses: Tensor, device
     exact: dict[str, Any] = {"dtype": torch.float64, "device": device if has_float64(device) else "cpu"}
     poses = poses.to(**exact)
     # views and volumes are described on the CPU: what does not depend on poses is computed there, and is small
-    rig_from_camera = se3.inverse(torch.stack([v.camera_from_rig for v in views])).to(**exact)
+    rig_from_camera = torch.stack([v.rig_from_camera for v in views]).to(**exact)
     detector = torch.stack([v.detector_from_pixel() for v in views]).to(**exact)
-    voxel_from_world = torch.linalg.inv(volume.world_from_voxel).to(**exact)
+    voxel_from_world = volume.voxel_from_world.to(**exact)
     rig_from_camera, detector = rig_from_camera.expand(len(poses), 4, 4), detector.expand(len(poses), 3, 3)
     voxel_from_rig = voxel_from_world @ se3.inverse(poses)
     source_in_rig = rig_from_camera[:, :3, 3]
