@@ -52,6 +52,8 @@ class CudaKernel(Kernel):
 
 def _missing() -> str | None:
     """What numba-cuda lacks, in words that follow "the cuda kernel"; None where it is ready."""
+    if torch.version.hip is not None:
+        return "is for NVIDIA's GPUs, and this one is AMD's"
     if find_spec("numba_cuda") is None:
         return f"needs the package numba-cuda, which is not installed ({_INSTALL})"
     from SphericalRegLib.rendering.cuda.toolchain import is_usable

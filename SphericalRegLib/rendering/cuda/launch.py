@@ -27,25 +27,23 @@ def render(density: Tensor, rays: Rays, samples: int, jacobian: bool) -> tuple[T
         jacobian: whether to return ∂image/∂twist.
     """
     order = rays.memory_order()
-    flat = prepared(density, _laid_out, order)
+    padded = prepared(density, _laid_out, order)
     image = density.new_empty(rays.batch, density.shape[0], rays.height, rays.width)
     if not jacobian:
-        _launch(sweep.make_image(_real(density)), flat, _sizes(density, order), rays, samples, (), (image,))
+        _launch(sweep.make_image(_real(density)), padded, order, rays, samples, image)
         return image, None
     columns = density.new_empty(rays.batch, density.shape[0], 6, rays.height, rays.width)
-    _launch(sweep.make_linearize(_real(density)), flat, _sizes(density, order), rays, samples, (), (image, columns))
+    _launch(sweep.make_linearize(_real(density)), padded, order, rays, samples, image, columns)
     return image, columns
 
 
 def backproject(like: Tensor, rays: Rays, samples: int, images: Tensor, jacobians: Tensor | None) -> Tensor:
     """(C, K, J, I): the transpose of :func:`render`; see ``Kernel.backproject``."""
     order = rays.memory_order()
-    sizes = _sizes(like, order)
-    flat = like.new_zeros(like.shape[0], sizes[0] * sizes[1] * sizes[2])
+    total = like.new_zeros(like.shape[0], *(like.shape[3 - axis] + 2 for axis in order))
     columns = like.new_zeros(1, 1, 6, 1, 1).expand(rays.batch, -1, -1, -1, -1) if jacobians is None else jacobians
     cotangents = (images.to(like).contiguous(), columns.to(like).contiguous())
-    _launch(adjoint.make_spread(_real(like)), flat, sizes, rays, samples, (jacobians is not None,), cotangents)
-    total = flat.unflatten(1, sizes)
+    _launch(adjoint.make_spread(_real(like)), total, order, rays, samples, jacobians is not None, *cotangents)
     # a voxel on the border was repeated outside of it
     for axis in (1, 2, 3):
         total.select(axis, 1).add_(total.select(axis, 0))
@@ -56,29 +54,33 @@ def backproject(like: Tensor, rays: Rays, samples: int, images: Tensor, jacobian
 
 
 def _launch(
-    kernel: Any,
-    flat: Tensor,
-    sizes: tuple[int, int, int],
-    rays: Rays,
-    samples: int,
-    options: tuple[Any, ...],
-    pixels: tuple[Tensor, ...],
+    kernel: Any, padded: Tensor, order: tuple[int, int, int], rays: Rays, samples: int, *arguments: bool | Tensor
 ) -> None:
-    """Run a kernel on all poses of ``pixels`` (B, C, ..., H, W) at once, channel by channel."""
-    device = flat.device
-    exact, frames = _cameras(rays, device, flat.dtype)
-    numbers = [np.int32(size) for size in sizes]
+    """Run a kernel on all poses at once, channel by channel.
+
+    Args:
+        kernel: of this package.
+        padded: (C, n0, n1, n2), contiguous.
+        order: the voxel axes of n0, n1, n2.
+        rays: B cameras.
+        samples: along each ray.
+        arguments: the kernel's last ones; tensors (B, C, ..., H, W), contiguous.
+    """
+    device = padded.device
     with torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext():
         stream = current_stream(device)
+        sizes = [np.int32(size) for size in padded.shape[1:]]
+        volumes = [memory_of(volume) for volume in padded.flatten(1)]
+        cameras = _cameras(rays, order, device, padded.dtype)
         for begin in range(0, rays.batch, MOST_POSES):
             poses = slice(begin, begin + MOST_POSES)
-            grid = Grid.of(rays.height, rays.width, len(exact[poses]), samples, _processors(device))
+            grid = Grid.of(rays.height, rays.width, len(cameras[0][poses]), samples, _processors(device))
             configured = kernel[grid.blocks, grid.threads, stream]
-            arrays = [memory_of(tensor[poses]) for tensor in (exact, frames)]
-            outputs = [memory_of(tensor[poses]) for tensor in pixels]
-            for channel, volume in enumerate(flat):
+            arrays = [memory_of(camera[poses]) for camera in cameras]
+            last = [memory_of(item[poses]) if isinstance(item, Tensor) else item for item in arguments]
+            for channel, volume in enumerate(volumes):
                 counts = [np.int32(number) for number in (samples, grid.halvings, channel)]
-                configured(memory_of(volume), *numbers, *arrays, *counts, *options, *outputs)
+                configured(volume, *sizes, *arrays, *counts, *last)
 
 
 def _processors(device: torch.device) -> int:
@@ -90,23 +92,19 @@ def _real(density: Tensor) -> type:
     return np.float64 if density.dtype == torch.float64 else np.float32
 
 
-def _sizes(density: Tensor, order: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Of the padded volume, in memory order."""
-    slow, middle, fast = (density.shape[3 - axis] + 2 for axis in order)
-    return slow, middle, fast
-
-
 def _laid_out(density: Tensor, order: tuple[int, int, int]) -> Tensor:
-    """The volume (C, n) padded by one replicated voxel, with the axes in memory order."""
+    """(C, n0, n1, n2): the volume padded by one replicated voxel, with the axes in memory order."""
     padded = F.pad(density.detach()[None], (1,) * 6, mode="replicate")[0]
-    return padded.permute(0, *(3 - axis for axis in order)).reshape(len(padded), -1).contiguous()
+    return padded.permute(0, *(3 - axis for axis in order)).contiguous()
 
 
-def _cameras(rays: Rays, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def _cameras(
+    rays: Rays, order: tuple[int, int, int], device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
     """Rays (B, 4, 3) in float64 and frames (B, 10, 3) in the volume's dtype, as ``sweep.make_linearize`` takes them."""
-    order = list(rays.memory_order())
-    direction = rays.direction[:, order]
-    exact = torch.cat([rays.source[:, None, order] + 1, direction], dim=1)
-    frames = torch.cat([direction, rays.rig_direction, rays.lever[:, None], rays.voxel_from_rig[:, order]], dim=1)
+    axes = list(order)
+    direction = rays.direction[:, axes]
+    exact = torch.cat([rays.source[:, None, axes] + 1, direction], dim=1)
+    frames = torch.cat([direction, rays.rig_direction, rays.lever[:, None], rays.voxel_from_rig[:, axes]], dim=1)
     # small enough for the driver to take at once: nothing waits
     return exact.to(device, non_blocking=True), frames.to(dtype).to(device, non_blocking=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -9,6 +10,9 @@ from numba import config, cuda
 from torch import Tensor
 
 __all__ = ["compiled", "cuda", "current_stream", "is_usable", "memory_of"]
+
+# A small image is no mistake.
+warnings.filterwarnings("ignore", "Grid size .* will likely result in GPU under-utilization")
 
 
 def compiled(threads: int, blocks: int) -> Any:
