@@ -45,25 +45,26 @@ def make_spread(real: type) -> Any:
         b, part = cuda.blockIdx.z, np.int32(cuda.threadIdx.z)
         if u >= width or v >= height:
             return
-        s, p = rays[b, 0], rays[b, 1:4]
-        d0 = p[0, 0] * u + p[0, 1] * v + p[0, 2]
-        d1 = p[1, 0] * u + p[1, 1] * v + p[1, 2]
-        d2 = p[2, 0] * u + p[2, 1] * v + p[2, 2]
-        u0, u1, near, far = _clip(s[0], s[1], s[2], d0, d1, d2, n0, n1, n2)
+        p = rays[b]
+        s0, s1, s2 = p[0, 0], p[1, 0], p[2, 0]
+        d0 = p[0, 1] * u + p[0, 2] * v + p[0, 3]
+        d1 = p[1, 1] * u + p[1, 2] * v + p[1, 3]
+        d2 = p[2, 1] * u + p[2, 2] * v + p[2, 3]
+        u0, u1, near, far = _clip(s0, s1, s2, d0, d1, d2, n0, n1, n2)
         if u1 <= u0:
             return
         h = (u1 - u0) / samples
         first = u0 + 0.5 * h
-        x0, y0, z0 = real(s[0] + first * d0), real(s[1] + first * d1), real(s[2] + first * d2)
+        x0, y0, z0 = real(s0 + first * d0), real(s1 + first * d1), real(s2 + first * d2)
         hx, hy, hz = real(h * d0), real(h * d1), real(h * d2)
         begin, end = samples * part >> halvings, samples * (part + 1) >> halvings
         f, x, y = frames[b], real(u), real(v)
         e0 = f[0, 0] * x + f[0, 1] * y + f[0, 2]
         e1 = f[1, 0] * x + f[1, 1] * y + f[1, 2]
         e2 = f[2, 0] * x + f[2, 1] * y + f[2, 2]
-        r0 = f[3, 0] * x + f[3, 1] * y + f[3, 2]
-        r1 = f[4, 0] * x + f[4, 1] * y + f[4, 2]
-        r2 = f[5, 0] * x + f[5, 1] * y + f[5, 2]
+        r0 = f[0, 6] * x + f[0, 7] * y + f[0, 8]
+        r1 = f[1, 6] * x + f[1, 7] * y + f[1, 8]
+        r2 = f[2, 6] * x + f[2, 7] * y + f[2, 8]
         enters, leaves = real(u0), real(u1)
         scale = math.sqrt(r0 * r0 + r1 * r1 + r2 * r2) / real(samples)
         step = (leaves - enters) / real(samples)
@@ -92,10 +93,10 @@ def make_spread(real: type) -> Any:
                 r0,
                 r1,
                 r2,
-                f[6, 0],
-                f[6, 1],
-                f[6, 2],
-                f[7:10],
+                f[0, 9],
+                f[1, 9],
+                f[2, 9],
+                f[:, 3:6],
             )
         _scatter(flat, n0, n1, n2, x0, y0, z0, hx, hy, hz, begin, end, value, a0, a1, a2, k0, k1, k2)
 

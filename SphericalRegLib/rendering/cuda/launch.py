@@ -101,10 +101,10 @@ def _laid_out(density: Tensor, order: tuple[int, int, int]) -> Tensor:
 def _cameras(
     rays: Rays, order: tuple[int, int, int], device: torch.device, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
-    """Rays (B, 4, 3) in float64 and frames (B, 10, 3) in the volume's dtype, as ``sweep.make_linearize`` takes them."""
-    axes = list(order)
-    direction = rays.direction[:, axes]
-    exact = torch.cat([rays.source[:, None, axes] + 1, direction], dim=1)
-    frames = torch.cat([direction, rays.rig_direction, rays.lever[:, None], rays.voxel_from_rig[:, axes]], dim=1)
+    """Rays (B, 3, 4) in float64 and frames (B, 3, 10) in the volume's dtype, as ``sweep.make_linearize`` takes them."""
+    voxels = torch.cat([rays.source[:, :, None] + 1, rays.direction, rays.voxel_from_rig], dim=2)
+    voxels = voxels.index_select(1, torch.tensor(order))
+    frames = torch.cat([voxels[:, :, 1:], rays.rig_direction, rays.lever[:, :, None]], dim=2)
     # small enough for the driver to take at once: nothing waits
-    return exact.to(device, non_blocking=True), frames.to(dtype).to(device, non_blocking=True)
+    exact = voxels[:, :, :4].contiguous().to(device, non_blocking=True)
+    return exact, frames.to(dtype).to(device, non_blocking=True)

@@ -41,16 +41,17 @@ def make_image(real: type) -> Any:
         pixels = np.int32(cuda.blockDim.x * cuda.blockDim.y)
         thread = np.int32(cuda.threadIdx.x + cuda.blockDim.x * cuda.threadIdx.y) + part * pixels
         inside = u < width and v < height
-        s, p = rays[b, 0], rays[b, 1:4]
-        d0 = p[0, 0] * u + p[0, 1] * v + p[0, 2]
-        d1 = p[1, 0] * u + p[1, 1] * v + p[1, 2]
-        d2 = p[2, 0] * u + p[2, 1] * v + p[2, 2]
-        u0, u1, _, _ = _clip(s[0], s[1], s[2], d0, d1, d2, n0, n1, n2)
+        p = rays[b]
+        s0, s1, s2 = p[0, 0], p[1, 0], p[2, 0]
+        d0 = p[0, 1] * u + p[0, 2] * v + p[0, 3]
+        d1 = p[1, 1] * u + p[1, 2] * v + p[1, 3]
+        d2 = p[2, 1] * u + p[2, 2] * v + p[2, 3]
+        u0, u1, _, _ = _clip(s0, s1, s2, d0, d1, d2, n0, n1, n2)
         value = real(0)
         if inside and u1 > u0:
             h = (u1 - u0) / samples
             first = u0 + 0.5 * h
-            x0, y0, z0 = real(s[0] + first * d0), real(s[1] + first * d1), real(s[2] + first * d2)
+            x0, y0, z0 = real(s0 + first * d0), real(s1 + first * d1), real(s2 + first * d2)
             begin, end = samples * part >> halvings, samples * (part + 1) >> halvings
             value = _total(flat, n0, n1, n2, x0, y0, z0, real(h * d0), real(h * d1), real(h * d2), begin, end)
         sums[thread] = value
@@ -63,9 +64,9 @@ def make_image(real: type) -> Any:
         for other in range(1, 1 << halvings):
             value += sums[thread + other * pixels]
         f, x, y = frames[b], real(u), real(v)
-        r0 = f[3, 0] * x + f[3, 1] * y + f[3, 2]
-        r1 = f[4, 0] * x + f[4, 1] * y + f[4, 2]
-        r2 = f[5, 0] * x + f[5, 1] * y + f[5, 2]
+        r0 = f[0, 6] * x + f[0, 7] * y + f[0, 8]
+        r1 = f[1, 6] * x + f[1, 7] * y + f[1, 8]
+        r2 = f[2, 6] * x + f[2, 7] * y + f[2, 8]
         scale = math.sqrt(r0 * r0 + r1 * r1 + r2 * r2) / real(samples)
         image[b, c, v, u] = scale * value * (real(u1) - real(u0))
 
@@ -76,10 +77,11 @@ def make_image(real: type) -> Any:
 def make_linearize(real: type) -> Any:
     """The kernel of images and pose Jacobians, for volumes of dtype ``real``.
 
-    Its arguments: the volume (n,) of n0 × n1 × n2 voxels, padded by one; rays (B, 4, 3) in float64, the source and the
-    rows of the direction matrix in the volume's voxels; frames (B, 10, 3) in ``real``, the rows of the direction matrix
-    and of that in the rig's axes, the lever, and the rows of voxel_from_rig; samples a ray; how often rays are halved,
-    as the grid has it; the channel, of images (B, C, H, W) and Jacobians (B, C, 6, H, W) to write to.
+    Its arguments: the volume (n,) of n0 × n1 × n2 voxels, padded by one; rays (B, 3, 4) in float64, by axis of the
+    volume the source and the row of the direction matrix, in voxels; frames (B, 3, 10) in ``real``, by axis of the
+    volume the rows of the direction matrix and of voxel_from_rig, by axis of the rig the row of its direction matrix
+    and the lever; samples a ray; how often rays are halved, as the grid has it; the channel, of images (B, C, H, W) and
+    Jacobians (B, C, 6, H, W) to write to.
     """
 
     @compiled(THREADS, blocks_at_once(real))
@@ -91,16 +93,17 @@ def make_linearize(real: type) -> Any:
         pixels = np.int32(cuda.blockDim.x * cuda.blockDim.y)
         thread = np.int32(cuda.threadIdx.x + cuda.blockDim.x * cuda.threadIdx.y) + part * pixels
         inside = u < width and v < height
-        s, p = rays[b, 0], rays[b, 1:4]
-        d0 = p[0, 0] * u + p[0, 1] * v + p[0, 2]
-        d1 = p[1, 0] * u + p[1, 1] * v + p[1, 2]
-        d2 = p[2, 0] * u + p[2, 1] * v + p[2, 2]
-        u0, u1, near, far = _clip(s[0], s[1], s[2], d0, d1, d2, n0, n1, n2)
+        p = rays[b]
+        s0, s1, s2 = p[0, 0], p[1, 0], p[2, 0]
+        d0 = p[0, 1] * u + p[0, 2] * v + p[0, 3]
+        d1 = p[1, 1] * u + p[1, 2] * v + p[1, 3]
+        d2 = p[2, 1] * u + p[2, 2] * v + p[2, 3]
+        u0, u1, near, far = _clip(s0, s1, s2, d0, d1, d2, n0, n1, n2)
         value, a0, a1, a2, k0, k1, k2 = real(0), real(0), real(0), real(0), real(0), real(0), real(0)
         if inside and u1 > u0:
             h = (u1 - u0) / samples
             first = u0 + 0.5 * h
-            x0, y0, z0 = real(s[0] + first * d0), real(s[1] + first * d1), real(s[2] + first * d2)
+            x0, y0, z0 = real(s0 + first * d0), real(s1 + first * d1), real(s2 + first * d2)
             hx, hy, hz = real(h * d0), real(h * d1), real(h * d2)
             begin, end = samples * part >> halvings, samples * (part + 1) >> halvings
             value, a0, a1, a2, k0, k1, k2 = _accumulate(flat, n0, n1, n2, x0, y0, z0, hx, hy, hz, begin, end)
@@ -125,9 +128,9 @@ def make_linearize(real: type) -> Any:
         e0 = f[0, 0] * x + f[0, 1] * y + f[0, 2]
         e1 = f[1, 0] * x + f[1, 1] * y + f[1, 2]
         e2 = f[2, 0] * x + f[2, 1] * y + f[2, 2]
-        r0 = f[3, 0] * x + f[3, 1] * y + f[3, 2]
-        r1 = f[4, 0] * x + f[4, 1] * y + f[4, 2]
-        r2 = f[5, 0] * x + f[5, 1] * y + f[5, 2]
+        r0 = f[0, 6] * x + f[0, 7] * y + f[0, 8]
+        r1 = f[1, 6] * x + f[1, 7] * y + f[1, 8]
+        r2 = f[2, 6] * x + f[2, 7] * y + f[2, 8]
         enters, leaves = real(u0), real(u1)
         scale = math.sqrt(r0 * r0 + r1 * r1 + r2 * r2) / real(samples)
         step = (leaves - enters) / real(samples)
@@ -153,10 +156,10 @@ def make_linearize(real: type) -> Any:
             r0,
             r1,
             r2,
-            f[6, 0],
-            f[6, 1],
-            f[6, 2],
-            f[7:10],
+            f[0, 9],
+            f[1, 9],
+            f[2, 9],
+            f[:, 3:6],
         )
         out[b, c, 0, v, u], out[b, c, 1, v, u], out[b, c, 2, v, u] = c0, c1, c2
         out[b, c, 3, v, u], out[b, c, 4, v, u], out[b, c, 5, v, u] = c3, c4, c5

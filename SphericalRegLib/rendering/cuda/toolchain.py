@@ -33,5 +33,6 @@ def memory_of(tensor: Tensor) -> Any:
 
 
 def current_stream(device: torch.device) -> Any:
-    """torch's stream, so that kernels run in order with its operations; the simulator has none."""
-    return cuda.external_stream(torch.cuda.current_stream(device).cuda_stream) if device.type == "cuda" else 0
+    """torch's stream, so that kernels run in order with its operations; 0 is the default one, and the simulator's."""
+    handle = torch.cuda.current_stream(device).cuda_stream if device.type == "cuda" else 0
+    return cuda.external_stream(handle) if handle else 0
