@@ -16,6 +16,7 @@ from SphericalRegLib.rendering.llvm import CPU
 from SphericalRegLib.rendering.numba_sweep import in_memory_order
 from SphericalRegLib.rendering.ray.clip import make_clip
 from SphericalRegLib.rendering.ray.columns import make_cotangents
+from SphericalRegLib.rendering.ray.pixel import make_at_pixel
 from SphericalRegLib.rendering.ray.samples import make_scatter
 from SphericalRegLib.rendering.rays import Rays
 from SphericalRegLib.threads import get_threads, share_out
@@ -64,6 +65,7 @@ def _add(flat, index, value):  # type: ignore[no-untyped-def]
     flat[index] += value
 
 
+_at_pixel = make_at_pixel(CPU)
 _clip = make_clip(CPU)
 _cotangents = make_cotangents(CPU)
 _scatter = make_scatter(CPU, _add)
@@ -98,15 +100,11 @@ def _spread(  # type: ignore[no-untyped-def]
             p, w, m = direction[b], rig_direction[b], voxel_from_rig[b]
             l0, l1, l2 = lever[b, 0], lever[b, 1], lever[b, 2]
             for u in range(width):
-                d0 = p[0, 0] * u + p[0, 1] * v + p[0, 2]
-                d1 = p[1, 0] * u + p[1, 1] * v + p[1, 2]
-                d2 = p[2, 0] * u + p[2, 1] * v + p[2, 2]
+                d0, d1, d2 = _at_pixel(p, u, v)
                 u0, u1, near, far = _clip(s0, s1, s2, d0, d1, d2, n0, n1, n2)
                 if u1 <= u0:
                     continue
-                r0 = w[0, 0] * u + w[0, 1] * v + w[0, 2]
-                r1 = w[1, 0] * u + w[1, 1] * v + w[1, 2]
-                r2 = w[2, 0] * u + w[2, 1] * v + w[2, 2]
+                r0, r1, r2 = _at_pixel(w, u, v)
                 span = u1 - u0
                 h = span / samples
                 first = u0 + 0.5 * h

@@ -17,6 +17,7 @@ from SphericalRegLib.rendering.cuda.target import CUDA
 from SphericalRegLib.rendering.cuda.toolchain import compiled, cuda
 from SphericalRegLib.rendering.ray.clip import make_clip
 from SphericalRegLib.rendering.ray.columns import make_cotangents
+from SphericalRegLib.rendering.ray.pixel import make_at_pixel
 from SphericalRegLib.rendering.ray.samples import make_scatter
 
 
@@ -25,6 +26,7 @@ def _add(flat, index, value):  # type: ignore[no-untyped-def]
     cuda.atomic.add(flat, np.uint32(index), value)
 
 
+_at_pixel = make_at_pixel(CUDA)
 _clip = make_clip(CUDA)
 _cotangents = make_cotangents(CUDA)
 _scatter = make_scatter(CUDA, _add)
@@ -42,14 +44,14 @@ def make_spread(real: type) -> Any:
     def spread(flat, n0, n1, n2, rays, frames, samples, halvings, c, jacobian, image, out):  # type: ignore[no-untyped-def]
         height, width = np.int32(image.shape[2]), np.int32(image.shape[3])
         u, v = cuda.grid(2)
-        b, part = cuda.blockIdx.z, np.int32(cuda.threadIdx.z)
+        # 32 bits, to spare registers, and unsigned, for signed indices count from the end where they are negative
+        u, v = np.uint32(u), np.uint32(v)
+        b, part = np.uint32(cuda.blockIdx.z), np.int32(cuda.threadIdx.z)
         if u >= width or v >= height:
             return
         p = rays[b]
         s0, s1, s2 = p[0, 0], p[1, 0], p[2, 0]
-        d0 = p[0, 1] * u + p[0, 2] * v + p[0, 3]
-        d1 = p[1, 1] * u + p[1, 2] * v + p[1, 3]
-        d2 = p[2, 1] * u + p[2, 2] * v + p[2, 3]
+        d0, d1, d2 = _at_pixel(p[:, 1:], u, v)
         u0, u1, near, far = _clip(s0, s1, s2, d0, d1, d2, n0, n1, n2)
         if u1 <= u0:
             return
@@ -59,12 +61,8 @@ def make_spread(real: type) -> Any:
         hx, hy, hz = real(h * d0), real(h * d1), real(h * d2)
         begin, end = samples * part >> halvings, samples * (part + 1) >> halvings
         f, x, y = frames[b], real(u), real(v)
-        e0 = f[0, 0] * x + f[0, 1] * y + f[0, 2]
-        e1 = f[1, 0] * x + f[1, 1] * y + f[1, 2]
-        e2 = f[2, 0] * x + f[2, 1] * y + f[2, 2]
-        r0 = f[0, 6] * x + f[0, 7] * y + f[0, 8]
-        r1 = f[1, 6] * x + f[1, 7] * y + f[1, 8]
-        r2 = f[2, 6] * x + f[2, 7] * y + f[2, 8]
+        e0, e1, e2 = _at_pixel(f, x, y)
+        r0, r1, r2 = _at_pixel(f[:, 6:], x, y)
         enters, leaves = real(u0), real(u1)
         scale = math.sqrt(r0 * r0 + r1 * r1 + r2 * r2) / real(samples)
         step = (leaves - enters) / real(samples)

@@ -20,8 +20,10 @@ from SphericalRegLib.rendering.cuda.target import CUDA
 from SphericalRegLib.rendering.cuda.toolchain import compiled, cuda
 from SphericalRegLib.rendering.ray.clip import make_clip
 from SphericalRegLib.rendering.ray.columns import make_columns
+from SphericalRegLib.rendering.ray.pixel import make_at_pixel
 from SphericalRegLib.rendering.ray.samples import make_accumulate, make_total
 
+_at_pixel = make_at_pixel(CUDA)
 _clip = make_clip(CUDA)
 _columns = make_columns(CUDA)
 _accumulate = make_accumulate(CUDA)
@@ -37,15 +39,15 @@ def make_image(real: type) -> Any:
         sums = cuda.shared.array(THREADS, real)
         height, width = np.int32(image.shape[2]), np.int32(image.shape[3])
         u, v = cuda.grid(2)
-        b, part = cuda.blockIdx.z, np.int32(cuda.threadIdx.z)
+        # 32 bits, to spare registers, and unsigned, for signed indices count from the end where they are negative
+        u, v = np.uint32(u), np.uint32(v)
+        b, part = np.uint32(cuda.blockIdx.z), np.int32(cuda.threadIdx.z)
         pixels = np.int32(cuda.blockDim.x * cuda.blockDim.y)
         thread = np.int32(cuda.threadIdx.x + cuda.blockDim.x * cuda.threadIdx.y) + part * pixels
         inside = u < width and v < height
         p = rays[b]
         s0, s1, s2 = p[0, 0], p[1, 0], p[2, 0]
-        d0 = p[0, 1] * u + p[0, 2] * v + p[0, 3]
-        d1 = p[1, 1] * u + p[1, 2] * v + p[1, 3]
-        d2 = p[2, 1] * u + p[2, 2] * v + p[2, 3]
+        d0, d1, d2 = _at_pixel(p[:, 1:], u, v)
         u0, u1, _, _ = _clip(s0, s1, s2, d0, d1, d2, n0, n1, n2)
         value = real(0)
         if inside and u1 > u0:
@@ -63,10 +65,7 @@ def make_image(real: type) -> Any:
             return
         for other in range(1, 1 << halvings):
             value += sums[thread + other * pixels]
-        f, x, y = frames[b], real(u), real(v)
-        r0 = f[0, 6] * x + f[0, 7] * y + f[0, 8]
-        r1 = f[1, 6] * x + f[1, 7] * y + f[1, 8]
-        r2 = f[2, 6] * x + f[2, 7] * y + f[2, 8]
+        r0, r1, r2 = _at_pixel(frames[b, :, 6:], real(u), real(v))
         scale = math.sqrt(r0 * r0 + r1 * r1 + r2 * r2) / real(samples)
         image[b, c, v, u] = scale * value * (real(u1) - real(u0))
 
@@ -89,15 +88,14 @@ def make_linearize(real: type) -> Any:
         sums = cuda.shared.array((7, THREADS), real)
         height, width = np.int32(image.shape[2]), np.int32(image.shape[3])
         u, v = cuda.grid(2)
-        b, part = cuda.blockIdx.z, np.int32(cuda.threadIdx.z)
+        u, v = np.uint32(u), np.uint32(v)
+        b, part = np.uint32(cuda.blockIdx.z), np.int32(cuda.threadIdx.z)
         pixels = np.int32(cuda.blockDim.x * cuda.blockDim.y)
         thread = np.int32(cuda.threadIdx.x + cuda.blockDim.x * cuda.threadIdx.y) + part * pixels
         inside = u < width and v < height
         p = rays[b]
         s0, s1, s2 = p[0, 0], p[1, 0], p[2, 0]
-        d0 = p[0, 1] * u + p[0, 2] * v + p[0, 3]
-        d1 = p[1, 1] * u + p[1, 2] * v + p[1, 3]
-        d2 = p[2, 1] * u + p[2, 2] * v + p[2, 3]
+        d0, d1, d2 = _at_pixel(p[:, 1:], u, v)
         u0, u1, near, far = _clip(s0, s1, s2, d0, d1, d2, n0, n1, n2)
         value, a0, a1, a2, k0, k1, k2 = real(0), real(0), real(0), real(0), real(0), real(0), real(0)
         if inside and u1 > u0:
@@ -125,12 +123,8 @@ def make_linearize(real: type) -> Any:
             k0, k1, k2 = k0 + sums[4, at], k1 + sums[5, at], k2 + sums[6, at]
         # read and computed once more, for registers that hold them meanwhile would be missing in the loop
         f, x, y = frames[b], real(u), real(v)
-        e0 = f[0, 0] * x + f[0, 1] * y + f[0, 2]
-        e1 = f[1, 0] * x + f[1, 1] * y + f[1, 2]
-        e2 = f[2, 0] * x + f[2, 1] * y + f[2, 2]
-        r0 = f[0, 6] * x + f[0, 7] * y + f[0, 8]
-        r1 = f[1, 6] * x + f[1, 7] * y + f[1, 8]
-        r2 = f[2, 6] * x + f[2, 7] * y + f[2, 8]
+        e0, e1, e2 = _at_pixel(f, x, y)
+        r0, r1, r2 = _at_pixel(f[:, 6:], x, y)
         enters, leaves = real(u0), real(u1)
         scale = math.sqrt(r0 * r0 + r1 * r1 + r2 * r2) / real(samples)
         step = (leaves - enters) / real(samples)
