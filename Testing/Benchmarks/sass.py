@@ -14,8 +14,9 @@ from pathlib import Path
 #: {tool: the package that brings it}.
 TOOLS = {"ptxas": "nvidia-cuda-nvcc", "nvdisasm": "nvidia-cuda-nvdisasm"}
 
-# Of a sample of a trilinear volume: its eight corners are loaded, or added to.
-_CORNERS = 8
+# The inner loop is known by the eight corners of a cell, and how many samples it holds by the indices of cells, which
+# are made of positions by three conversions a sample: counts of loads are then no matter of definition.
+_CORNERS, _INDICES = 8, 3
 _MEMORY = ("LDG", "RED", "REDG", "ATOMG")
 _FLOAT = ("FADD", "FMUL", "FFMA", "FMNMX", "FSEL", "FSETP", "FSET", "DADD", "DMUL", "DFMA", "DSETP", "FADD2", "FFMA2")
 _CONVERSION = ("F2I", "I2F", "I2FP", "FRND", "F2F", "MUFU", "F2IP")
@@ -68,7 +69,7 @@ def cost(ptx: str) -> Cost:
         report = _run("ptxas", f"-arch={_match(r'^.target (sm_[0-9a-z]+)', ptx)}", "-v", "-o", str(binary), str(source))
         listing = _run("nvdisasm", "-c", str(binary))
     loop = inner_loop(listing)
-    samples = sum(loop[name] for name in _MEMORY) / _CORNERS
+    samples = loop["F2I"] / _INDICES
     return Cost(
         registers=int(_match(r"Used (\d+) registers", report)),
         spilled=int(_match(r"(\d+) bytes spill stores", report)),
@@ -96,7 +97,7 @@ def inner_loop(listing: str) -> Counter[str]:
                 jumps.append((len(names), target["label"]))
             names.append(instruction["name"])
     loops = [Counter(names[labels[label] : end + 1]) for end, label in jumps if labels.get(label, end + 1) <= end]
-    loops = [loop for loop in loops if sum(loop[name] for name in _MEMORY) >= _CORNERS]
+    loops = [loop for loop in loops if sum(loop[name] for name in _MEMORY) >= _CORNERS and loop["F2I"]]
     if not loops:
         raise RuntimeError("The machine code has no loop over samples.")
     return min(loops, key=Counter.total)
