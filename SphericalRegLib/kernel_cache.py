@@ -51,10 +51,13 @@ class KernelCache(_Cache):
 
     Args:
         function: the plain Python function.
+        form: what of compiled code is kept, where that is not numba's own of the CPU: its ``reduce(compiled)`` gives
+            what can be pickled, and ``rebuild(target_context, reduced)`` the compiled code.
+        versions: of whatever else compiles.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
+    def __init__(self, function: Callable[..., Any], form: Any = None, versions: tuple[str, ...] = ()) -> None:
+        self._function, self._form, self._versions = function, form, versions
         self._source = Path(function.__code__.co_filename)
         self._enabled = True
         self._made: Any = None
@@ -76,7 +79,7 @@ class KernelCache(_Cache):
             if not file.exists():
                 return None
             payload = self._checked(file)
-            return implementation.rebuild(target_context, pickle.loads(payload))
+            return (self._form or implementation).rebuild(target_context, pickle.loads(payload))
         except OSError as error:
             _log.warning("The compiled kernel %s cannot be read (%s): it is compiled anew.", file, error)
         except _UNREADABLE:
@@ -88,10 +91,12 @@ class KernelCache(_Cache):
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a compiled function; where that fails, later processes compile it again."""
         implementation = self._implementation()
-        if not self._enabled or implementation is None or not implementation.check_cachable(data):
+        if not self._enabled or implementation is None:
+            return
+        if self._form is None and not implementation.check_cachable(data):
             return
         file = self._file(sig, data.codegen)
-        payload = dumps(implementation.reduce(data))
+        payload = dumps((self._form or implementation).reduce(data))
         try:
             implementation.locator.ensure_cache_path()
             _write(file, _MAGIC + hashlib.sha256(payload).digest() + payload)
@@ -127,7 +132,9 @@ class KernelCache(_Cache):
         return self._made
 
     def _name(self) -> str:
-        return f"{self._source.stem}.{self._function.__qualname__}-py{sys.version_info[0]}{sys.version_info[1]}"
+        # Windows allows no angle brackets
+        name = self._function.__qualname__.replace("<locals>.", "")
+        return f"{self._source.stem}.{name}-py{sys.version_info[0]}{sys.version_info[1]}"
 
     def _file(self, signature: Any, codegen: Any) -> Path:
         """The file for a signature on this processor, by these sources and versions."""
@@ -137,8 +144,9 @@ class KernelCache(_Cache):
 
     def _sources(self) -> str:
         """Digest of all that the machine code is made from: what a kernel calls is compiled into it."""
-        digest = hashlib.sha256(repr((numba.__version__, llvmlite.__version__, np.__version__, sys.version)).encode())
-        for source in sorted(self._source.parent.glob("*.py")):
+        versions = (numba.__version__, llvmlite.__version__, np.__version__, sys.version, *self._versions)
+        digest = hashlib.sha256(repr(versions).encode())
+        for source in sorted(self._source.parent.rglob("*.py")):
             digest.update(source.read_bytes())
         return digest.hexdigest()[:20]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -114,8 +115,17 @@ class View:
         """This view's camera (..., 4, 4) for poses ``rig_from_world`` (..., 4, 4)."""
         return self.camera_from_rig.to(poses) @ poses
 
+    @cached_property
+    def rig_from_camera(self) -> Tensor:
+        """(4, 4) float64: the inverse of ``camera_from_rig``."""
+        return se3.inverse(self.camera_from_rig)
+
     def detector_from_pixel(self) -> Tensor:
         """(3, 3) float64: camera coordinates (mm) of a pixel (u, v, 1) on the detector plane z = sdd."""
+        return self._detector_from_pixel
+
+    @cached_property
+    def _detector_from_pixel(self) -> Tensor:
         return self.sdd * torch.linalg.inv(self.intrinsics)
 
     def project(self, points: Tensor, poses: Tensor) -> Tensor:

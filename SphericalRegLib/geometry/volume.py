@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -48,6 +49,11 @@ class Volume:
     def __repr__(self) -> str:
         shape, spacing = tuple(self.density.shape), [round(float(s), 3) for s in self.spacing]
         return f"Volume(density {shape} {self.density.dtype}, spacing {spacing} mm)"
+
+    @cached_property
+    def voxel_from_world(self) -> Tensor:
+        """(4, 4) float64: the inverse of ``world_from_voxel``."""
+        return torch.linalg.inv(self.world_from_voxel)
 
     @property
     def center(self) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -150,13 +151,15 @@ class Objective:
         share = 1 / len(compared)
         terms = [one.term for one in compared]
         pairs = zip(self.views, compared, strict=True)
-        visible = torch.stack([self._comparable(item, one) for item, one in pairs]).all(0).cpu()
+        visible = torch.stack([self._comparable(item, one) for item, one in pairs]).all(0)
         curvatures = [term.curvature for term in terms]
         known = [one for one in curvatures if one is not None]
+        sums = [[visible], [term.cost for term in terms], [term.gradient for term in terms]]
+        comparable, cost, gradient, *curvature = _on_cpu([*sums, known] if len(known) == len(curvatures) else sums)
         return Linearization(
-            cost=torch.where(visible, share * _on_cpu([term.cost for term in terms]), torch.inf),
-            gradient=share * _on_cpu([term.gradient for term in terms]),
-            curvature=share * _on_cpu(known) if len(known) == len(curvatures) else None,
+            cost=torch.where(comparable > 0, share * cost, torch.inf),
+            gradient=share * gradient,
+            curvature=share * curvature[0] if curvature else None,
             memory=compared,
         )
 
@@ -178,6 +181,12 @@ def _unstacked(weights: Tensor) -> tuple[Tensor, Tensor | None]:
     return (weights, None) if weights.ndim == 3 else (weights[:, 0], weights[:, 1])
 
 
-def _on_cpu(parts: list[Tensor]) -> Tensor:
-    """Their sum, float64: optimizers work on the CPU, wherever images are compared."""
-    return torch.stack(parts).sum(0).cpu().double()
+def _on_cpu(parts: list[list[Tensor]]) -> list[Tensor]:
+    """The sum (B, ...) of each list, float64: optimizers work on the CPU, wherever images are compared.
+
+    All come in one transfer, for each one waits for the device.
+    """
+    sums = [torch.stack(part).sum(0) for part in parts]
+    together = torch.cat([one.reshape(len(one), math.prod(one.shape[1:])) for one in sums], dim=1).cpu().double()
+    pieces = together.split([math.prod(one.shape[1:]) for one in sums], dim=1)
+    return [piece.reshape(one.shape) for piece, one in zip(pieces, sums, strict=True)]

@@ -62,4 +62,5 @@ class Kernel(ABC):
         source = torch.tensor([[0.5, 0.5, -5.0]], dtype=torch.float64)
         rays = Rays(source, identity, identity, source, identity, 1, 1).to(self.rays_on(device))
         with torch.no_grad():
-            self.render(torch.zeros(1, 2, 2, 2, dtype=dtype, device=device), rays, 1, True)
+            for jacobian in (True, False):
+                self.render(torch.zeros(1, 2, 2, 2, dtype=dtype, device=device), rays, 1, jacobian)

@@ -12,6 +12,9 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from SphericalRegLib.compilation import inlined
+from SphericalRegLib.rendering.ray.target import Target
+
 _I32, _I64, _F32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
 
 
@@ -58,3 +61,7 @@ def load_edge(typing_context: Any, array: Any, index: Any) -> Any:
         return context.make_tuple(builder, signature.return_type, (low, high))
 
     return types.UniTuple(element, 2)(array, types.int32), generate
+
+
+#: What the functions of a ray are compiled for here.
+CPU = Target(inlined(), inlined(fastmath=True), truncate, multiply_add, load_edge)

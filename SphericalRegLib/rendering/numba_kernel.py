@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.rendering.kernel import Kernel
+from SphericalRegLib.rendering.ray.indices import beyond_indices
 from SphericalRegLib.rendering.rays import Rays
-
-# Indices are 32 bits wide: wider ones would halve the width of the vector gathers.
-_MAX_VOXELS = 2**31
 
 
 class NumbaKernel(Kernel):
@@ -31,10 +27,7 @@ class NumbaKernel(Kernel):
             return f"runs on the CPU, but the volume is on {density.device}"
         if density.dtype not in (torch.float32, torch.float64):
             return f"renders float32 and float64, not {density.dtype}"
-        if math.prod(size + 2 for size in density.shape[1:]) >= _MAX_VOXELS:
-            sizes = " × ".join(str(size) for size in density.shape[:0:-1])
-            return f"counts voxels in 32 bits, too few for {sizes} (coarsen or crop the CT)"
-        return None
+        return beyond_indices(volume)
 
     def render(self, density: Tensor, rays: Rays, samples: int, jacobian: bool) -> tuple[Tensor, Tensor | None]:
         """See :class:`Kernel`."""

@@ -44,6 +44,15 @@ class Rays:
         """B, the number of cameras."""
         return self.source.shape[0]
 
+    def memory_order(self) -> tuple[int, int, int]:
+        """Voxel axes from slowest to fastest in memory: neighboring columns of the image should share cache lines."""
+        columns = self.direction[0, :, 0].abs()
+        rows = self.direction[0, :, 1].abs().clone()
+        fastest = int(columns.argmax())
+        rows[fastest] = -1
+        middle = int(rows.argmax())
+        return 3 - fastest - middle, middle, fastest
+
     def to(self, device: torch.device | str) -> Rays:
         """The same rays elsewhere, float32 where there is no float64."""
         dtype = torch.float64 if has_float64(device) else torch.float32
@@ -79,9 +88,9 @@ def cast_rays(volume: Volume, view: View | Sequence[View], poses: Tensor, device
     exact: dict[str, Any] = {"dtype": torch.float64, "device": device if has_float64(device) else "cpu"}
     poses = poses.to(**exact)
     # views and volumes are described on the CPU: what does not depend on poses is computed there, and is small
-    rig_from_camera = se3.inverse(torch.stack([v.camera_from_rig for v in views])).to(**exact)
+    rig_from_camera = torch.stack([v.rig_from_camera for v in views]).to(**exact)
     detector = torch.stack([v.detector_from_pixel() for v in views]).to(**exact)
-    voxel_from_world = torch.linalg.inv(volume.world_from_voxel).to(**exact)
+    voxel_from_world = volume.voxel_from_world.to(**exact)
     rig_from_camera, detector = rig_from_camera.expand(len(poses), 4, 4), detector.expand(len(poses), 3, 3)
     voxel_from_rig = voxel_from_world @ se3.inverse(poses)
     source_in_rig = rig_from_camera[:, :3, 3]

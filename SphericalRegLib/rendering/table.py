@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from SphericalRegLib.errors import DeviceError
 from SphericalRegLib.geometry.volume import Volume
+from SphericalRegLib.rendering.cuda.kernel import CudaKernel
 from SphericalRegLib.rendering.kernel import Kernel
 from SphericalRegLib.rendering.numba_kernel import NumbaKernel
 from SphericalRegLib.rendering.torch_kernel import TorchKernel
 
 _ENTRIES: tuple[Kernel, ...] = (
     NumbaKernel(),
+    CudaKernel(),
     TorchKernel(),
 )
 

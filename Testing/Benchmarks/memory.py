@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     volume = _noise(options.voxels, options.device)
 
     def run() -> None:
-        linearize(volume, small.view, small.pose[None], samples=options.samples, kernel=options.kernel)
+        linearize(volume, small.view, small.poses, samples=options.samples, kernel=options.kernel)
 
     above = (_peak_on_gpu if options.device == "cuda" else _peak)(run) / _GIB
     held = volume.density.numel() * volume.density.element_size() / _GIB

@@ -1,4 +1,4 @@
-"""What the rendering benchmark renders: one phantom and one tilted C-arm at several resolutions."""
+"""What the rendering benchmark renders: one phantom from a tilted pose, or many close to it, in several sizes."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ TILT = (0.30, 0.22, 0.15, 6.0, -9.0, 12.0)
 
 @dataclass(frozen=True)
 class Setting:
-    """One volume, view and pose, everything float32 but the geometry.
+    """One volume and view, and poses, everything float32 but the geometry.
 
     Attributes:
         volume: (1, N, N, N) voxels.
         view: square.
-        pose: (4, 4) float64 ``camera_from_world``.
+        poses: (B, 4, 4) float64 ``camera_from_world``.
         samples: along each ray.
         weights: (1, 1, H, W): the scalar that is differentiated is the sum of ``weights * image``.
     """
 
     volume: Volume
     view: View
-    pose: Tensor
+    poses: Tensor
     samples: int
     weights: Tensor
 
@@ -43,18 +43,19 @@ class Setting:
         return self.volume.density.device
 
 
-def make_setting(voxels: int, pixels: int, samples: int, device: str) -> Setting:
-    """The benchmark's cube of ``voxels``³ seen on a detector of ``pixels``²."""
+def make_setting(voxels: int, pixels: int, samples: int, device: str, poses: int = 1) -> Setting:
+    """The benchmark's cube of ``voxels``³ seen on a detector of ``pixels``² from so many poses, a hair apart."""
     spacing = CUBE_MM / voxels
     world_from_voxel = torch.diag(torch.tensor([spacing, spacing, spacing, 1.0], dtype=torch.float64))
     world_from_voxel[:3, 3] = -spacing * (voxels - 1) / 2
     volume = Volume(phantom(voxels).to(device), world_from_voxel)
     view = View.from_spacing(pixels, pixels, SDD_MM, (DETECTOR_MM / pixels,) * 2, sad=SAD_MM)
     straight = se3.translation(torch.tensor([0.0, 0.0, SAD_MM], dtype=torch.float64))
-    pose = se3.about(torch.tensor(TILT, dtype=torch.float64), straight, volume.center)
+    twists = torch.tensor(TILT, dtype=torch.float64) * (1 + 1e-3 * torch.arange(poses, dtype=torch.float64)[:, None])
+    batch = se3.about(twists, straight.expand(poses, 4, 4), volume.center)
     ramp = torch.linspace(0, 1, pixels, device=device)
     weights = (1 + torch.cos(7 * ramp[:, None]) * torch.sin(5 * ramp))[None, None]
-    return Setting(volume, view, pose, samples, weights)
+    return Setting(volume, view, batch, samples, weights)
 
 
 def phantom(voxels: int) -> Tensor:

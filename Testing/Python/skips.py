@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 NEEDS_SCENE = "tests on 3D Slicer's scene (make scene)"
+NEEDS_CUDA = "tests of the CUDA kernel on a device (a GPU, and numba-cuda)"
+NEEDS_CUDA_COMPILER = "counts of the CUDA kernel (see Testing/Benchmarks/README.md)"
 
 
 def left_out(reasons: Iterable[str]) -> str:

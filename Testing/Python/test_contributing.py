@@ -59,7 +59,7 @@ from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.rendering import KERNELS, linearize
 
-assert list(KERNELS) == ["numba", "torch-double", "torch"]
+assert list(KERNELS) == ["numba", "torch-double", "cuda", "torch"]
 volume = Volume(torch.rand(1, 6, 7, 8, generator=generator), torch.diag(torch.tensor([9.0, 8.0, 7.0, 1.0])).double())
 view = View.from_spacing(12, 14, 1000.0, (9.0, 9.0))
 pose = (se3.translation(torch.tensor([0.0, 0.0, 700.0]).double()) @ se3.translation(-volume.center))[None]

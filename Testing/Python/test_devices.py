@@ -19,6 +19,8 @@ from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.networks.encoder import Encoder
+from SphericalRegLib.optimization import objective
+from SphericalRegLib.optimization.objective import FixedView, Objective
 from SphericalRegLib.rendering.rays import cast_rays
 from SphericalRegLib.rendering.torch_kernel import TorchKernel
 from SphericalRegLib.similarity import NCC, GradientNCC, LocalNCC, ToneFreeGradient
@@ -79,6 +81,32 @@ def test_learned_residuals_and_the_loss_of_a_step_stay_where_images_are(manifold
         if training:
             loss.mean().backward()
     assert (residual.jacobian.device.type, loss.device.type) == ("meta", "meta")
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES, ids=lambda s: type(s).__name__)
+def test_a_step_reads_nothing_from_the_device_before_its_sums(similarity, monkeypatch):
+    """Whoever asks a tensor of the meta device for a number is refused: a GPU would wait for it."""
+    view, affine = View.from_spacing(24, 32, 1000.0, (4.0, 4.0), sad=700.0), torch.eye(4, dtype=torch.float64)
+    xray = torch.rand(24, 32, generator=torch.Generator().manual_seed(0))
+    fixed = moved(similarity.fix(xray, torch.ones(24, 32)))
+    volume, bone = (Volume(torch.empty(1, 5, 6, 7, device="meta"), affine) for _ in range(2))
+    problem = Objective(volume, [FixedView(view, fixed)] * 2, 4, footprint_radius=3, bone=bone)
+    poses = se3.translation(torch.tensor([[0.0, 0.0, 700.0]] * 3, dtype=torch.float64))
+    sums = []
+
+    def on_cpu(parts):
+        sums.append([torch.stack(part).sum(0) for part in parts])
+        return [torch.zeros(one.shape, dtype=torch.float64) for one in sums[-1]]
+
+    monkeypatch.setattr(objective, "_on_cpu", on_cpu)
+    with OneDevice():
+        at, weights = problem.renew(problem.linearize(problem.state(poses)))
+        problem.linearize(problem.state(poses), weights)
+    assert len(sums) == 3
+    assert at.gradient.shape == (3, 6)
+    for step in sums:
+        assert [tuple(one.shape) for one in step] == [(3,), (3,), (3, 6), (3, 6, 6)]
+        assert {one.device.type for one in step} == {"meta"}
 
 
 def test_the_check_itself_refuses_a_mixture():

@@ -146,10 +146,12 @@ def test_a_place_that_cannot_be_made_stops_nothing(load, tmp_path):
     assert load()(4.0) == 3.0
 
 
-def test_a_change_of_any_source_beside_it_makes_a_kernel_old(load, tmp_path):
+@pytest.mark.parametrize("place", [".", "deeper"])
+def test_a_change_of_any_source_beside_or_below_it_makes_a_kernel_old(place, load, tmp_path):
     load()(4.0)
     (old,) = files(tmp_path)
-    (tmp_path / "helper.py").write_text("changed = True\n")
+    (tmp_path / place).mkdir(exist_ok=True)
+    (tmp_path / place / "helper.py").write_text("changed = True\n")
     second = load()
     assert second(4.0) == 3.0
     assert hits(second) == 0

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from typing_extensions import Unpack
 
 from SphericalRegLib.app.device import available_devices
@@ -17,8 +18,9 @@ from SphericalRegLib.cli.process.remedies import in_options
 from SphericalRegLib.cli.reading.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.running import Running, begin
 from SphericalRegLib.errors import SphericalRegError
+from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.ct import CT
-from SphericalRegLib.rendering import KERNELS
+from SphericalRegLib.rendering import KERNELS, choose_kernel
 from SphericalRegLib.reporting.outcome import DISCLAIMER, versions
 
 _DONE, _UNREADABLE = 0, 2
@@ -63,9 +65,19 @@ def info(
 
 
 def machine() -> dict[str, Any]:
-    """Devices, kernels and versions."""
+    """Devices, kernels, which of them ``auto`` takes on each device, and versions."""
+    devices = available_devices()
     kernels = {name: kernel.title for name, kernel in KERNELS.items()}
-    return {"devices": available_devices(), "kernels": kernels, "versions": versions()}
+    automatic = {name: _automatic(name) for name in devices}
+    return {"devices": devices, "kernels": kernels, "auto": automatic, "versions": versions()}
+
+
+def _automatic(device: str) -> str:
+    """The kernel that ``auto`` takes on a device, and why not the one that is named after it."""
+    volume = Volume(torch.zeros(1, 1, 1, 1, device=device), torch.eye(4, dtype=torch.float64))
+    chosen, own = choose_kernel("auto", volume).name, KERNELS.get(device)
+    refusal = None if own is None else own.supports(volume)
+    return chosen if refusal is None else f"{chosen}: the {device} kernel {refusal}"
 
 
 def _facts(name: str, read: Callable[[Path], CT], frame: int | None) -> dict[str, Any]:

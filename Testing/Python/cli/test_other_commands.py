@@ -100,6 +100,8 @@ def test_info_without_a_file_tells_devices_and_kernels(capsys: pytest.CaptureFix
     assert all(f"{name}: {kernel.title}" in text.out for name, kernel in KERNELS.items())
     assert "cpu" in text.out
     assert "not a medical device" in text.err
+    assert main(["info", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["machine"]["auto"]["cpu"] == "numba"
 
 
 def test_evaluate_prints_its_figures_as_one_last_line_of_json(

@@ -216,3 +216,18 @@ def test_parts_of_another_strength_lead_home_and_are_picked_with_their_weights(b
     alone = blind.linearize(second, pick(weights, torch.tensor([1])))
     torch.testing.assert_close(alone.cost[0], model.cost[1])
     torch.testing.assert_close(alone.gradient[0], model.gradient[1])
+
+
+@pytest.mark.parametrize("biplane", [False, True])
+def test_what_a_step_needs_comes_from_the_device_at_once(biplane, monkeypatch):
+    """Cost, gradient, curvature and whether there is enough to compare, of all poses and views: one wait."""
+    problem, truth = objective(NCC(), biplane)
+    state = problem.state(started(problem, truth))
+    transfers = []
+    whole = torch.Tensor.cpu
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda tensor: transfers.append(tensor.shape) or whole(tensor))
+    at = problem.linearize(state)
+    assert transfers == [(2, 1 + 1 + 6 + 36)]
+    assert (at.cost.shape, at.gradient.shape, at.curvature.shape) == ((2,), (2, 6), (2, 6, 6))
+    problem.renew(at)
+    assert len(transfers) == 2

@@ -7,7 +7,6 @@ from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.rendering import KERNELS, linearize, numba_adjoint, render, torch_kernel
-from SphericalRegLib.rendering.numba_sweep import memory_order
 from SphericalRegLib.rendering.projection import Projector, backproject, project
 from SphericalRegLib.rendering.rays import cast_rays
 from Testing.Python.rendering.scenes import (
@@ -42,7 +41,7 @@ def turned(volume: Volume, turn: list[float]) -> torch.Tensor:
 
 def test_the_turns_below_lay_the_volume_out_in_every_order():
     volume, view = smooth_volume(), View.from_spacing(7, 9, 1000.0, (18.0, 15.0))
-    assert len({memory_order(cast_rays(volume, view, turned(volume, turn))) for turn in TURNS}) == 6
+    assert len({cast_rays(volume, view, turned(volume, turn)).memory_order() for turn in TURNS}) == 6
 
 
 @every_kernel
