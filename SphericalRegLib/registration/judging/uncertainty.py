@@ -22,23 +22,23 @@ class Calibration:
     """From the noise's standard deviations to 95 % intervals that hold.
 
     Errors of clinical X-rays are more than noise: scatter, soft tissue that moved, coarse voxels. Where the image tells
-    a direction badly by noise, these tell it badly too; so the noise's deviation is multiplied, and never below a
-    least half width, which noise does not know of.
+    a direction badly by noise, these tell it badly too; so the noise's deviation is multiplied. What noise does not
+    know of at all is independent of it, so that the two add as squares do.
 
     Attributes:
         rotation, plane, depth: half width over standard deviation of each; 1.96 where there is nothing but Gaussian
             noise.
-        rotation_deg, plane_mm, depth_mm: least half widths.
+        rotation_deg, plane_mm, depth_mm: half widths where there is no noise.
         one_view_depth: whether one view tells depth at all: of a bone among others it does not.
         measured: on what, in words.
     """
 
     rotation: float = 9.0
     plane: float = 7.5
-    depth: float = 3.7
-    rotation_deg: float = 0.3
-    plane_mm: float = 0.2
-    depth_mm: float = 0.6
+    depth: float = 2.6
+    rotation_deg: float = 0.2
+    plane_mm: float = 0.1
+    depth_mm: float = 1.3
     one_view_depth: bool = True
     measured: str = ""
 
@@ -77,12 +77,12 @@ def half_widths(covariance: Tensor, views: Sequence[View], calibration: Calibrat
         calibration: of the system.
     """
     noise = standard_deviations(covariance, views[0])
-    depth_mm = max(calibration.depth_mm, calibration.depth * noise.depth_mm)
+    depth_mm = math.hypot(calibration.depth_mm, calibration.depth * noise.depth_mm)
     if len(views) == 1 and not calibration.one_view_depth:
         depth_mm = float("inf")
     return HalfWidths(
-        max(calibration.rotation_deg, calibration.rotation * noise.rotation_deg),
-        max(calibration.plane_mm, calibration.plane * noise.plane_mm),
+        math.hypot(calibration.rotation_deg, calibration.rotation * noise.rotation_deg),
+        math.hypot(calibration.plane_mm, calibration.plane * noise.plane_mm),
         depth_mm,
     )
 

@@ -37,12 +37,12 @@ def test_depth_is_along_the_first_views_beam_and_the_plane_across_it():
     assert depth_deviation(spread, view) == pytest.approx(0.8)
 
 
-def test_intervals_are_never_below_what_noise_does_not_know_of():
+def test_what_noise_does_not_know_of_adds_as_squares_do():
     view = oblique()
     spread = covariance_in_camera(view, [1e-6] * 3, [1e-6, 1e-6, 0.5])
     known = half_widths(spread, [view], Calibration(9.0, 9.0, 4.0, 0.3, 0.2, 0.6))
-    assert (known.rotation_deg, known.plane_mm) == (0.3, 0.2)
-    assert known.depth_mm == pytest.approx(2.0)
+    assert (known.rotation_deg, known.plane_mm) == pytest.approx((0.3, 0.2), rel=1e-5)
+    assert known.depth_mm == pytest.approx(math.hypot(0.6, 4.0 * 0.5))
 
 
 def test_one_view_of_a_bone_among_others_does_not_tell_depth_and_two_do():
@@ -50,8 +50,8 @@ def test_one_view_of_a_bone_among_others_does_not_tell_depth_and_two_do():
     spread = covariance_in_camera(view, [0.001] * 3, [0.1, 0.1, 0.1])
     bone = Calibration(2.0, 2.0, 2.0, 0.1, 0.1, 0.1, one_view_depth=False)
     assert half_widths(spread, [view], bone).depth_mm == math.inf
-    assert half_widths(spread, [view], bone).plane_mm == pytest.approx(0.2)
-    assert half_widths(spread, [view, view], bone).depth_mm == pytest.approx(0.2)
+    assert half_widths(spread, [view], bone).plane_mm == pytest.approx(math.hypot(0.1, 0.2))
+    assert half_widths(spread, [view, view], bone).depth_mm == pytest.approx(math.hypot(0.1, 0.2))
 
 
 def test_nothing_is_known_of_a_cost_without_curvature():
