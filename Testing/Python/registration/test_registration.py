@@ -18,6 +18,8 @@ from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.registration import SYSTEMS, Case, Conditions, Registration, register
+from SphericalRegLib.registration.judging.sharpness import sharpness
+from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.sample import sample_path
 from SphericalRegLib.simulation.degrade import Degradations
 from SphericalRegLib.simulation.simulate import simulate, to_attenuation
@@ -216,3 +218,17 @@ def test_another_seed_draws_other_candidates(a_volume, an_xray, a_start):
 
     assert torch.equal(first(0), first(0))
     assert not torch.equal(first(0), first(1))
+
+
+def test_neighbors_are_compared_by_a_look_of_their_own(a_volume, an_xray, the_truth):
+    system = SYSTEMS["start-only"]
+    assert system.judge.neighbors is not None
+    blunt = dataclasses.replace(system.judge, limits=dataclasses.replace(system.judge.limits, sharpness=1e-6))
+    levels = Levels(a_volume, [an_xray], the_truth[None], 10.0, "auto")
+    ratios = {}
+    for neighbors in (system.judge.neighbors, None):
+        judge = dataclasses.replace(blunt, neighbors=neighbors)
+        result = register(Case(a_volume, [an_xray], poses=the_truth), dataclasses.replace(system, judge=judge))
+        ratios[neighbors] = sharpness(levels.objective(neighbors or judge.look), the_truth, an_xray.view)
+        assert any(f"cost ratio {ratios[neighbors]:.2f}" in reason for reason in result.verdict.refusals)
+    assert ratios[None] != pytest.approx(ratios[system.judge.neighbors], rel=0.1)
