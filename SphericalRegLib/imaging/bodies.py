@@ -39,10 +39,12 @@ class Body:
         name: what the user calls it.
         volume: (1, K, J, I) attenuation in 1/mm on a grid of its own; of a bone beside the rest of its CT what it
             attenuates beyond soft tissue.
+        excess: whether that is so, and all of it is bone.
     """
 
     name: str
     volume: Volume
+    excess: bool = False
 
 
 def bodies_of(
@@ -79,7 +81,7 @@ def bodies_of(
         assert ct.labels is not None
         body, box, inside, filling = _excess(ct, ct.labels, numbers, energy_kev)
         hu[box][inside] = filling
-        bodies.append(Body(name, body))
+        bodies.append(Body(name, body, excess=True))
     return (*bodies, Body(REST, to_volume(replace(ct, hu=hu), energy_kev=energy_kev)))
 
 

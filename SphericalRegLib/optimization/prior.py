@@ -104,24 +104,29 @@ class WithPriors:
     Attributes:
         images: the cost that the priors are weighed against.
         priors: of its blocks.
+        inflation: what the residuals' standard deviation is multiplied by: what images are wrong by is more than noise.
     """
 
     images: ImageObjective
     priors: Sequence[MotionPrior]
+    inflation: float = 1.0
 
     def linearize(self, state: State, weights: Weights | None = None, jacobian: bool = True) -> Linearization:
         """See ``Problem.linearize``; the last of the weights is the residuals' variance (B,)."""
         if weights is None:
             model = self.images.linearize(state, None, jacobian)
-            return self._added(model, state, variance_of(model), jacobian)
+            return self._added(model, state, self._variance(model), jacobian)
         return self._added(self.images.linearize(state, weights[:-1], jacobian), state, weights[-1], jacobian)
 
     def renew(self, at: Linearization) -> tuple[Linearization, Weights]:
         """See ``Problem.renew``."""
         state, of_images = at.memory
         model, weights = self.images.renew(of_images)
-        variance = variance_of(model)
+        variance = self._variance(model)
         return self._added(model, state, variance, bool(at.gradient.shape[1])), (*weights, variance)
+
+    def _variance(self, model: Linearization) -> Tensor:
+        return self.inflation**2 * variance_of(model)
 
     def _added(self, model: Linearization, state: State, variance: Tensor, jacobian: bool) -> Linearization:
         cost, gradient, curvature = model.cost, model.gradient, model.curvature

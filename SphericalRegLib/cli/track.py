@@ -1,0 +1,304 @@
+"""``sphericalreg track``: bodies through a sequence of X-rays."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from typing_extensions import Unpack
+
+from SphericalRegLib.app.steps import Message
+from SphericalRegLib.app.track_job import FrameTracked, TrackEvent, TrackInputs, TrackJob
+from SphericalRegLib.cli.anatomy import anatomical_frames, chosen_joints
+from SphericalRegLib.cli.bodies import checked_names, has_rest, scan_bodies, volume_bodies
+from SphericalRegLib.cli.console import Console
+from SphericalRegLib.cli.ct_reading import CTReading, read_scan
+from SphericalRegLib.cli.inputs import Preset, read_case, read_views
+from SphericalRegLib.cli.outputs import output_folder
+from SphericalRegLib.cli.register import ACCEPTED, PLANE_ONLY, REJECTED
+from SphericalRegLib.cli.running import Computing, begin, device_of
+from SphericalRegLib.cli.stopping import StopRequest
+from SphericalRegLib.cli.system_choice import chosen_system
+from SphericalRegLib.cli.xray_reading import XRayReading, files_of
+from SphericalRegLib.errors import InputError
+from SphericalRegLib.geometry.cardan import ORDERS
+from SphericalRegLib.geometry.view import View
+from SphericalRegLib.imaging.bodies import Body
+from SphericalRegLib.imaging.ct import CT
+from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.io.calibration_files import read_autoscoper
+from SphericalRegLib.io.keyframe_file import read_keyframes
+from SphericalRegLib.io.pose_file import read_pose
+from SphericalRegLib.io.sequences.contract import XRaySequence
+from SphericalRegLib.io.sequences.open_sequence import open_sequence
+from SphericalRegLib.io.sequences.trial import Trial, read_trial
+from SphericalRegLib.registration import Case, Conditions, System, default_system
+from SphericalRegLib.registration.result import Progress
+from SphericalRegLib.reporting.track_film import write_films
+from SphericalRegLib.reporting.track_report import write_track
+from SphericalRegLib.tracking.expectation import Motion
+from SphericalRegLib.tracking.kinematics import joint_motions
+from SphericalRegLib.tracking.track import Track
+from SphericalRegLib.tracking.tracker import Keyframes, Plan
+
+_USUAL = Motion()
+_FILES = ("track.csv", "track.json", "joints.csv", "report.html", "*.tra", "*.tfm", "overlay_*.mp4")
+
+
+class TrackOptions(CTReading, XRayReading, Computing, total=False):
+    """How CT and X-rays are read, and how the command runs."""
+
+
+def track(
+    output: str,
+    ct: str | None = None,
+    xray: list[str] | None = None,
+    trial: str | None = None,
+    labels: str | None = None,
+    label_names: str | None = None,
+    bodies: list[str] | None = None,
+    rest: bool = True,
+    volumes: list[str] | None = None,
+    frames: tuple[int, int] | None = None,
+    step: int = 1,
+    start_pose: str | None = None,
+    preset: Preset | None = None,
+    angles: tuple[float, float] | None = None,
+    keyframes: str | None = None,
+    system: str | None = None,
+    motion: Motion = _USUAL,
+    neighbor: str | None = None,
+    neighborly: Motion = _USUAL,
+    candidates: int = 16,
+    joints: list[str] | None = None,
+    axes: str = "xyz",
+    anatomy: str | None = None,
+    transforms: bool = False,
+    film: bool = False,
+    tolerance_mm: float = 1.0,
+    tolerance_deg: float = 1.0,
+    kernel: str = "auto",
+    seed: int = 0,
+    **options: Unpack[TrackOptions],
+) -> int:
+    """Track bodies through a sequence of X-rays of one or several calibrated views, with a verdict for every frame.
+
+    Research software, not a medical device. Stop it at any moment (Ctrl-C): the same command goes on where it stopped;
+    the folder OUTPUT.frames keeps each frame's state and may be deleted afterwards. Frames that are lost stay gaps.
+    Exit code 0: all bodies are tracked in all frames, 4: in some, 3: in none; 2: input that cannot be used.
+
+    Args:
+        output: folder for track.csv, track.json, one .tra for each body, and report.html.
+        ct: CT in Hounsfield units: NRRD, NIfTI, MHA, TIFF, or a folder with a DICOM series.
+        xray: of each view a folder with numbered pictures, a film (AVI, MP4), or a DICOM file, which may have several
+            frames; in the order of the views.
+        trial: trial file of Autoscoper (.cfg), in place of CT, xray and view: calibrations, radiographs and volumes.
+        labels: label map on the CT's grid.
+        label_names: JSON file with the labels' names.
+        bodies: bones that each move on their own, by label, or NAME=LABEL+LABEL for one body of several labels; without
+            it all of the CT is one body.
+        rest: whether the rest of the CT is a body too; without it bones are compared with what is near them alone.
+        volumes: further bodies that are CTs of their own, each NAME=FILE, such as one cropped volume for each bone.
+        frames: the first and the last frame to track, as the files count; all of them by default.
+        step: track every so many frames.
+        start_pose: pose of all bodies in the first frame: .tfm, or a JSON file that holds one.
+        preset: view to start from; the whole CT is then registered in the first frame first.
+        angles: C-arm angles to start from, primary then secondary, degrees as DICOM defines them; likewise.
+        keyframes: JSON file with poses of bodies in frames: {"12": {"femur": 4×4 matrix by rows}}; tracking begins at
+            the first, and a later one puts its bodies right.
+        system: how to align and judge: a name that "sphericalreg systems" lists, a YAML file, or a result.json.
+        motion: how far a body may be from where constant velocity expects it in the next frame, as standard deviations,
+            degrees and mm.
+        neighbor: the body that all others are expected near, such as rest: a prior, which one view needs for depth.
+        neighborly: how far they may have moved against it, as standard deviations, degrees and mm.
+        candidates: poses tried around where a lost body is expected; 1 searches for none.
+        joints: pairs of bodies of which angles are told, each PROXIMAL:DISTAL.
+        axes: the order of the axes about which the distal body turns: xyz is Grood and Suntay's.
+        anatomy: JSON file with landmarks and which of them make each body's anatomical frame; axes of inertia without.
+        transforms: write each pose as an ITK transform as well, BODY_000012.tfm.
+        film: write a film of each view with the bodies' contours.
+        tolerance_mm: what you need, in the plane and in depth.
+        tolerance_deg: what you need of rotation.
+        kernel: of the renderer: auto, or a name that `sphericalreg info` lists.
+        seed: of searches.
+    """
+    console = begin(options)
+    if options.get("frame") is not None:
+        raise InputError("--frame is for a single X-ray: choose frames of a sequence with --frames FIRST LAST.")
+    device = device_of(options)
+    films = xray or []
+    pairs = chosen_joints(joints, axes, ORDERS)
+    read = [ct, *films, labels, label_names, start_pose, keyframes, trial, anatomy, *files_of(options)]
+    with output_folder(console, output, _FILES, read) as folder:
+        console.say("Reading ...")
+        autoscoper = None if trial is None else _trial(trial, ct, films, options)
+        scan = None if ct is None else read_scan(ct, options, labels, label_names, console=console)
+        moving = checked_names(_bodies(scan, bodies, rest, volumes, autoscoper, options, device))
+        anatomical = anatomical_frames(pairs, moving, anatomy)
+        sequence = _sequence(films, autoscoper, options, frames, step)
+        known = _keyframes(keyframes, start_pose, moving, sequence)
+        method = chosen_system(
+            system or ("bodies" if has_rest(moving) or (bodies is None and volumes is None) else "bones")
+        )
+        inputs = TrackInputs(
+            moving,
+            sequence,
+            method,
+            known,
+            None if known else _first(scan, preset, angles, device),
+            Plan(motion, neighbor, neighborly, candidates=candidates),
+            Conditions(kernel, seed, tolerance_mm, tolerance_deg),
+            Path(f"{output.rstrip('/')}.frames"),
+            tuple(f"{Path(scan.path).name}: {note}" for note in scan.notes) if scan is not None else (),
+        )
+        job, stop = TrackJob(inputs), StopRequest()
+        if not _follow(job, console, stop):
+            console.say(f"Stopped; the same command goes on from {inputs.folder}.")
+            return stop.code
+        found = job.result()
+        console.say("Writing the report ...")
+        motions = {joint: joint_motions(found, joint, anatomical) for joint in pairs}
+        write_track(folder, found, sequence, moving, motions, transforms)
+        for number in write_films(folder, found, sequence, moving) if film else ():
+            console.detail(f"Film: frame {number}.")
+    return _told(found, output, console)
+
+
+def _bodies(
+    scan: CT | None,
+    chosen: Sequence[str] | None,
+    rest: bool,
+    volumes: Sequence[str] | None,
+    trial: Trial | None,
+    options: Mapping[str, Any],
+    device: torch.device,
+) -> tuple[Body, ...]:
+    of_files = volume_bodies(volumes, options) if volumes else ()
+    if trial is not None:
+        for volume in trial.volumes:
+            if any(volume.flip):
+                raise InputError(
+                    f"The trial flips {volume.path.name}, which is not read: write the volume the way it lies, and "
+                    "VolumeFlip 0 0 0."
+                )
+            of_files += (
+                Body(volume.path.stem, to_volume(read_scan(volume.path, {**options, "ct_spacing": volume.voxel_mm}))),
+            )
+    of_scan = () if scan is None else scan_bodies(scan, chosen, rest)
+    if not of_scan and not of_files:
+        raise InputError("There is no body: name a CT, or --volumes NAME=FILE.")
+    # the rest comes last, for all others lie within it
+    bones, last = (of_scan[:-1], of_scan[-1:]) if of_scan and has_rest(of_scan) else (of_scan, ())
+    return tuple(Body(body.name, body.volume.to(device), body.excess) for body in (*bones, *of_files, *last))
+
+
+def _trial(path: str, ct: str | None, xray: Sequence[str], options: Mapping[str, Any]) -> Trial:
+    if ct is not None or xray or options.get("view"):
+        raise InputError("--trial names CT, X-rays and views itself: leave them out.")
+    return read_trial(path)
+
+
+def _sequence(
+    xray: Sequence[str], trial: Trial | None, options: Mapping[str, Any], frames: tuple[int, int] | None, step: int
+) -> XRaySequence:
+    reading = {key: options[key] for key in ("intensity",) if options.get(key) is not None}
+    masks = options.get("mask") or ["auto"]
+    if len(masks) > 1:
+        raise InputError("--mask of a sequence is one for all of its frames and views: give one.")
+    reading["mask"] = masks[0]
+    views = list[View]()
+    if trial is not None:
+        views = [
+            read_autoscoper(file, sdd=options.get("sdd"), spacing=options.get("spacing")) for file in trial.calibrations
+        ]
+        xray = [str(folder) for folder in trial.radiographs]
+    elif options.get("view"):
+        views = read_views(options["view"], options.get("sdd"), options.get("spacing"))
+    else:
+        names = ("sdd", "sad", "spacing", "mirrored", "channel")
+        reading |= {key: options[key] for key in names if options.get(key) is not None}
+    low, high = frames or (None, None)
+    return open_sequence(xray, views, reading).between(low, high, step)
+
+
+def _keyframes(
+    keyframes: str | None, start_pose: str | None, bodies: Sequence[Body], sequence: XRaySequence
+) -> Keyframes:
+    if keyframes is not None and start_pose is not None:
+        raise InputError("The start was given by --keyframes and --start_pose: leave one of them out.")
+    if keyframes is not None:
+        return read_keyframes(keyframes)
+    if start_pose is None:
+        return {}
+    pose = read_pose(start_pose)
+    return {sequence.frames[0]: {body.name: pose for body in bodies}}
+
+
+def _first(
+    scan: CT | None, preset: str | None, angles: tuple[float, float] | None, device: torch.device
+) -> tuple[Any, System]:
+    """How the first frame is registered: with the whole CT, from what is known of its pose."""
+    if scan is None:
+        raise InputError(
+            "Nothing tells where the bodies are in the first frame: give --keyframes or --start_pose, or a CT of all."
+        )
+    whole = to_volume(scan).to(device)
+
+    def case(xrays: Sequence[Any]) -> Case:
+        return read_case(whole, xrays, preset=preset, angles=angles)
+
+    return case, default_system()
+
+
+def _follow(job: TrackJob, console: Console, stop: StopRequest) -> bool:
+    """Track, and tell how it goes; whether to the end."""
+    with console.bar("Tracking", None, "frame") as bar, stop, contextlib.closing(iter(job)) as steps:
+        for event in steps:
+            _tell(event, console, bar)
+            if stop.asked:
+                return False
+    return True
+
+
+def _tell(event: TrackEvent, console: Console, bar: Any) -> None:
+    if isinstance(event, Message):
+        console.say(event.text)
+    elif isinstance(event, Progress):
+        bar.set_postfix_str(f"first frame, {event.stage} px, cost {event.cost:.3f}")
+    elif isinstance(event, FrameTracked):
+        bar.total = event.total
+        bar.n = event.count
+        left = "" if event.seconds_left is None else f", {_minutes(event.seconds_left)} left"
+        bar.set_postfix_str(f"frame {event.result.frame} {_words(event)}{left}")
+        console.detail(f"Frame {event.result.frame}, {event.direction}: {_words(event)}.")
+
+
+def _words(event: FrameTracked) -> str:
+    result = event.result
+    if not result.bodies:
+        return f"not tracked ({result.problem})"
+    return "tracked" if result.tracked else "doubtful"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def _told(found: Track, output: str, console: Console) -> int:
+    """The verdicts on the console, and the exit code."""
+    total = len(found.frames)
+    for place, name in enumerate(found.names):
+        known = sum(bool(frame.bodies) and frame.bodies[place].tracked for frame in found.frames)
+        exact = sum(bool(frame.bodies) and frame.bodies[place].verdict.accepted for frame in found.frames)
+        console.say(f"{name}: tracked in {known} of {total} frames, known as exactly as asked for in {exact}.")
+    lost = [frame.frame for frame in found.frames if not frame.tracked]
+    if lost:
+        shown = ", ".join(str(number) for number in lost[:20])
+        console.say(f"Gaps: {shown}{', ...' if len(lost) > 20 else ''}. Nothing fills them; the report tells why.")
+    console.say(f"Report: {Path(output).resolve() / 'report.html'}")
+    if not lost:
+        return ACCEPTED
+    return PLANE_ONLY if len(lost) < total else REJECTED

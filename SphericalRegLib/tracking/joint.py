@@ -1,0 +1,78 @@
+"""All bodies of one frame through a system's stages, together."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from SphericalRegLib.errors import GeometryError
+from SphericalRegLib.optimization.bodies_objective import BodiesObjective
+from SphericalRegLib.optimization.prior import MotionPrior, WithPriors
+from SphericalRegLib.optimization.problem import Linearization, Step
+from SphericalRegLib.optimization.state import State
+from SphericalRegLib.registration.system import Stage
+from SphericalRegLib.tracking.body_levels import BodyLevels
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Where the bodies came to lie.
+
+    Attributes:
+        poses: (4, 4) rig_from_world of each.
+        cost: of the last stage, priors included.
+        converged: whether the last stage came to rest.
+        objective: of the last stage's images.
+        state: of the one hypothesis.
+        model: of the images alone at these poses, under robust weights of their own.
+    """
+
+    poses: tuple[Tensor, ...]
+    cost: float
+    converged: bool
+    objective: BodiesObjective
+    state: State
+    model: Linearization
+
+
+def align(
+    levels: BodyLevels,
+    stages: Sequence[Stage],
+    candidates: Sequence[Tensor],
+    priors: Sequence[MotionPrior],
+    inflation: float = 1.0,
+) -> Generator[Step, None, Aligned]:
+    """Minimize the cost of all bodies' poses at once, coarse to fine.
+
+    Args:
+        levels: of the frame.
+        stages: at least one; the best candidates of each go on, as many as it keeps.
+        candidates: (B, 4, 4) poses of each body; the n-th of all bodies belong together.
+        priors: on their motion.
+        inflation: of the images' noise, as of :class:`~SphericalRegLib.optimization.prior.WithPriors`.
+
+    Raises:
+        GeometryError: if at every candidate the bodies left the beam.
+        InputError: for an X-ray that the similarity cannot use.
+    """
+    poses = list(candidates)
+    for stage in stages:
+        objective = levels.objective(stage.look)
+        problem = WithPriors(objective, priors, inflation)
+        step: Step | None = None
+        for step in stage.optimizer.steps(problem, objective.state(poses)):
+            yield step
+        assert step is not None, "an optimizer shows at least its start"
+        if not bool(torch.isfinite(step.cost).any()):
+            raise GeometryError(
+                "At every candidate pose the bodies left the beam, or hardly any usable pixel of an X-ray shows them."
+            )
+        best = torch.argsort(step.cost)[: stage.keep]
+        poses = [values[best] for values in step.state.values]
+        cost, converged = float(step.cost[best[0]]), bool(step.done[best[0]])
+    state = objective.state([values[:1] for values in poses])
+    model, _ = objective.renew(objective.linearize(state))
+    return Aligned(tuple(values[0] for values in state.values), cost, converged, objective, state, model)
