@@ -18,7 +18,7 @@ from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.inputs import Preset, read_case, read_views
 from SphericalRegLib.cli.outputs import output_folder
-from SphericalRegLib.cli.register import ACCEPTED, PLANE_ONLY, REJECTED
+from SphericalRegLib.cli.register_bodies import ACCEPTED, PLANE_ONLY, REJECTED
 from SphericalRegLib.cli.running import Computing, begin, device_of
 from SphericalRegLib.cli.stopping import StopRequest
 from SphericalRegLib.cli.system_choice import chosen_system

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,7 +23,7 @@ from SphericalRegLib.imaging.labels import select_labels
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.io.ct import read_ct
-from SphericalRegLib.io.sequences.contract import XRaySequence
+from SphericalRegLib.io.sequences.given import one_frame
 from SphericalRegLib.registration import SYSTEMS, Case, register
 from SphericalRegLib.sample import sample_path
 from SphericalRegLib.simulation.anatomy.moved_bones import with_bones_moved
@@ -38,24 +37,6 @@ _MOVED = (5.0, 5.0)
 _PATIENT = (8.0, 10.0)
 _START = (1.5, 3.0)
 _PIXELS, _SPACING, _SDD, _SAD = 384, 0.95, 1000.0, 700.0
-
-
-@dataclass(frozen=True)
-class Given:
-    """X-rays that are there already, one a view."""
-
-    xray: XRay
-
-    @property
-    def name(self) -> str:
-        return self.xray.view.name
-
-    @property
-    def numbers(self) -> Sequence[int]:
-        return (0,)
-
-    def read(self, number: int) -> XRay:
-        return self.xray
 
 
 @dataclass(frozen=True)
@@ -167,7 +148,7 @@ def results(way, ct, bones, bodies, xrays, case):
         return found
     plan = Plan(neighbor=REST if way == "neighbor" else None, neighborly=Motion(5.0, 5.0), candidates=1)
     keyframes = {0: {body.name: case.start for body in bodies}}
-    sequence = XRaySequence(tuple(Given(xray) for xray in xrays))
+    sequence = one_frame(xrays)
     tracker = Tracker(bodies, sequence, keyframes, SYSTEMS["bodies"], plan)
     (done,) = [step for step in tracker if isinstance(step, FrameDone)]
     assert done.result.bodies, done.result.problem
