@@ -10,7 +10,9 @@ from SphericalRegLib.cli.ct_reading import read_scan
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.imaging.bodies import REST, Body, bodies_of
 from SphericalRegLib.imaging.ct import CT
+from SphericalRegLib.imaging.materials import material_attenuation
 from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.io.surface_file import read_surface
 
 
 def named_bones(written: Sequence[str]) -> dict[str, list[int | str]]:
@@ -63,6 +65,28 @@ def volume_bodies(written: Sequence[str], reading: Mapping[str, Any]) -> tuple[B
         if not name.strip() or not file.strip():
             raise InputError(f"--volumes {text!r} is no body: write NAME=FILE.")
         bodies.append(Body(name.strip(), to_volume(read_scan(file.strip(), reading))))
+    return tuple(bodies)
+
+
+def implant_bodies(written: Sequence[str], voxel_mm: float) -> tuple[Body, ...]:
+    """Bodies out of closed surfaces.
+
+    Args:
+        written: each NAME=FILE:MATERIAL, a material of ``materials.MATERIALS`` or its attenuation in 1/mm.
+        voxel_mm: edge of a voxel.
+
+    Raises:
+        InputError, GeometryError: for one that is not written so, another material, or a surface that is none.
+    """
+    bodies = []
+    for text in written:
+        name, _, rest = text.partition("=")
+        file, _, material = rest.rpartition(":")
+        if not name.strip() or not file.strip() or not material.strip():
+            raise InputError(f"--implants {text!r} is no body: write NAME=FILE:MATERIAL.")
+        volume = read_surface(file.strip(), material_attenuation(material), voxel_mm)
+        # all of it is what the contours show
+        bodies.append(Body(name.strip(), volume, excess=True))
     return tuple(bodies)
 
 

@@ -13,7 +13,7 @@ from typing_extensions import Unpack
 from SphericalRegLib.app.steps import Message
 from SphericalRegLib.app.track_job import FrameTracked, TrackEvent, TrackInputs, TrackJob
 from SphericalRegLib.cli.anatomy import anatomical_frames, chosen_joints
-from SphericalRegLib.cli.bodies import checked_names, has_rest, scan_bodies, volume_bodies
+from SphericalRegLib.cli.bodies import checked_names, has_rest, implant_bodies, scan_bodies, volume_bodies
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
 from SphericalRegLib.cli.inputs import Preset, read_case, read_views
@@ -62,6 +62,8 @@ def track(
     bodies: list[str] | None = None,
     rest: bool = True,
     volumes: list[str] | None = None,
+    implants: list[str] | None = None,
+    implant_voxel_mm: float = 0.5,
     frames: tuple[int, int] | None = None,
     step: int = 1,
     start_pose: str | None = None,
@@ -102,6 +104,10 @@ def track(
             it all of the CT is one body.
         rest: whether the rest of the CT is a body too; without it bones are compared with what is near them alone.
         volumes: further bodies that are CTs of their own, each NAME=FILE, such as one cropped volume for each bone.
+        implants: further bodies out of closed surfaces (STL, PLY, OBJ, in mm), each NAME=FILE:MATERIAL with a material
+            out of cocr, ti, steel, pe, cement, or its attenuation in 1/mm; usually with --mask none, for masks leave
+            metal out.
+        implant_voxel_mm: edge of the voxels that implants are made of.
         frames: the first and the last frame to track, as the files count; all of them by default.
         step: track every so many frames.
         start_pose: pose of all bodies in the first frame: .tfm, or a JSON file that holds one.
@@ -136,12 +142,13 @@ def track(
         console.say("Reading ...")
         autoscoper = None if trial is None else _trial(trial, ct, films, options)
         scan = None if ct is None else read_scan(ct, options, labels, label_names, console=console)
-        moving = checked_names(_bodies(scan, bodies, rest, volumes, autoscoper, options, device))
+        files = volume_bodies(volumes or (), options) + implant_bodies(implants or (), implant_voxel_mm)
+        moving = checked_names(_bodies(scan, bodies, rest, files, autoscoper, options, device))
         anatomical = anatomical_frames(pairs, moving, anatomy)
         sequence = _sequence(films, autoscoper, options, frames, step)
         known = _keyframes(keyframes, start_pose, moving, sequence)
         method = chosen_system(
-            system or ("bodies" if has_rest(moving) or (bodies is None and volumes is None) else "bones")
+            system or _usual_system(moving, bool(files), only_implants=len(implants or ()) == len(moving))
         )
         inputs = TrackInputs(
             moving,
@@ -171,12 +178,11 @@ def _bodies(
     scan: CT | None,
     chosen: Sequence[str] | None,
     rest: bool,
-    volumes: Sequence[str] | None,
+    of_files: tuple[Body, ...],
     trial: Trial | None,
     options: Mapping[str, Any],
     device: torch.device,
 ) -> tuple[Body, ...]:
-    of_files = volume_bodies(volumes, options) if volumes else ()
     if trial is not None:
         for volume in trial.volumes:
             if any(volume.flip):
@@ -189,10 +195,18 @@ def _bodies(
             )
     of_scan = () if scan is None else scan_bodies(scan, chosen, rest)
     if not of_scan and not of_files:
-        raise InputError("There is no body: name a CT, or --volumes NAME=FILE.")
+        raise InputError("There is no body: name a CT, --volumes NAME=FILE, or --implants NAME=FILE:MATERIAL.")
     # the rest comes last, for all others lie within it
     bones, last = (of_scan[:-1], of_scan[-1:]) if of_scan and has_rest(of_scan) else (of_scan, ())
     return tuple(Body(body.name, body.volume.to(device), body.excess) for body in (*bones, *of_files, *last))
+
+
+def _usual_system(bodies: Sequence[Body], files: bool, *, only_implants: bool) -> str:
+    """By its name: what aligns such bodies where nobody chooses."""
+    if only_implants:
+        return "implants"
+    # the rest of a CT, or a CT as one body, leaves nothing of the anatomy out
+    return "bodies" if has_rest(bodies) or (len(bodies) == 1 and not files) else "bones"
 
 
 def _trial(path: str, ct: str | None, xray: Sequence[str], options: Mapping[str, Any]) -> Trial:

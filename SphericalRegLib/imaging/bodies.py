@@ -39,7 +39,7 @@ class Body:
         name: what the user calls it.
         volume: (1, K, J, I) attenuation in 1/mm on a grid of its own; of a bone beside the rest of its CT what it
             attenuates beyond soft tissue.
-        excess: whether that is so, and all of it is bone.
+        excess: whether that is so, or it is an implant: then all of it counts as bone does.
     """
 
     name: str

@@ -45,7 +45,7 @@ class BodiesObjective(ImageObjective):
         views: the X-rays at this level.
         held: bodies that are drawn at poses (4, 4) rig_from_world and do not move.
         footprint_radius: where positive, only pixels within so many pixels of what the moving bodies show count.
-        kernel, robust_passes, further_passes, robust_scale, parted: as of
+        kernel, robust_passes, further_passes, robust_scale, parted, saturation: as of
             :class:`~SphericalRegLib.optimization.objective.Objective`.
         by_bone: whether pixels count by how much of their gradient is bone's.
 
@@ -63,6 +63,7 @@ class BodiesObjective(ImageObjective):
     robust_scale: float = 2.5
     by_bone: bool = False
     parted: bool = False
+    saturation: float | None = None
     _drawn: dict[tuple[int, bool], Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -43,6 +43,12 @@ class Drawn:
     jacobians: Tensor
     outline: Tensor
 
+    def saturated(self, at: float) -> Drawn:
+        """With line integrals I that become s (1 - exp(-I / s)): where hardly anything arrives at a detector, or its
+        scatter, more metal makes no difference. The outline stays."""
+        passed = torch.exp(-self.images / at)
+        return replace(self, images=at * (1 - passed), jacobians=self.jacobians * passed[:, None])
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -78,6 +84,7 @@ class ImageObjective(ABC):
     further_passes: int
     robust_scale: float
     parted: bool
+    saturation: float | None
 
     @abstractmethod
     def draw(self, view: View, state: State, jacobian: bool) -> Drawn:
@@ -92,6 +99,8 @@ class ImageObjective(ABC):
         terms: list[Compared] = []
         for n, item in enumerate(self.views):
             drawn = self.draw(item.view, state, jacobian)
+            if self.saturation is not None:
+                drawn = drawn.saturated(self.saturation)
             # weights of a view come with the rest that was seen when they were renewed
             weight, rest = (self.support(item, drawn.outline), None) if weights is None else _unstacked(weights[n])
             term = _compare(item.fixed, drawn.images, drawn.jacobians, weight, rest)

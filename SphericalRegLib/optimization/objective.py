@@ -35,6 +35,7 @@ class Objective(ImageObjective):
             bone's (``weights.bone_share``), as far as robust weights are renewed. None: all that is usable counts.
         parted: whether what DRRs show besides bone may be of another strength than the CT says, where bone is known
             and the similarity can do without (:class:`~SphericalRegLib.similarity.contract.PartedImage`).
+        saturation: the line integral toward which what X-rays show of metal tends (``Drawn.saturated``); None: none.
     """
 
     volume: Volume
@@ -48,6 +49,7 @@ class Objective(ImageObjective):
     length: float = 100.0
     bone: Volume | None = None
     parted: bool = False
+    saturation: float | None = None
 
     @property
     def center(self) -> Tensor:

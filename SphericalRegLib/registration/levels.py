@@ -89,6 +89,7 @@ class Levels:
             length=self.length,
             bone=None if look.bone_hu is None else beyond(volume, look.bone_hu),
             parted=look.parted and all(isinstance(one.fixed, PartedImage) for one in views),
+            saturation=look.saturation,
         )
 
     def xrays(self, look: Look) -> Sequence[XRay]:

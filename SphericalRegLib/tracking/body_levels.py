@@ -80,6 +80,7 @@ class BodyLevels:
             robust_scale=look.robust_scale,
             by_bone=look.bone_hu is not None,
             parted=look.parted and all(isinstance(item.fixed, PartedImage) for item in views),
+            saturation=look.saturation,
         )
 
     def _rendered(self, place: int, look: Look, pixel: float) -> RenderedBody:

@@ -22,9 +22,10 @@ def test_the_image_is_the_sum_and_the_jacobians_stand_side_by_side():
         torch.testing.assert_close(both.jacobians, torch.cat([one.jacobians for one in drawn], 1))
 
 
+@pytest.mark.parametrize("saturation", [None, 0.3])
 @pytest.mark.parametrize("robust", [False, True])
-def test_the_gradient_is_the_derivative_of_the_cost(robust):
-    problem = objective()
+def test_the_gradient_is_the_derivative_of_the_cost(robust, saturation):
+    problem = objective(saturation=saturation)
     state = problem.state(started())
     model, weights = problem.linearize(state), None
     if robust:
@@ -64,6 +65,15 @@ def test_bone_weights_see_all_bodies():
     first, second = rendered_bodies()
     problem = objective(bodies=[first, second], by_bone=True)
     assert problem.draw_bone(problem.views[0].view, problem.state(started())) is None
+
+
+def test_what_is_saturated_tends_to_its_limit_and_thin_things_stay():
+    problem = objective(saturation=0.2)
+    drawn = problem.draw(problem.views[0].view, problem.state(started()), False)
+    shown = drawn.saturated(0.2).images
+    assert float(shown.max()) < 0.2
+    thin = (drawn.images > 0) & (drawn.images < 0.002)
+    torch.testing.assert_close(shown[thin], drawn.images[thin], rtol=0.01, atol=0)
 
 
 def test_nothing_that_moves_is_refused():
