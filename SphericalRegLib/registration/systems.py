@@ -124,7 +124,7 @@ def _bodies() -> System:
     """
 
     def steps(tolerance: float, renewal: int) -> LevenbergMarquardt:
-        return LevenbergMarquardt(20, renewal=renewal, tolerance=tolerance, relative_tolerance=1e-3)
+        return LevenbergMarquardt(30, renewal=renewal, tolerance=tolerance, relative_tolerance=1e-3)
 
     near, align = (Look(ToneFreeGradient(0.7), size, bone_hu=_BONE_HU) for size in (64, 128))
     last = Look(ToneFreeGradient(0.7, veil=12.0), 192, robust_scale=1.0, bone_hu=_BONE_HU, parted=True)

@@ -65,7 +65,9 @@ def _body(
     of_images = half_widths(aligned, place, neighborly, calibration, len(views) == 1)
     known = widened(of_images, geometry_covariance(body.volume, views, pose), views[0])
     refusals = list[str]()
-    if max(shown) < _FEWEST_SHOWN:
+    # what is left of a CT may well reach beyond the X-ray
+    fewest = by.limits.overlap if body.name == REST else _FEWEST_SHOWN
+    if max(shown) < fewest:
         refusals.append(
             f"Out of the field: no view shows more than {100 * max(shown):.0f} % of {body.name} on usable pixels."
         )
@@ -80,12 +82,12 @@ def _body(
             f"No clear match: {body.name} {ASIDE_MM:g} mm aside explains the X-ray about as well (cost ratio "
             f"{sharp:.2f}, limit {limits.sharpness:g})."
         )
-    if not aligned.converged:
-        refusals.append("Iteration limit: the poses had not come to rest.")
+    if aligned.movement_mm > limits.movement_mm:
+        refusals.append(f"Iteration limit: a body still moved {aligned.movement_mm:.1f} mm over the last iterations.")
     partly = [
         f"Of {body.name} {view.name} shows {100 * share:.0f} %."
         for view, share in zip(views, shown, strict=True)
-        if share < 1 - _FEWEST_SHOWN
+        if share < 1 - _FEWEST_SHOWN and body.name != REST
     ]
     verdict = weighed(tuple(refusals), tuple(partly), known, of_images, needed)
     own = joint_covariance(aligned, neighborly, 1.0)[6 * place : 6 * place + 6, 6 * place : 6 * place + 6]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
@@ -12,9 +13,12 @@ from SphericalRegLib.errors import GeometryError
 from SphericalRegLib.optimization.bodies_objective import BodiesObjective
 from SphericalRegLib.optimization.prior import MotionPrior, WithPriors
 from SphericalRegLib.optimization.problem import Linearization, Step
-from SphericalRegLib.optimization.state import State
+from SphericalRegLib.optimization.state import PoseBlock, State, pose_distance
 from SphericalRegLib.registration.system import Stage
 from SphericalRegLib.tracking.body_levels import BodyLevels
+
+# A pose has come to rest that moved no more than the judge's limit over so many iterations.
+_LAST_STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Aligned:
     Attributes:
         poses: (4, 4) rig_from_world of each.
         cost: of the last stage, priors included.
-        converged: whether the last stage came to rest.
+        movement_mm: of the body that moved most, over the last iterations of the last stage; 0 where it came to rest.
         objective: of the last stage's images.
         state: of the one hypothesis.
         model: of the images alone at these poses, under robust weights of their own.
@@ -32,7 +36,7 @@ class Aligned:
 
     poses: tuple[Tensor, ...]
     cost: float
-    converged: bool
+    movement_mm: float
     objective: BodiesObjective
     state: State
     model: Linearization
@@ -63,7 +67,9 @@ def align(
         objective = levels.objective(stage.look)
         problem = WithPriors(objective, priors, inflation)
         step: Step | None = None
+        recent = deque[State](maxlen=_LAST_STEPS + 1)
         for step in stage.optimizer.steps(problem, objective.state(poses)):
+            recent.append(step.state)
             yield step
         assert step is not None, "an optimizer shows at least its start"
         if not bool(torch.isfinite(step.cost).any()):
@@ -72,7 +78,18 @@ def align(
             )
         best = torch.argsort(step.cost)[: stage.keep]
         poses = [values[best] for values in step.state.values]
-        cost, converged = float(step.cost[best[0]]), bool(step.done[best[0]])
+        cost = float(step.cost[best[0]])
+        movement = 0.0 if bool(step.done[best[0]]) else _movement(recent[0], recent[-1], int(best[0]))
     state = objective.state([values[:1] for values in poses])
     model, _ = objective.renew(objective.linearize(state))
-    return Aligned(tuple(values[0] for values in state.values), cost, converged, objective, state, model)
+    return Aligned(tuple(values[0] for values in state.values), cost, movement, objective, state, model)
+
+
+def _movement(before: State, after: State, hypothesis: int) -> float:
+    """mm, of the body of a hypothesis that moved most."""
+    moved = [0.0]
+    for block, old, new in zip(after.blocks, before.values, after.values, strict=True):
+        if isinstance(block, PoseBlock):
+            apart = pose_distance(new[hypothesis][None], old[hypothesis][None], block.center, block.length)
+            moved.append(float(apart[0]))
+    return max(moved)

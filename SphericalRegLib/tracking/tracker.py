@@ -193,9 +193,11 @@ class Tracker:
         inflation = self._system.judge.calibration.plane / NORMAL_HALF_WIDTH
         aligned = yield from align(levels, stages, [pose[None] for pose in expected], priors, inflation)
         result = self._result(levels, aligned, neighborly, frame)
-        if result.tracked or self._plan.candidates < 2:
+        # where nothing came before, a pose that fits may be one of several
+        begins = frame == self._anchor
+        if (result.tracked and not begins) or self._plan.candidates < 2:
             return result
-        lost = [place for place, body in enumerate(result.bodies) if not body.tracked]
+        lost = [place for place, body in enumerate(result.bodies) if begins or not body.tracked]
         candidates = self._candidates(lost, expected, frame)
         # looked for as far as the search goes, wherever the motion led to expect them
         again = yield from align(levels, stages, candidates, neighborly, inflation)
@@ -249,12 +251,22 @@ class Tracker:
         return of_neighbors(range(len(self._bodies)), neighbor, rest, self._plan.neighborly)
 
     def _candidates(self, lost: Sequence[int], expected: Sequence[Tensor], frame: int) -> list[Tensor]:
-        """(B, 4, 4) of each body: those that are lost spread about where they are expected, all by the same motion."""
-        count, seed = self._plan.candidates, self._conditions.seed + frame
+        """(B, 4, 4) of each body: those that are lost spread about where they are expected, every second time all by
+        the same motion, as if the patient had moved, else each by its own."""
+        count, seed, reach = self._plan.candidates, self._conditions.seed + frame, self._plan.search
         pivot = lost[0]
-        spread = spread_poses(expected[pivot][None], self._centers[pivot], self._plan.search, count, seed)
-        motions = spread @ se3.inverse(expected[pivot])
-        return [motions @ pose if place in lost else pose.expand(count, 4, 4) for place, pose in enumerate(expected)]
+        alike = spread_poses(expected[pivot][None], self._centers[pivot], reach, count, seed) @ se3.inverse(
+            expected[pivot]
+        )
+        together = torch.arange(count) % 2 == 0
+        candidates = []
+        for place, pose in enumerate(expected):
+            if place not in lost:
+                candidates.append(pose.expand(count, 4, 4))
+                continue
+            own = spread_poses(pose[None], self._centers[place], reach, count, seed + 1000 * (place + 1))
+            candidates.append(torch.where(together[:, None, None], alike @ pose, own))
+        return candidates
 
 
 def _better(first: FrameResult, second: FrameResult) -> FrameResult:

@@ -68,7 +68,7 @@ def arguments(files, output, *more):
         str(files / "side"),
         *("-o", str(output), "--labels", str(files / "labels.nii.gz"), "--bodies", "1", "--view"),
         *(str(files / "views.json"), "--keyframes", str(files / "keys.json"), "--intensity", "attenuation"),
-        *("--mask", "none", "--ct_units", "hu", "--quiet", "true", *more),
+        *("--mask", "none", "--ct_units", "hu", "--candidates", "1", "--quiet", "true", *more),
     ]
 
 

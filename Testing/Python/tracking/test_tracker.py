@@ -80,7 +80,8 @@ def test_what_a_jump_loses_a_search_finds_again():
     assert not lost.frames[2].tracked
     found, _ = tracked(sequence(range(4), jumps=after), plan=Plan(Motion(1.0, 1.0), candidates=24))
     assert found.frames[2].tracked
-    assert "searched anew" in found.frames[2].origin
+    # at once, or backward from the frame after it
+    assert any("searched anew" in frame.origin for frame in found.frames[2:])
     for place, body in enumerate(found.frames[3].bodies):
         twist = se3.difference_about(body.pose, jump @ truth(3)[place], BODIES[place].volume.center)
         assert float(twist[3:].norm()) < 1.0
