@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from typing_extensions import Unpack
@@ -39,12 +39,16 @@ from SphericalRegLib.registration import Case, Conditions, System, default_syste
 from SphericalRegLib.registration.result import Progress
 from SphericalRegLib.reporting.track_film import write_films
 from SphericalRegLib.reporting.track_report import write_track
+from SphericalRegLib.tracking.calibration import CalibrationDoubt
 from SphericalRegLib.tracking.expectation import Motion
 from SphericalRegLib.tracking.kinematics import joint_motions
 from SphericalRegLib.tracking.track import Track
 from SphericalRegLib.tracking.tracker import Keyframes, Plan
 
-_USUAL = Motion()
+_USUAL, _DOUBT = Motion(), CalibrationDoubt()
+
+#: What of a view can be refined.
+Refinable = Literal["focal", "center"]
 _FILES = ("track.csv", "track.json", "joints.csv", "report.html", "*.tra", "*.tfm", "overlay_*.mp4")
 
 
@@ -75,6 +79,8 @@ def track(
     neighbor: str | None = None,
     neighborly: Motion = _USUAL,
     candidates: int = 16,
+    refine: list[Refinable] | None = None,
+    doubt: CalibrationDoubt = _DOUBT,
     joints: list[str] | None = None,
     axes: str = "xyz",
     anatomy: str | None = None,
@@ -121,6 +127,9 @@ def track(
         neighbor: the body that all others are expected near, such as rest: a prior, which one view needs for depth.
         neighborly: how far they may have moved against it, as standard deviations, degrees and mm.
         candidates: poses tried around where a lost body is expected; 1 searches for none.
+        refine: what of each view's calibration is refined with the bodies, frame by frame, and told with its interval.
+        doubt: how far focal lengths (relative) and centers (mm) may be off where they are refined, as standard
+            deviations.
         joints: pairs of bodies of which angles are told, each PROXIMAL:DISTAL.
         axes: the order of the axes about which the distal body turns: xyz is Grood and Suntay's.
         anatomy: JSON file with landmarks and which of them make each body's anatomical frame; axes of inertia without.
@@ -156,7 +165,7 @@ def track(
             method,
             known,
             None if known else _first(scan, preset, angles, device),
-            Plan(motion, neighbor, neighborly, candidates=candidates),
+            Plan(motion, neighbor, neighborly, candidates=candidates, doubt=_doubt(refine, doubt)),
             Conditions(kernel, seed, tolerance_mm, tolerance_deg),
             Path(f"{output.rstrip('/')}.frames"),
             tuple(f"{Path(scan.path).name}: {note}" for note in scan.notes) if scan is not None else (),
@@ -199,6 +208,13 @@ def _bodies(
     # the rest comes last, for all others lie within it
     bones, last = (of_scan[:-1], of_scan[-1:]) if of_scan and has_rest(of_scan) else (of_scan, ())
     return tuple(Body(body.name, body.volume.to(device), body.excess) for body in (*bones, *of_files, *last))
+
+
+def _doubt(refine: Sequence[Refinable] | None, doubt: CalibrationDoubt) -> CalibrationDoubt | None:
+    """What is in doubt of what is to be refined."""
+    if not refine:
+        return None
+    return CalibrationDoubt(doubt.focal if "focal" in refine else 0.0, doubt.center_mm if "center" in refine else 0.0)
 
 
 def _usual_system(bodies: Sequence[Body], files: bool, *, only_implants: bool) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -19,6 +20,23 @@ from SphericalRegLib.geometry import se3
 from SphericalRegLib.optimization.image_objective import ImageObjective
 from SphericalRegLib.optimization.problem import Linearization, Weights
 from SphericalRegLib.optimization.state import PoseBlock, State
+
+
+class Prior(Protocol):
+    """A Gaussian on some of a state's parameters."""
+
+    @property
+    def information(self) -> Tensor:
+        """(K, K) the inverse covariance."""
+        ...
+
+    def twist(self, state: State) -> Tensor:
+        """(B, K) how far the state is from where it is expected."""
+        ...
+
+    def linearize(self, state: State) -> tuple[Tensor, Tensor]:
+        """:meth:`twist`, and its derivative (B, K, P) in the state's parameters."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +126,7 @@ class WithPriors:
     """
 
     images: ImageObjective
-    priors: Sequence[MotionPrior]
+    priors: Sequence[Prior]
     inflation: float = 1.0
 
     def linearize(self, state: State, weights: Weights | None = None, jacobian: bool = True) -> Linearization:

@@ -65,6 +65,7 @@ def track_html(track: Track, sequence: XRaySequence, bodies: Sequence[Body], joi
         _filmstrip(track, sequence, bodies),
         *(_curves(track, name) for name in track.names),
         *(_joint(track, joint, motions) for joint, motions in joints.items()),
+        _calibrations(track),
         _table(track),
     ]
     return (
@@ -134,6 +135,33 @@ def _joint(track: Track, joint: Joint, motions: Sequence[JointMotion | None]) ->
     return (
         f"<h2>{html.escape(joint.name)}</h2><p>Angles in the order {joint.order}, each about an axis that the ones "
         f"before have moved (Grood and Suntay), and shifts along the same axes.</p>{_embedded(picture, joint.name)}"
+    )
+
+
+def _calibrations(track: Track) -> str:
+    """Of each view what was refined, its median over frames, and what hides it; empty where nothing was."""
+    views = sorted({view.name for frame in track.frames for view in frame.refined})
+    rows = []
+    for name in views:
+        found = [view for frame in track.frames for view in frame.refined if view.name == name]
+        values = np.array([[view.focal_factor, *view.center_mm] for view in found])
+        widths = np.array([[view.focal_half_width, *view.center_half_widths_mm] for view in found])
+        middle, half = np.median(values, 0), np.median(widths, 0)
+        confused = sorted({words for view in found for words in view.confused})
+        cells = [
+            name,
+            f"{middle[0]:.4f} ± {half[0]:.4f}",
+            *(f"{value:.2f} ± {width:.2f}" for value, width in zip(middle[1:], half[1:], strict=True)),
+            "; ".join(confused) or "nothing",
+        ]
+        rows.append(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>")
+    if not rows:
+        return ""
+    return (
+        "<h2>Calibration</h2><p>Refined with the bodies in each frame; medians over frames, with 95 % intervals of one "
+        "frame from noise and what was believed before. What images cannot tell apart is as doubtful as it was.</p>"
+        "<table><tr><th>view</th><th>focal length, times</th><th>center along columns, mm</th><th>along rows, mm</th>"
+        f"<th>not told apart</th></tr>{''.join(rows)}</table>"
     )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.imaging.bodies import REST
 from SphericalRegLib.initialization import Conditions
-from SphericalRegLib.optimization.prior import MotionPrior, variance_of
+from SphericalRegLib.optimization.prior import MotionPrior, Prior, variance_of
 from SphericalRegLib.registration.geometry_doubt import geometry_covariance
 from SphericalRegLib.registration.result import HalfWidths
 from SphericalRegLib.registration.sharpness import ASIDE_MM, sharpness
@@ -39,7 +39,7 @@ _NOTHING_KNOWN = 1e4
 
 
 def appraised(
-    levels: BodyLevels, aligned: Aligned, neighborly: Sequence[MotionPrior], by: Judge, needed: Conditions
+    levels: BodyLevels, aligned: Aligned, neighborly: Sequence[Prior], by: Judge, needed: Conditions
 ) -> tuple[BodyResult, ...]:
     """The bodies' results.
 
@@ -55,7 +55,7 @@ def appraised(
 
 
 def _body(
-    place: int, levels: BodyLevels, aligned: Aligned, neighborly: Sequence[MotionPrior], by: Judge, needed: Conditions
+    place: int, levels: BodyLevels, aligned: Aligned, neighborly: Sequence[Prior], by: Judge, needed: Conditions
 ) -> BodyResult:
     views = [xray.view for xray in levels.xrays]
     pose, body = aligned.poses[place], levels.bodies[place]
@@ -94,12 +94,12 @@ def _body(
     return BodyResult(pose, own, known, verdict, cost, sharp, shown)
 
 
-def joint_covariance(aligned: Aligned, priors: Sequence[MotionPrior], inflation: float) -> Tensor:
-    """(6 N, 6 N) of all bodies' twists about their isocenters, rig axes, rad and mm.
+def joint_covariance(aligned: Aligned, priors: Sequence[Prior], inflation: float) -> Tensor:
+    """(P, P) of all bodies' twists about their isocenters, rig axes, rad and mm, and of refined calibrations behind.
 
     Args:
         aligned: with the images' normal equations.
-        priors: that count as knowledge.
+        priors: that count as knowledge, those of refined calibrations among them.
         inflation: of the noise's standard deviation: a prior weighs the more, the less the images are believed.
     """
     assert aligned.model.curvature is not None, "bodies are aligned by sums of squares"
@@ -115,7 +115,7 @@ def joint_covariance(aligned: Aligned, priors: Sequence[MotionPrior], inflation:
 
 
 def half_widths(
-    aligned: Aligned, place: int, priors: Sequence[MotionPrior], calibration: Calibration, one_view: bool
+    aligned: Aligned, place: int, priors: Sequence[Prior], calibration: Calibration, one_view: bool
 ) -> HalfWidths:
     """95 % intervals of one body in the first view's directions, whatever is not known of the others.
 
@@ -123,7 +123,7 @@ def half_widths(
     into the images' noise and not onto the result.
     """
     unknown = one_view and not calibration.one_view_depth
-    if unknown and not any(prior.body == place for prior in priors):
+    if unknown and not any(isinstance(prior, MotionPrior) and prior.body == place for prior in priors):
         depth = math.inf
     else:
         depth = _deviation(aligned, place, priors, _NOTHING_KNOWN if unknown else calibration.depth, "depth_mm")
@@ -134,7 +134,7 @@ def half_widths(
     )
 
 
-def _deviation(aligned: Aligned, place: int, priors: Sequence[MotionPrior], factor: float, direction: str) -> float:
+def _deviation(aligned: Aligned, place: int, priors: Sequence[Prior], factor: float, direction: str) -> float:
     block = slice(6 * place, 6 * place + 6)
     covariance = joint_covariance(aligned, priors, factor / NORMAL_HALF_WIDTH)[block, block]
     deviations = standard_deviations(covariance, aligned.objective.views[0].view)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -14,6 +14,7 @@ from SphericalRegLib.imaging.crop import cropped_around_all
 from SphericalRegLib.imaging.skeleton import beyond
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.optimization.bodies_objective import BodiesObjective, RenderedBody
+from SphericalRegLib.optimization.calibration_block import calibrated
 from SphericalRegLib.optimization.problem import Linearization, Weights
 from SphericalRegLib.optimization.state import State
 from SphericalRegLib.registration.levels import body_length, coarsened, fixed_view, samples_through
@@ -46,7 +47,11 @@ class BodyLevels:
         self._kernel = kernel
 
     def objective(
-        self, look: Look, moving: Sequence[int] | None = None, held: Mapping[int, Tensor] | None = None
+        self,
+        look: Look,
+        moving: Sequence[int] | None = None,
+        held: Mapping[int, Tensor] | None = None,
+        calibrating: bool = False,
     ) -> BodiesObjective:
         """The cost of a look.
 
@@ -54,6 +59,7 @@ class BodyLevels:
             look: with a footprint, only what is near the moving bodies is compared, and X-rays are cut around them.
             moving: places of the bodies whose poses the state holds; all of them by default.
             held: {place: (4, 4) pose} of bodies that are drawn where they are.
+            calibrating: whether the views' focal lengths and centers are parameters too.
 
         Raises:
             InputError: for an X-ray that the similarity cannot use.
@@ -81,7 +87,13 @@ class BodyLevels:
             by_bone=look.bone_hu is not None,
             parted=look.parted and all(isinstance(item.fixed, PartedImage) for item in views),
             saturation=look.saturation,
+            calibrating=calibrating,
         )
+
+    def calibrated(self, values: Sequence[Tensor]) -> BodyLevels:
+        """The same with views of other focal lengths and centers, values (3,) of each."""
+        xrays = [replace(xray, view=calibrated(xray.view, one)) for xray, one in zip(self.xrays, values, strict=True)]
+        return BodyLevels(self.bodies, xrays, self._poses, self._kernel)
 
     def _rendered(self, place: int, look: Look, pixel: float) -> RenderedBody:
         body = self.bodies[place]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ import torch
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.registration.result import HalfWidths, Verdict
 from SphericalRegLib.text_files import finite_numbers
-from SphericalRegLib.tracking.track import BodyResult, FrameResult
+from SphericalRegLib.tracking.track import BodyResult, FrameResult, RefinedView
 
 _VERSION = 1
 
@@ -26,6 +27,7 @@ def as_record(result: FrameResult) -> dict[str, Any]:
         "cost": _finite(result.cost),
         "seconds": result.seconds,
         "bodies": [_of_body(body) for body in result.bodies],
+        "refined": [asdict(view) for view in result.refined],
     }
 
 
@@ -50,6 +52,7 @@ def from_record(record: Any, source: str) -> FrameResult:
             views=tuple(str(name) for name in record["views"]),
             cost=_number(record["cost"]),
             seconds=float(record["seconds"]),
+            refined=tuple(_refined(item) for item in record["refined"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{source} is damaged ({error!r}): delete it to track this frame again.") from None
@@ -89,6 +92,19 @@ def _body(item: Any, source: str) -> BodyResult:
         cost=_number(item["cost"]),
         sharpness=_number(item["sharpness"]),
         shown=tuple(float(value) for value in item["shown"]),
+    )
+
+
+def _refined(item: Any) -> RefinedView:
+    column, row = item["center_mm"]
+    widths = item["center_half_widths_mm"]
+    return RefinedView(
+        str(item["name"]),
+        float(item["focal_factor"]),
+        (float(column), float(row)),
+        float(item["focal_half_width"]),
+        (float(widths[0]), float(widths[1])),
+        tuple(str(words) for words in item["confused"]),
     )
 
 

@@ -39,6 +39,26 @@ class BodyResult:
         return not self.verdict.refusals
 
 
+@dataclass(frozen=True)
+class RefinedView:
+    """A view's calibration, refined with the bodies of a frame.
+
+    Attributes:
+        name: of the view.
+        focal_factor: of the focal length, against what it was.
+        center_mm: how far the principal point lies from where it was, along columns and along rows.
+        focal_half_width, center_half_widths_mm: of the 95 % intervals, from noise and priors alone.
+        confused: in words, what the images cannot tell apart from it.
+    """
+
+    name: str
+    focal_factor: float
+    center_mm: tuple[float, float]
+    focal_half_width: float
+    center_half_widths_mm: tuple[float, float]
+    confused: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class FrameResult:
     """One frame.
@@ -51,8 +71,7 @@ class FrameResult:
         views: of the X-rays that there were.
         cost: of all bodies at the last stage.
         seconds: it took.
-        refined: {name of a view: focal length's factor, principal point's shift along columns and rows in mm} where the
-            calibration was refined.
+        refined: the views' calibrations, where they were refined.
     """
 
     frame: int
@@ -62,6 +81,7 @@ class FrameResult:
     views: tuple[str, ...] = ()
     cost: float = float("inf")
     seconds: float = 0.0
+    refined: tuple[RefinedView, ...] = ()
 
     @property
     def tracked(self) -> bool:

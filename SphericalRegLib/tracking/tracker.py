@@ -15,13 +15,14 @@ from SphericalRegLib.imaging.bodies import Body
 from SphericalRegLib.initialization import Conditions, SearchRange
 from SphericalRegLib.initialization.search import spread_poses
 from SphericalRegLib.io.sequences.contract import XRaySequence
-from SphericalRegLib.optimization.prior import MotionPrior
+from SphericalRegLib.optimization.prior import MotionPrior, Prior
 from SphericalRegLib.optimization.problem import Step
 from SphericalRegLib.registration.system import System
 from SphericalRegLib.registration.uncertainty import NORMAL_HALF_WIDTH
 from SphericalRegLib.threads import quietly
 from SphericalRegLib.tracking.appraisal import appraised
 from SphericalRegLib.tracking.body_levels import BodyLevels
+from SphericalRegLib.tracking.calibration import CalibrationDoubt, refined_views
 from SphericalRegLib.tracking.expectation import Motion, Sighting, of_motion, of_neighbors, predicted
 from SphericalRegLib.tracking.joint import Aligned, align
 from SphericalRegLib.tracking.memory import Forgetful, TrackMemory
@@ -44,6 +45,8 @@ class Plan:
         neighborly: how far they may have moved relative to it, from how they lie at rest.
         search: how far around its expected pose a lost body is looked for.
         candidates: poses tried in such a search; 1 searches for nothing.
+        doubt: how far the views' calibrations may be off, which are then refined with the bodies, frame by frame; None
+            takes them as they are.
     """
 
     motion: Motion | None = _USUAL
@@ -51,6 +54,7 @@ class Plan:
     neighborly: Motion = _USUAL
     search: SearchRange = _SEARCH
     candidates: int = 16
+    doubt: CalibrationDoubt | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,11 +192,12 @@ class Tracker:
         self, levels: BodyLevels, expected: Sequence[Tensor], gap: int, frame: int
     ) -> Generator[Step, None, FrameResult]:
         stages = self._system.stages
-        neighborly = self._neighborly()
-        priors = [*self._motion(expected, gap), *neighborly]
+        known = [*self._neighborly(), *self._calibration(len(levels.xrays))]
+        priors = [*self._motion(expected, gap), *known]
+        calibrating = self._plan.doubt is not None
         inflation = self._system.judge.calibration.plane / NORMAL_HALF_WIDTH
-        aligned = yield from align(levels, stages, [pose[None] for pose in expected], priors, inflation)
-        result = self._result(levels, aligned, neighborly, frame)
+        aligned = yield from align(levels, stages, [pose[None] for pose in expected], priors, inflation, calibrating)
+        result = self._result(levels, aligned, known, frame)
         # where nothing came before, a pose that fits may be one of several
         begins = frame == self._anchor
         if (result.tracked and not begins) or self._plan.candidates < 2:
@@ -200,15 +205,19 @@ class Tracker:
         lost = [place for place, body in enumerate(result.bodies) if begins or not body.tracked]
         candidates = self._candidates(lost, expected, frame)
         # looked for as far as the search goes, wherever the motion led to expect them
-        again = yield from align(levels, stages, candidates, neighborly, inflation)
-        found = self._result(levels, again, neighborly, frame)
+        again = yield from align(levels, stages, candidates, known, inflation, calibrating)
+        found = self._result(levels, again, known, frame)
         return replace(_better(result, found), origin="searched")
 
-    def _result(
-        self, levels: BodyLevels, aligned: Aligned, neighborly: Sequence[MotionPrior], frame: int
-    ) -> FrameResult:
-        bodies = appraised(levels, aligned, neighborly, self._system.judge, self._conditions)
-        return FrameResult(frame, bodies, views=tuple(x.view.name for x in levels.xrays), cost=aligned.cost)
+    def _result(self, levels: BodyLevels, aligned: Aligned, known: Sequence[Prior], frame: int) -> FrameResult:
+        refined = refined_views(levels, aligned, known) if aligned.calibrations else ()
+        seen = levels.calibrated(aligned.calibrations) if aligned.calibrations else levels
+        bodies = appraised(seen, aligned, known, self._system.judge, self._conditions)
+        names = tuple(xray.view.name for xray in levels.xrays)
+        return FrameResult(frame, bodies, views=names, cost=aligned.cost, refined=refined)
+
+    def _calibration(self, views: int) -> list[Prior]:
+        return [] if self._plan.doubt is None else self._plan.doubt.priors(len(self._bodies), views)
 
     def _expected(self, frame: int, direction: str) -> tuple[list[Tensor], str, int]:
         """(4, 4) of each body, in words where they come from, and frames since they were seen."""

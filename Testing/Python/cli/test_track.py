@@ -107,6 +107,16 @@ def test_frames_that_are_kept_are_not_done_again(files, tmp_path):
     assert poses[0] == poses[1]
 
 
+def test_centers_that_are_in_doubt_are_refined_and_reported(files, tmp_path):
+    more = ["--frames", "1", "1", "--refine", "center", "--doubt.center_mm", "4"]
+    assert main(arguments(files, tmp_path / "out", *more)) in (0, 3, 4)
+    (frame,) = json.loads((tmp_path / "out" / "track.json").read_text())["frames"]
+    assert [view["name"] for view in frame["refined"]] == ["front", "side"]
+    # they are right as they are
+    assert all(abs(shift) < 2 for view in frame["refined"] for shift in view["center_mm"])
+    assert "not told apart" in (tmp_path / "out" / "report.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -117,6 +127,8 @@ def test_frames_that_are_kept_are_not_done_again(files, tmp_path):
         (["--joints", "rest:1", "--axes", "xyx"], "--axes xyx is no order"),
         (["--frame", "1"], "--frame is for a single X-ray"),
         (["--neighbor", "sacrum"], "neighbor 'sacrum' is no body"),
+        (["--refine", "focal", "--doubt", "0", "0"], "Nothing of the calibration is in doubt"),
+        (["--implants", "cup=cup.stl"], "--implants 'cup=cup.stl' is no body"),
         (["--volumes", "ulna"], "--volumes 'ulna' is no body"),
     ],
 )

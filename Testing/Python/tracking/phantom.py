@@ -65,6 +65,7 @@ class Rendered:
     blank: Sequence[int] = ()
     jumps: dict[int, torch.Tensor] = field(default_factory=dict)
     asked: list[int] = field(default_factory=list, repr=False)
+    believed: View | None = None
 
     @property
     def name(self) -> str:
@@ -78,7 +79,7 @@ class Rendered:
         images = [render(body.volume, self.view, pose[None])[0, 0] for body, pose in zip(BODIES, poses, strict=True)]
         noise = torch.randn(images[0].shape, generator=torch.Generator().manual_seed(number))
         image = (sum(images) + 0.003 * noise).numpy().astype(np.float32)
-        return XRay(image, self.view, np.ones(image.shape, bool), path=f"{self.name}{number}")
+        return XRay(image, self.believed or self.view, np.ones(image.shape, bool), path=f"{self.name}{number}")
 
 
 def sequence(frames: Sequence[int] = range(6), **options: object) -> XRaySequence:

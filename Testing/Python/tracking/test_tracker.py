@@ -8,6 +8,8 @@ import torch
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import se3
+from SphericalRegLib.optimization.calibration_block import calibrated
+from SphericalRegLib.tracking.calibration import CalibrationDoubt
 from SphericalRegLib.tracking.expectation import Motion, Sighting, predicted
 from SphericalRegLib.tracking.frame_record import as_record, from_record
 from SphericalRegLib.tracking.memory import FolderMemory
@@ -184,3 +186,31 @@ def test_a_steady_motion_is_predicted_to_the_digit():
     assert torch.equal(predicted(last, None, 5, center), moved(3))
     # what was seen long ago says nothing of how it moves now
     assert torch.equal(predicted(last, before, 30, center), moved(3))
+
+
+class TestDoubtfulCalibration:
+    def test_a_center_that_is_off_is_refined_and_told_with_its_interval(self):
+        seen = sequence(range(1))
+        # the X-rays of the first view are believed to lie 4 mm aside of where they do
+        wrong = [dataclasses.replace(source, view=source.view) for source in seen.sources]
+        shifted = calibrated(wrong[0].view, torch.tensor([0.0, -4.0, 3.0]).double())
+        wrong[0].believed = shifted
+        plan = dataclasses.replace(PLAN, doubt=CalibrationDoubt(0.0, 6.0))
+        believed = dataclasses.replace(seen, sources=tuple(wrong))
+        track, _ = tracked(believed, plan=plan)
+        (frame,) = track.frames
+        first, second = frame.refined
+        assert first.center_mm == pytest.approx((4.0, -3.0), abs=1.5)
+        assert first.focal_factor == pytest.approx(1.0, abs=1e-3)
+        assert all(0 < width < 6 * 1.96 for width in first.center_half_widths_mm)
+        assert second.name == "two"
+        # one of two centers and the place of all bodies are one to the images
+        assert first.confused
+        again = from_record(json.loads(json.dumps(as_record(frame))), "it")
+        assert again.refined == frame.refined
+
+    def test_a_doubt_that_is_none_is_refused(self):
+        with pytest.raises(InputError, match="Nothing of the calibration is in doubt"):
+            CalibrationDoubt(0.0, 0.0)
+        with pytest.raises(InputError, match="doubt of focal is -1"):
+            CalibrationDoubt(-1.0, 0.0)
