@@ -156,9 +156,9 @@ def track(
         anatomical = anatomical_frames(pairs, moving, anatomy)
         sequence = _sequence(films, autoscoper, options, frames, step)
         known = _keyframes(keyframes, start_pose, moving, sequence)
-        method = chosen_system(
-            system or _usual_system(moving, bool(files), only_implants=len(implants or ()) == len(moving))
-        )
+        alone = bool(files) or autoscoper is not None
+        usual = _usual_system(moving, alone, only_implants=len(implants or ()) == len(moving))
+        method = chosen_system(system or usual)
         inputs = TrackInputs(
             moving,
             sequence,
@@ -217,12 +217,12 @@ def _doubt(refine: Sequence[Refinable] | None, doubt: CalibrationDoubt) -> Calib
     return CalibrationDoubt(doubt.focal if "focal" in refine else 0.0, doubt.center_mm if "center" in refine else 0.0)
 
 
-def _usual_system(bodies: Sequence[Body], files: bool, *, only_implants: bool) -> str:
+def _usual_system(bodies: Sequence[Body], alone: bool, *, only_implants: bool) -> str:
     """By its name: what aligns such bodies where nobody chooses."""
     if only_implants:
         return "implants"
     # the rest of a CT, or a CT as one body, leaves nothing of the anatomy out
-    return "bodies" if has_rest(bodies) or (len(bodies) == 1 and not files) else "bones"
+    return "bodies" if has_rest(bodies) or (len(bodies) == 1 and not alone) else "bones"
 
 
 def _trial(path: str, ct: str | None, xray: Sequence[str], options: Mapping[str, Any]) -> Trial:

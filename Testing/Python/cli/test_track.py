@@ -16,9 +16,9 @@ from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.bodies import bodies_of
 from SphericalRegLib.imaging.volume import to_volume
-from SphericalRegLib.io.calibration_files import write_json
+from SphericalRegLib.io.calibration_files import read_json, write_autoscoper, write_json
 from SphericalRegLib.io.ct import read_ct
-from SphericalRegLib.io.keyframe_file import write_keyframes
+from SphericalRegLib.io.keyframe_file import read_keyframes, write_keyframes
 from SphericalRegLib.rendering import render
 
 
@@ -115,6 +115,32 @@ def test_centers_that_are_in_doubt_are_refined_and_reported(files, tmp_path):
     # they are right as they are
     assert all(abs(shift) < 2 for view in frame["refined"] for shift in view["center_mm"])
     assert "not told apart" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_trial_of_autoscoper_is_tracked_as_it_names_its_files(files, tmp_path):
+    scan = read_ct(files / "ct.nii.gz", files / "labels.nii.gz", units="hu")
+    bone = np.where(scan.labels == 1, scan.hu + 1024, 0).astype(np.uint16)
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(bone), str(tmp_path / "bone.tif"))
+    for view in read_json(files / "views.json").views:
+        write_autoscoper(tmp_path / f"{view.name}.csv", view)
+    lines = [f"mayaCam_csv {name}.csv" for name in ("front", "side")]
+    lines += [f"CameraRootDir {files / name}" for name in ("front", "side")]
+    (tmp_path / "run.cfg").write_text("\n".join([*lines, "VolumeFile bone.tif", "VoxelSize 3.0 2.5 3.5"]))
+    volume = read_ct(tmp_path / "bone.tif", spacing=(3.0, 2.5, 3.5), rescale=(1, -1024), axes="LPS")
+    from_stack = torch.from_numpy(scan.world_from_voxel @ np.linalg.inv(volume.world_from_voxel))
+    start = read_keyframes(files / "keys.json")[1]["1"] @ from_stack
+    write_keyframes(tmp_path / "keys.json", {1: {"bone": start}})
+    options = ["--keyframes", str(tmp_path / "keys.json"), "--ct_rescale", "1", "-1024", "--ct_axes", "LPS"]
+    options += ["--intensity", "attenuation", "--mask", "none", "--candidates", "1", "--sdd", "1000", "--quiet", "true"]
+    output = tmp_path / "out"
+    assert main(["track", "--trial", str(tmp_path / "run.cfg"), "-o", str(output), *options]) in (0, 3, 4)
+    content = json.loads((output / "track.json").read_text())
+    assert content["settings"]["system"]["name"] == "bones"
+    poses = [torch.tensor(frame["bodies"][0]["pose"]).double() for frame in content["frames"]]
+    moved = (start @ torch.linalg.inv(from_stack)).inverse() @ poses[2] @ torch.linalg.inv(from_stack)
+    # a block alone in soft tissue is followed roughly: what counts here is that both worlds fit together
+    assert moved[:3, 3].tolist() == pytest.approx([3.0, 0.0, -2.0], abs=3.0)
+    assert len((output / "bone.tra").read_text().splitlines()) == 3
 
 
 @pytest.mark.parametrize(
