@@ -40,6 +40,7 @@ class DicomFrames:
     view: View | None = None
     reading: Mapping[str, Any] = field(default_factory=dict)
     _count: int = field(default=0, init=False, repr=False)
+    _first: list[XRay] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         with damage_named(self.path):
@@ -65,8 +66,10 @@ class DicomFrames:
         xray = read_xray(self.path, self.view, frame=number, **self.reading)
         if self.view is not None or number == 0 or xray.start_angles is None:
             return xray
-        first = read_xray(self.path, None, frame=0, **{**self.reading, "mask": "none"})
-        return replace(xray, view=_turned(xray, first))
+        if not self._first:
+            # of all that it holds only the geometry is wanted: once
+            self._first.append(read_xray(self.path, None, frame=0, **{**self.reading, "mask": "none"}))
+        return replace(xray, view=_turned(xray, self._first[0]))
 
 
 def _turned(xray: XRay, first: XRay) -> View:
