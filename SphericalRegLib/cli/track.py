@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import torch
 from typing_extensions import Unpack
 
 from SphericalRegLib.app.steps import Message
 from SphericalRegLib.app.track_job import FrameTracked, TrackEvent, TrackInputs, TrackJob
 from SphericalRegLib.cli.anatomy import anatomical_frames, chosen_joints
-from SphericalRegLib.cli.bodies import checked_names, has_rest, implant_bodies, scan_bodies, volume_bodies
+from SphericalRegLib.cli.bodies import checked_names, implant_bodies, volume_bodies
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.ct_reading import CTReading, read_scan
-from SphericalRegLib.cli.inputs import Preset, read_case, read_views
+from SphericalRegLib.cli.inputs import Preset
 from SphericalRegLib.cli.outputs import output_folder
 from SphericalRegLib.cli.register_bodies import ACCEPTED, PLANE_ONLY, REJECTED
 from SphericalRegLib.cli.running import Computing, begin, device_of
 from SphericalRegLib.cli.stopping import StopRequest
 from SphericalRegLib.cli.system_choice import chosen_system
+from SphericalRegLib.cli.track_inputs import (
+    Refinable,
+    doubt_of,
+    first_frame,
+    keyframes_of,
+    moving_bodies,
+    sequence_of,
+    trial_of,
+    usual_system,
+)
 from SphericalRegLib.cli.xray_reading import XRayReading, files_of
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.cardan import ORDERS
-from SphericalRegLib.geometry.view import View
-from SphericalRegLib.imaging.bodies import Body
-from SphericalRegLib.imaging.ct import CT
-from SphericalRegLib.imaging.volume import to_volume
-from SphericalRegLib.io.calibration_files import read_autoscoper
-from SphericalRegLib.io.keyframe_file import read_keyframes
-from SphericalRegLib.io.pose_file import read_pose
-from SphericalRegLib.io.sequences.contract import XRaySequence
-from SphericalRegLib.io.sequences.open_sequence import open_sequence
-from SphericalRegLib.io.sequences.trial import Trial, read_trial
-from SphericalRegLib.registration import Case, Conditions, System, default_system
+from SphericalRegLib.registration import Conditions
 from SphericalRegLib.registration.result import Progress
 from SphericalRegLib.reporting.track_film import write_films
 from SphericalRegLib.reporting.track_report import write_track
@@ -43,12 +41,10 @@ from SphericalRegLib.tracking.calibration import CalibrationDoubt
 from SphericalRegLib.tracking.expectation import Motion
 from SphericalRegLib.tracking.kinematics import joint_motions
 from SphericalRegLib.tracking.track import Track
-from SphericalRegLib.tracking.tracker import Keyframes, Plan
+from SphericalRegLib.tracking.tracker import Plan
 
 _USUAL, _DOUBT = Motion(), CalibrationDoubt()
 
-#: What of a view can be refined.
-Refinable = Literal["focal", "center"]
 _FILES = ("track.csv", "track.json", "joints.csv", "report.html", "*.tra", "*.tfm", "overlay_*.mp4")
 
 
@@ -149,23 +145,23 @@ def track(
     read = [ct, *films, labels, label_names, start_pose, keyframes, trial, anatomy, *files_of(options)]
     with output_folder(console, output, _FILES, read) as folder:
         console.say("Reading ...")
-        autoscoper = None if trial is None else _trial(trial, ct, films, options)
+        autoscoper = None if trial is None else trial_of(trial, ct, films, options)
         scan = None if ct is None else read_scan(ct, options, labels, label_names, console=console)
         files = volume_bodies(volumes or (), options) + implant_bodies(implants or (), implant_voxel_mm)
-        moving = checked_names(_bodies(scan, bodies, rest, files, autoscoper, options, device))
+        moving = checked_names(moving_bodies(scan, bodies, rest, files, autoscoper, options, device))
         anatomical = anatomical_frames(pairs, moving, anatomy)
-        sequence = _sequence(films, autoscoper, options, frames, step)
-        known = _keyframes(keyframes, start_pose, moving, sequence)
+        sequence = sequence_of(films, autoscoper, options, frames, step)
+        known = keyframes_of(keyframes, start_pose, moving, sequence)
         alone = bool(files) or autoscoper is not None
-        usual = _usual_system(moving, alone, only_implants=len(implants or ()) == len(moving))
+        usual = usual_system(moving, alone, only_implants=len(implants or ()) == len(moving))
         method = chosen_system(system or usual)
         inputs = TrackInputs(
             moving,
             sequence,
             method,
             known,
-            None if known else _first(scan, preset, angles, device),
-            Plan(motion, neighbor, neighborly, candidates=candidates, doubt=_doubt(refine, doubt)),
+            None if known else first_frame(scan, preset, angles, device),
+            Plan(motion, neighbor, neighborly, candidates=candidates, doubt=doubt_of(refine, doubt)),
             Conditions(kernel, seed, tolerance_mm, tolerance_deg),
             Path(f"{output.rstrip('/')}.frames"),
             tuple(f"{Path(scan.path).name}: {note}" for note in scan.notes) if scan is not None else (),
@@ -181,106 +177,6 @@ def track(
         for number in write_films(folder, found, sequence, moving) if film else ():
             console.detail(f"Film: frame {number}.")
     return _told(found, output, console)
-
-
-def _bodies(
-    scan: CT | None,
-    chosen: Sequence[str] | None,
-    rest: bool,
-    of_files: tuple[Body, ...],
-    trial: Trial | None,
-    options: Mapping[str, Any],
-    device: torch.device,
-) -> tuple[Body, ...]:
-    if trial is not None:
-        for volume in trial.volumes:
-            if any(volume.flip):
-                raise InputError(
-                    f"The trial flips {volume.path.name}, which is not read: write the volume the way it lies, and "
-                    "VolumeFlip 0 0 0."
-                )
-            of_files += (
-                Body(volume.path.stem, to_volume(read_scan(volume.path, {**options, "ct_spacing": volume.voxel_mm}))),
-            )
-    of_scan = () if scan is None else scan_bodies(scan, chosen, rest)
-    if not of_scan and not of_files:
-        raise InputError("There is no body: name a CT, --volumes NAME=FILE, or --implants NAME=FILE:MATERIAL.")
-    # the rest comes last, for all others lie within it
-    bones, last = (of_scan[:-1], of_scan[-1:]) if of_scan and has_rest(of_scan) else (of_scan, ())
-    return tuple(Body(body.name, body.volume.to(device), body.excess) for body in (*bones, *of_files, *last))
-
-
-def _doubt(refine: Sequence[Refinable] | None, doubt: CalibrationDoubt) -> CalibrationDoubt | None:
-    """What is in doubt of what is to be refined."""
-    if not refine:
-        return None
-    return CalibrationDoubt(doubt.focal if "focal" in refine else 0.0, doubt.center_mm if "center" in refine else 0.0)
-
-
-def _usual_system(bodies: Sequence[Body], alone: bool, *, only_implants: bool) -> str:
-    """By its name: what aligns such bodies where nobody chooses."""
-    if only_implants:
-        return "implants"
-    # the rest of a CT, or a CT as one body, leaves nothing of the anatomy out
-    return "bodies" if has_rest(bodies) or (len(bodies) == 1 and not alone) else "bones"
-
-
-def _trial(path: str, ct: str | None, xray: Sequence[str], options: Mapping[str, Any]) -> Trial:
-    if ct is not None or xray or options.get("view"):
-        raise InputError("--trial names CT, X-rays and views itself: leave them out.")
-    return read_trial(path)
-
-
-def _sequence(
-    xray: Sequence[str], trial: Trial | None, options: Mapping[str, Any], frames: tuple[int, int] | None, step: int
-) -> XRaySequence:
-    reading = {key: options[key] for key in ("intensity",) if options.get(key) is not None}
-    masks = options.get("mask") or ["auto"]
-    if len(masks) > 1:
-        raise InputError("--mask of a sequence is one for all of its frames and views: give one.")
-    reading["mask"] = masks[0]
-    views = list[View]()
-    if trial is not None:
-        views = [
-            read_autoscoper(file, sdd=options.get("sdd"), spacing=options.get("spacing")) for file in trial.calibrations
-        ]
-        xray = [str(folder) for folder in trial.radiographs]
-    elif options.get("view"):
-        views = read_views(options["view"], options.get("sdd"), options.get("spacing"))
-    else:
-        names = ("sdd", "sad", "spacing", "mirrored", "channel")
-        reading |= {key: options[key] for key in names if options.get(key) is not None}
-    low, high = frames or (None, None)
-    return open_sequence(xray, views, reading).between(low, high, step)
-
-
-def _keyframes(
-    keyframes: str | None, start_pose: str | None, bodies: Sequence[Body], sequence: XRaySequence
-) -> Keyframes:
-    if keyframes is not None and start_pose is not None:
-        raise InputError("The start was given by --keyframes and --start_pose: leave one of them out.")
-    if keyframes is not None:
-        return read_keyframes(keyframes)
-    if start_pose is None:
-        return {}
-    pose = read_pose(start_pose)
-    return {sequence.frames[0]: {body.name: pose for body in bodies}}
-
-
-def _first(
-    scan: CT | None, preset: str | None, angles: tuple[float, float] | None, device: torch.device
-) -> tuple[Any, System]:
-    """How the first frame is registered: with the whole CT, from what is known of its pose."""
-    if scan is None:
-        raise InputError(
-            "Nothing tells where the bodies are in the first frame: give --keyframes or --start_pose, or a CT of all."
-        )
-    whole = to_volume(scan).to(device)
-
-    def case(xrays: Sequence[Any]) -> Case:
-        return read_case(whole, xrays, preset=preset, angles=angles)
-
-    return case, default_system()
 
 
 def _follow(job: TrackJob, console: Console, stop: StopRequest) -> bool:
