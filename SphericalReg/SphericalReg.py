@@ -196,7 +196,7 @@ class SphericalRegLogic(ScriptedLoadableModuleLogic):
         """The wrapped parameter node of this scene."""
         from SphericalRegUI.ParameterNode import SphericalRegParameterNode
 
-        from SphericalRegLib.app.former_parameters import take_compared
+        from SphericalRegLib.app.panel.former_parameters import take_compared
 
         node = super().getParameterNode()
         compared = take_compared(node)

@@ -10,7 +10,7 @@ from enum import Enum
 
 from slicer.i18n import tr as _
 
-from SphericalRegLib.app.methods import (
+from SphericalRegLib.app.panel.methods import (
     DEFAULT,
     LEARNED_FIRST,
     LEVELS,

@@ -1,7 +1,7 @@
 """What a deleted node was chosen for: left alone, a selector would take another node in its place. No Qt."""
 
-from SphericalRegLib.app.packs import camel_case
-from SphericalRegLib.app.snapshot import CHOSEN_NODES
+from SphericalRegLib.app.panel.packs import camel_case
+from SphericalRegLib.app.panel.snapshot import CHOSEN_NODES
 
 # Of the parameter node, those that hold a node.
 FIELDS = (*map(camel_case, CHOSEN_NODES), "currentResult", "currentLandscape")

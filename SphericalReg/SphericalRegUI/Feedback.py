@@ -22,7 +22,7 @@ def say(label, text, style=""):
 def followRun(event, label, bar, startButton, cancelButton):
     """Show what every run has in common: its end in words, and which buttons make sense; progress is the caller's."""
     from SphericalRegLib.app import Cancelled, Failed, Finished, StateChanged
-    from SphericalRegLib.app.state import State
+    from SphericalRegLib.app.control.state import State
 
     if isinstance(event, Finished):
         say(label, "")
@@ -59,7 +59,7 @@ def onPathTyped(pathLineEdit, function):
 @contextlib.contextmanager
 def reported(label):
     """Within it errors are told in a label, in words with a remedy; what is a defect is logged as well."""
-    from SphericalRegLib.app.failure import failure_of
+    from SphericalRegLib.app.control.failure import failure_of
 
     try:
         yield

@@ -3,10 +3,10 @@
 import slicer
 from slicer.i18n import tr as _
 
-from SphericalRegLib.app.filling import Filling, fill, taken_back
-from SphericalRegLib.app.geometry_fields import ViewFields, fields_from_dicom
 from SphericalRegLib.app.packages import missing_packages
-from SphericalRegLib.app.packs import read_pack, write_pack
+from SphericalRegLib.app.panel.filling import Filling, fill, taken_back
+from SphericalRegLib.app.panel.geometry_fields import ViewFields, fields_from_dicom
+from SphericalRegLib.app.panel.packs import read_pack, write_pack
 from SphericalRegLib.scene.session.input_checks import image_size
 from SphericalRegUI import DicomHeaders
 from SphericalRegUI.Feedback import ERROR_STYLE, reported, say

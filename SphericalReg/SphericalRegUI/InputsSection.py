@@ -8,9 +8,9 @@ import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from SphericalRegLib.app.calibration import CalibrationCheck
-from SphericalRegLib.app.geometry_fields import ViewFields, group_of, problems
-from SphericalRegLib.app.packs import camel_case, read_pack
+from SphericalRegLib.app.panel.calibration import CalibrationCheck
+from SphericalRegLib.app.panel.geometry_fields import ViewFields, group_of, problems
+from SphericalRegLib.app.panel.packs import camel_case, read_pack
 from SphericalRegLib.scene.session.input_checks import (
     image_size,
     lost_segments,

@@ -4,8 +4,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from SphericalRegLib.app import StateChanged
-from SphericalRegLib.app.geometry_fields import ViewFields
-from SphericalRegLib.app.packs import write_pack
+from SphericalRegLib.app.panel.geometry_fields import ViewFields
+from SphericalRegLib.app.panel.packs import write_pack
 from SphericalRegLib.similarity.table import LEARNED
 from SphericalRegUI import Dependencies, Samples
 from SphericalRegUI.Choices import Method

@@ -17,10 +17,10 @@ from SphericalRegUI.Choices import Levels, Method, Optimizer, OverlayMode, PoseP
 @parameterPack
 class ViewGeometry:
     """
-    The geometry of one X-ray as it is saved: the fields of ``SphericalRegLib.app.geometry_fields.ViewFields``, which
+    The geometry of one X-ray as it is saved: the fields of ``SphericalRegLib.app.panel.geometry_fields.ViewFields``, which
     says what they are, and the ranges in which they can be typed.
 
-    filled - What of all this a DICOM header filled in, see ``SphericalRegLib.app.filling``.
+    filled - What of all this a DICOM header filled in, see ``SphericalRegLib.app.panel.filling``.
     """
 
     sdd: Annotated[float, WithinRange(0.0, 10000.0)] = 0.0

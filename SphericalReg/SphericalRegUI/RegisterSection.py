@@ -5,8 +5,8 @@ from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from SphericalRegLib.app import Progressed, Signal, StateChanged
+from SphericalRegLib.app.control.state import State
 from SphericalRegLib.app.packages import missing_packages
-from SphericalRegLib.app.state import State
 from SphericalRegLib.scene.session.input_checks import LEAST_PAIRS, pair_counts
 from SphericalRegUI.Choices import Method, Similarity
 from SphericalRegUI.Feedback import ERROR_STYLE, followRun, reported, say

@@ -5,7 +5,7 @@ a test without an event loop.
 """
 
 from SphericalRegLib.app import Signal
-from SphericalRegLib.app.snapshot import LandscapeChoices, Snapshot
+from SphericalRegLib.app.panel.snapshot import LandscapeChoices, Snapshot
 from SphericalRegLib.scene.session import ConvertedCT, LandscapeRun, LiveView, RegistrationRun, TrainingRun
 from SphericalRegLib.scene.session.removal import is_carm, remove_rest_of_carm, remove_rest_of_landscape
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from SphericalRegLib.cli.signals import StopSignals
+from SphericalRegLib.cli.process.signals import StopSignals
 
 
 def main(argv: Sequence[str] | None = None) -> int:

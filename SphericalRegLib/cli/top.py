@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from SphericalRegLib.cli import outputs
-from SphericalRegLib.cli.command_table import load
-from SphericalRegLib.cli.faults import report, tell
-from SphericalRegLib.cli.library_warnings import kept_back
-from SphericalRegLib.cli.remedies import in_options
-from SphericalRegLib.cli.signals import INTERRUPTED, Stopped, StopSignals
+from SphericalRegLib.cli.parsing.command_table import load
+from SphericalRegLib.cli.process.faults import report, tell
+from SphericalRegLib.cli.process.library_warnings import kept_back
+from SphericalRegLib.cli.process.remedies import in_options
+from SphericalRegLib.cli.process.signals import INTERRUPTED, Stopped, StopSignals
 from SphericalRegLib.errors import SphericalRegError
 
 FAULT, BAD_INPUT = 1, 2
@@ -35,11 +35,11 @@ def run(arguments: Sequence[str], signals: StopSignals) -> int:
     outputs.forget_written()
     try:
         with kept_back(verbose):
-            from SphericalRegLib.cli import commands
+            from SphericalRegLib.cli import dispatch
 
             load(arguments)
             signals.end_at_once(False)
-            code = commands.run(arguments)
+            code = dispatch.run(arguments)
         # a full disk or a closed pipe behind the standard output is told here, not at the interpreter's end
         if sys.stdout is not None:
             sys.stdout.flush()

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import torch
 
-from SphericalRegLib.cli.bodies import has_rest, scan_bodies
-from SphericalRegLib.cli.ct_reading import read_scan
-from SphericalRegLib.cli.inputs import read_case, read_views
+from SphericalRegLib.cli.reading.bodies import has_rest, scan_bodies
+from SphericalRegLib.cli.reading.ct_reading import read_scan
+from SphericalRegLib.cli.reading.inputs import read_case, read_views
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.bodies import Body
@@ -42,7 +42,7 @@ def moving_bodies(
 
     Args:
         scan: the CT, or None.
-        chosen: its bodies, as of :func:`~SphericalRegLib.cli.bodies.named_bones`; None for all of it as one.
+        chosen: its bodies, as of :func:`~SphericalRegLib.cli.reading.bodies.named_bones`; None for all of it as one.
         rest: whether its rest is a body too.
         of_files: other bodies.
         trial: whose volumes are bodies.

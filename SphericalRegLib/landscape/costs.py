@@ -16,9 +16,9 @@ from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.optimization.numerical import numerical_curvature
 from SphericalRegLib.optimization.objective import Objective
+from SphericalRegLib.registration.judging.verdict import condition_number
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.look import Look
-from SphericalRegLib.registration.verdict import condition_number
 from SphericalRegLib.rendering import render
 
 #: Distances between poses by name.

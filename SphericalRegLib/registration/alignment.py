@@ -21,19 +21,19 @@ from SphericalRegLib.optimization.problem import Linearization, Optimizer, Step
 from SphericalRegLib.optimization.state import pose_distance
 from SphericalRegLib.optimization.table import at_most
 from SphericalRegLib.registration.beam import check_beam
-from SphericalRegLib.registration.contest import Contest
-from SphericalRegLib.registration.geometry_doubt import geometry_covariance
+from SphericalRegLib.registration.judging.contest import Contest
+from SphericalRegLib.registration.judging.geometry_doubt import geometry_covariance
+from SphericalRegLib.registration.judging.opinion import Opinion
+from SphericalRegLib.registration.judging.rivals import Rival, doubt
+from SphericalRegLib.registration.judging.sharpness import sharpness
+from SphericalRegLib.registration.judging.uncertainty import covariance, depth_deviation, half_widths, widened
+from SphericalRegLib.registration.judging.verdict import judge
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.look import Look
-from SphericalRegLib.registration.opinion import Opinion
 from SphericalRegLib.registration.optima import SAME_MM, Optimum, distinct, going_on
 from SphericalRegLib.registration.result import Progress, Result, ViewResult
-from SphericalRegLib.registration.rivals import Rival, doubt
-from SphericalRegLib.registration.sharpness import sharpness
 from SphericalRegLib.registration.survey import NOWHERE, Survey, Surveyed, look_around
 from SphericalRegLib.registration.system import Stage, System
-from SphericalRegLib.registration.uncertainty import covariance, depth_deviation, half_widths, widened
-from SphericalRegLib.registration.verdict import judge
 
 # A pose has come to rest that moved no more than the threshold over so many iterations, or over this share of its
 # stage's: narrow weights creep home from afar.

@@ -10,14 +10,14 @@ from SphericalRegLib.errors import InputError
 from SphericalRegLib.initialization import Case, Conditions, SearchRange, Starts
 from SphericalRegLib.networks.model import Model
 from SphericalRegLib.registration.alignment import SMALLEST_RANGE, Alignment
-from SphericalRegLib.registration.geometry_doubt import geometry_covariance
-from SphericalRegLib.registration.misread import looks_for_misreading, misread
-from SphericalRegLib.registration.opinion import Opinion, learned_opinion
+from SphericalRegLib.registration.judging.geometry_doubt import geometry_covariance
+from SphericalRegLib.registration.judging.misread import looks_for_misreading, misread
+from SphericalRegLib.registration.judging.opinion import Opinion, learned_opinion
+from SphericalRegLib.registration.judging.simulated import simulated_errors
+from SphericalRegLib.registration.judging.uncertainty import widened
+from SphericalRegLib.registration.judging.verdict import weighed
 from SphericalRegLib.registration.result import Progress, Result
-from SphericalRegLib.registration.simulated import simulated_errors
 from SphericalRegLib.registration.system import System
-from SphericalRegLib.registration.uncertainty import widened
-from SphericalRegLib.registration.verdict import weighed
 from SphericalRegLib.threads import quietly
 
 

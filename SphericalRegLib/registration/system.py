@@ -11,10 +11,10 @@ from SphericalRegLib.networks.model import Model
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.optimization.problem import Optimizer
 from SphericalRegLib.optimization.table import limited, optimizer_entry
+from SphericalRegLib.registration.judging.uncertainty import Calibration
 from SphericalRegLib.registration.look import Look
 from SphericalRegLib.registration.survey import Survey
 from SphericalRegLib.registration.trained import Trained
-from SphericalRegLib.registration.uncertainty import Calibration
 from SphericalRegLib.similarity.table import similarity_entry
 
 
@@ -91,7 +91,7 @@ class Limits:
         cost_views: the same of several views; None: as of one.
         measured: where ``cost`` was measured, in words.
         sharpness: of a pose's cost over the lowest cost 8 mm aside
-            (:mod:`~SphericalRegLib.registration.sharpness`); above, it lies in no hole of its own. None: not looked at.
+            (:mod:`~SphericalRegLib.registration.judging.sharpness`); above, it lies in no hole of its own. None: not looked at.
         overlap: the X-ray must see at least this share of its usable pixels behind the CT.
         condition: of the scaled normal equations: above, some direction is not observable.
         rival_cost: a second optimum elsewhere whose cost is within this factor makes the answer doubtful.

@@ -11,10 +11,10 @@ from SphericalRegLib.errors import InputError
 from SphericalRegLib.initialization import FromLandmarks, Given, Known, Regressed, Search, SearchRange
 from SphericalRegLib.optimization.first_order import SGD, Adam
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
+from SphericalRegLib.registration.judging.uncertainty import Calibration
 from SphericalRegLib.registration.look import Look
 from SphericalRegLib.registration.survey import Survey
 from SphericalRegLib.registration.system import Judge, Limits, Stage, System, learned_stage
-from SphericalRegLib.registration.uncertainty import Calibration
 from SphericalRegLib.registration.whole_first import WholeFirst
 from SphericalRegLib.similarity import GradientNCC, LocalNCC, ToneFreeGradient
 

@@ -13,17 +13,17 @@ from SphericalRegLib.errors import InputError
 from SphericalRegLib.imaging.bodies import REST
 from SphericalRegLib.initialization import Conditions
 from SphericalRegLib.optimization.prior import MotionPrior, Prior, variance_of
-from SphericalRegLib.registration.geometry_doubt import geometry_covariance
-from SphericalRegLib.registration.result import HalfWidths
-from SphericalRegLib.registration.sharpness import ASIDE_MM, sharpness
-from SphericalRegLib.registration.system import Judge
-from SphericalRegLib.registration.uncertainty import (
+from SphericalRegLib.registration.judging.geometry_doubt import geometry_covariance
+from SphericalRegLib.registration.judging.sharpness import ASIDE_MM, sharpness
+from SphericalRegLib.registration.judging.uncertainty import (
     NORMAL_HALF_WIDTH,
     Calibration,
     standard_deviations,
     widened,
 )
-from SphericalRegLib.registration.verdict import weighed
+from SphericalRegLib.registration.judging.verdict import weighed
+from SphericalRegLib.registration.result import HalfWidths
+from SphericalRegLib.registration.system import Judge
 from SphericalRegLib.rendering import render
 from SphericalRegLib.similarity.weights import footprint
 from SphericalRegLib.tracking.body_levels import BodyLevels, OneMoving

@@ -116,7 +116,7 @@ class BodyLevels:
 
 @dataclass(frozen=True)
 class OneMoving:
-    """The cost of one body's pose, all others held; a :class:`~SphericalRegLib.registration.sharpness.PoseProblem`."""
+    """The cost of one body's pose, all others held; a :class:`~SphericalRegLib.registration.judging.sharpness.PoseProblem`."""
 
     objective: BodiesObjective
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.optimization.calibration_block import PARAMETERS, CalibrationPrior
 from SphericalRegLib.optimization.prior import Prior
-from SphericalRegLib.registration.uncertainty import NORMAL_HALF_WIDTH
+from SphericalRegLib.registration.judging.uncertainty import NORMAL_HALF_WIDTH
 from SphericalRegLib.tracking.appraisal import joint_covariance
 from SphericalRegLib.tracking.body_levels import BodyLevels
 from SphericalRegLib.tracking.joint import Aligned

@@ -17,8 +17,8 @@ from SphericalRegLib.initialization.search import spread_poses
 from SphericalRegLib.io.sequences.contract import XRaySequence
 from SphericalRegLib.optimization.prior import MotionPrior, Prior
 from SphericalRegLib.optimization.problem import Step
+from SphericalRegLib.registration.judging.uncertainty import NORMAL_HALF_WIDTH
 from SphericalRegLib.registration.system import System
-from SphericalRegLib.registration.uncertainty import NORMAL_HALF_WIDTH
 from SphericalRegLib.threads import quietly
 from SphericalRegLib.tracking.appraisal import appraised
 from SphericalRegLib.tracking.body_levels import BodyLevels

@@ -10,7 +10,7 @@ import json
 import statistics
 import time
 
-from SphericalRegLib.app.live_drr import LiveDRR
+from SphericalRegLib.app.panel.live_drr import LiveDRR
 from SphericalRegLib.evaluation.cases import capture_view
 from SphericalRegLib.geometry.carm import pose_from_preset
 from SphericalRegLib.imaging.volume import to_volume

@@ -28,7 +28,7 @@ from SphericalRegLib.io.calibration_files import read_autoscoper
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.io.xray import read_xray
 from SphericalRegLib.registration import SYSTEMS, Case, Registration, Result, register
-from SphericalRegLib.registration.rivals import Shaft
+from SphericalRegLib.registration.judging.rivals import Shaft
 
 # Middle of the radius, as pixels (column, row) that a person read off the pictures of camera 1 and 2: at the joint and
 # 68 mm up the shaft. Rough: the rays of each pair pass each other by 1 to 2 mm.

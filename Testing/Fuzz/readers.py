@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from SphericalRegLib.app.models import find_models, read_model_file
-from SphericalRegLib.cli.info import describe
+from SphericalRegLib.cli.commands.info import describe
 from SphericalRegLib.cli.main import main
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.io.ct import read_ct

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from SphericalRegLib import child_python
-from SphericalRegLib.app.child_process import ProcessJob
+from SphericalRegLib.app.jobs.child_process import ProcessJob
 from SphericalRegLib.app.models import training_arguments
 from SphericalRegLib.evaluation.workers import spread
 

@@ -57,7 +57,7 @@ def test_warnings_name_the_line_that_imports(tmp_path):
     script = tmp_path / "old.py"
     script.write_text(
         "import SphericalRegLib\nfrom SphericalRegLib.control import Job\nimport SphericalRegLib.control.job as job\n"
-        "assert job.Job is Job and Job.__module__ == 'SphericalRegLib.app.job'\n",
+        "assert job.Job is Job and Job.__module__ == 'SphericalRegLib.app.jobs.job'\n",
         encoding="utf-8",
     )
     done = subprocess.run(

@@ -11,7 +11,9 @@ from SelfTestCase import SelfTestCase
 class SphericalRegReloadTest(SelfTestCase):
     def test_TheLibraryIsReloadedToo(self):
         widget, _parameters = self.enter()
-        before = {name: sys.modules[name] for name in ("SphericalRegUI.Panel", "SphericalRegLib.app.controller")}
+        before = {
+            name: sys.modules[name] for name in ("SphericalRegUI.Panel", "SphericalRegLib.app.control.controller")
+        }
         widget.onReload()
         widget, parameters = self.enter()
         self.assertIsNotNone(parameters)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from SphericalRegLib.errors import InputError
 
 if TYPE_CHECKING:
-    from SphericalRegLib.app.snapshot import Snapshot
+    from SphericalRegLib.app.panel.snapshot import Snapshot
     from SphericalRegLib.geometry.volume import Volume
     from SphericalRegLib.imaging.ct import CT
     from SphericalRegLib.scene.nodes import Node

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from SphericalRegLib.app.calibration import views_for
-from SphericalRegLib.app.cases import case_for
-from SphericalRegLib.app.geometry_fields import nominal, views_of
-from SphericalRegLib.app.methods import LEARNED_FIRST, system_for
-from SphericalRegLib.app.registration_job import Inputs
-from SphericalRegLib.app.snapshot import Snapshot
+from SphericalRegLib.app.jobs.registration_job import Inputs
+from SphericalRegLib.app.panel.calibration import views_for
+from SphericalRegLib.app.panel.cases import case_for
+from SphericalRegLib.app.panel.geometry_fields import nominal, views_of
+from SphericalRegLib.app.panel.methods import LEARNED_FIRST, system_for
+from SphericalRegLib.app.panel.snapshot import Snapshot
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.nominal import NominalGeometry
 from SphericalRegLib.geometry.tolerance import GeometryTolerance, Tolerance

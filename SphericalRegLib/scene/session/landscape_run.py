@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from SphericalRegLib.app.controller import Controller
-from SphericalRegLib.app.events import Event, Finished
-from SphericalRegLib.app.failure import told_later
-from SphericalRegLib.app.job import Scheduler
-from SphericalRegLib.app.signal import Signal
-from SphericalRegLib.app.snapshot import LandscapeChoices, Snapshot
+from SphericalRegLib.app.control.controller import Controller
+from SphericalRegLib.app.control.events import Event, Finished
+from SphericalRegLib.app.control.failure import told_later
+from SphericalRegLib.app.control.signal import Signal
+from SphericalRegLib.app.jobs.job import Scheduler
+from SphericalRegLib.app.panel.snapshot import LandscapeChoices, Snapshot
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.scene.session.converted_ct import ConvertedCT
 
 if TYPE_CHECKING:
-    from SphericalRegLib.app.landscape_job import LandscapeJob
+    from SphericalRegLib.app.jobs.landscape_job import LandscapeJob
     from SphericalRegLib.landscape import Landscape
     from SphericalRegLib.scene.nodes import Node, Scene
 
@@ -37,7 +37,7 @@ class LandscapeRun:
     Args:
         scene: the MRML scene.
         schedule: calls a function later, soon.
-        slice_s: see :class:`~SphericalRegLib.app.controller.Controller`.
+        slice_s: see :class:`~SphericalRegLib.app.control.controller.Controller`.
         converted: the chosen CT.
 
     Attributes:
@@ -68,7 +68,7 @@ class LandscapeRun:
         """
 
         def engine() -> LandscapeJob:
-            from SphericalRegLib.app.landscape_job import axis, landscape_by_name
+            from SphericalRegLib.app.jobs.landscape_job import axis, landscape_by_name
             from SphericalRegLib.scene.poses import pose_from_transform
             from SphericalRegLib.scene.session.inputs import xrays_of
 
@@ -108,7 +108,7 @@ class LandscapeRun:
                 self._keep(event.result)
 
     def _keep(self, found: Landscape) -> None:
-        from SphericalRegLib.app.landscape_job import display_axis
+        from SphericalRegLib.app.jobs.landscape_job import display_axis
         from SphericalRegLib.scene.landscape import Axis, add_landscape
 
         assert self._run is not None

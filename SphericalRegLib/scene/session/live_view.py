@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from SphericalRegLib.app.failure import failure_of
-from SphericalRegLib.app.job import Scheduler
-from SphericalRegLib.app.latest_wins import LatestWins
-from SphericalRegLib.app.signal import Signal
+from SphericalRegLib.app.control.failure import failure_of
+from SphericalRegLib.app.control.latest_wins import LatestWins
+from SphericalRegLib.app.control.signal import Signal
+from SphericalRegLib.app.jobs.job import Scheduler
 
 if TYPE_CHECKING:
-    from SphericalRegLib.app.live_drr import LiveDRR
+    from SphericalRegLib.app.panel.live_drr import LiveDRR
     from SphericalRegLib.geometry.view import View
     from SphericalRegLib.geometry.volume import Volume
     from SphericalRegLib.scene.nodes import Node, Scene
@@ -42,7 +42,7 @@ class LiveView:
 
     def draw(self, node: Node, volume: Volume, views: Sequence[View]) -> None:
         """Draw a CT at a C-arm's pose, soon."""
-        from SphericalRegLib.app.live_drr import LiveDRR
+        from SphericalRegLib.app.panel.live_drr import LiveDRR
 
         key = (id(volume), *(view.intrinsics.tolist() for view in views))
         if key != self._key:

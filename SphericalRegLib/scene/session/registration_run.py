@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from SphericalRegLib.app.controller import Controller
-from SphericalRegLib.app.events import Cancelled, Event, Failed, Finished, Progressed
-from SphericalRegLib.app.failure import told_later
-from SphericalRegLib.app.job import Scheduler
-from SphericalRegLib.app.signal import Signal
-from SphericalRegLib.app.snapshot import Snapshot
+from SphericalRegLib.app.control.controller import Controller
+from SphericalRegLib.app.control.events import Cancelled, Event, Failed, Finished, Progressed
+from SphericalRegLib.app.control.failure import told_later
+from SphericalRegLib.app.control.signal import Signal
+from SphericalRegLib.app.jobs.job import Scheduler
+from SphericalRegLib.app.panel.snapshot import Snapshot
 from SphericalRegLib.scene.session.converted_ct import ConvertedCT
 from SphericalRegLib.scene.session.live_view import LiveView
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from SphericalRegLib.app.registration_job import Inputs, Registered, RegistrationJob
+    from SphericalRegLib.app.jobs.registration_job import Inputs, Registered, RegistrationJob
     from SphericalRegLib.scene.nodes import Node, Scene
     from SphericalRegLib.scene.session.inputs import Landmarks
 
@@ -38,7 +38,7 @@ class RegistrationRun:
     Args:
         scene: the MRML scene.
         schedule: calls a function later, soon.
-        slice_s: see :class:`~SphericalRegLib.app.controller.Controller`.
+        slice_s: see :class:`~SphericalRegLib.app.control.controller.Controller`.
         converted: the chosen CT.
         live: draws the moving C-arm.
 
@@ -76,7 +76,7 @@ class RegistrationRun:
         run = _Run(snapshot, name)
 
         def engine() -> RegistrationJob:
-            from SphericalRegLib.app.registration_job import RegistrationJob
+            from SphericalRegLib.app.jobs.registration_job import RegistrationJob
             from SphericalRegLib.scene.session.inputs import inputs_of, matched_landmarks
 
             run.landmarks = matched_landmarks(snapshot)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from SphericalRegLib.app.job import Scheduler
+from SphericalRegLib.app.jobs.job import Scheduler
 
 if TYPE_CHECKING:
     from SphericalRegLib.scene.nodes import Node

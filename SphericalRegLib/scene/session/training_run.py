@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from SphericalRegLib.app.child_process import ProcessJob
-from SphericalRegLib.app.controller import Controller
-from SphericalRegLib.app.job import Scheduler
+from SphericalRegLib.app.control.controller import Controller
+from SphericalRegLib.app.jobs.child_process import ProcessJob
+from SphericalRegLib.app.jobs.job import Scheduler
 from SphericalRegLib.app.models import training_arguments
-from SphericalRegLib.app.snapshot import Snapshot
+from SphericalRegLib.app.panel.snapshot import Snapshot
 from SphericalRegLib.scene.session.input_checks import image_size
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from SphericalRegLib.app.calibration import CalibrationCheck, calibrated_views, views_for
+from SphericalRegLib.app.panel.calibration import CalibrationCheck, calibrated_views, views_for
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.io.calibration_files import write_json
 from SphericalRegLib.io.xray import read_xray

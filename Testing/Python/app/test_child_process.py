@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from SphericalRegLib.app import Cancelled, Controller, Failed, Finished, Progressed, State
-from SphericalRegLib.app.child_process import ProcessError, ProcessJob, start_process
+from SphericalRegLib.app.jobs.child_process import ProcessError, ProcessJob, start_process
 from Testing.Python.app.doubles import Diary
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="looks at POSIX processes")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from SphericalRegLib.app import Cancelled, Controller, Finished, Progressed
-from SphericalRegLib.app.evaluation_job import EvaluationJob, RowDone
+from SphericalRegLib.app.jobs.evaluation_job import EvaluationJob, RowDone
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.capture import CaptureStudy, compare_systems
 from SphericalRegLib.imaging.ct import CT

@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from SphericalRegLib.app import Signal
-from SphericalRegLib.app.failure import failure_of, told_later
+from SphericalRegLib.app.control.failure import failure_of, told_later
 from SphericalRegLib.errors import GeometryError
 from Testing.Python.app.doubles import HandTurned
 

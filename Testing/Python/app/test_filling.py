@@ -3,8 +3,8 @@
 import json
 from dataclasses import replace
 
-from SphericalRegLib.app.filling import Filling, fill, taken_back, typed_fields
-from SphericalRegLib.app.geometry_fields import ViewFields
+from SphericalRegLib.app.panel.filling import Filling, fill, taken_back, typed_fields
+from SphericalRegLib.app.panel.geometry_fields import ViewFields
 
 EMPTY = ViewFields()
 HEADER = ViewFields(

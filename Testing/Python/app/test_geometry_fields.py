@@ -7,7 +7,7 @@ import pydicom
 import pytest
 import torch
 
-from SphericalRegLib.app.geometry_fields import (
+from SphericalRegLib.app.panel.geometry_fields import (
     GROUPS,
     ViewFields,
     fields_from_dicom,

@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from SphericalRegLib.app import Cancelled, Controller, Finished, Progressed
-from SphericalRegLib.app.cases import case_for
-from SphericalRegLib.app.geometry_fields import fields_from_dicom, nominal, view_of
-from SphericalRegLib.app.landscape_job import axis, display_axis, landscape_by_name
-from SphericalRegLib.app.landscape_study_job import LandscapeStudyJob
-from SphericalRegLib.app.live_drr import LiveDRR
-from SphericalRegLib.app.methods import (
+from SphericalRegLib.app.jobs.landscape_job import axis, display_axis, landscape_by_name
+from SphericalRegLib.app.jobs.landscape_study_job import LandscapeStudyJob
+from SphericalRegLib.app.jobs.registration_job import Inputs, RegistrationJob
+from SphericalRegLib.app.panel.cases import case_for
+from SphericalRegLib.app.panel.geometry_fields import fields_from_dicom, nominal, view_of
+from SphericalRegLib.app.panel.live_drr import LiveDRR
+from SphericalRegLib.app.panel.methods import (
     LEARNED_FIRST,
     LEVELS,
     METHODS,
@@ -23,7 +24,6 @@ from SphericalRegLib.app.methods import (
     similarity_choices,
     system_for,
 )
-from SphericalRegLib.app.registration_job import Inputs, RegistrationJob
 from SphericalRegLib.errors import CheckpointError, InputError
 from SphericalRegLib.evaluation.simulated import simulated_cases
 from SphericalRegLib.evaluation.suites import SUITES
@@ -199,7 +199,7 @@ class TestMethods:
     @pytest.mark.parametrize("bones", [False, True])
     @pytest.mark.parametrize("model", [False, True])
     def test_automatic_is_what_the_command_line_does(self, bones, model):
-        from SphericalRegLib.cli.system_choice import chosen_system
+        from SphericalRegLib.cli.reading.system_choice import chosen_system
 
         assert system_for("automatic", bones, model) is chosen_system(None, bones=bones, model=model)
 

@@ -11,9 +11,9 @@ from importlib import metadata
 import pytest
 import torch
 
-from SphericalRegLib.app.methods import LEARNED_FIRST, METHODS, Advanced, system_for
 from SphericalRegLib.app.models import find_models, read_model_file, training_arguments, training_news
 from SphericalRegLib.app.packages import NEEDED, already_imported, missing_packages
+from SphericalRegLib.app.panel.methods import LEARNED_FIRST, METHODS, Advanced, system_for
 from SphericalRegLib.errors import CheckpointError, InputError
 from SphericalRegLib.geometry.carm import pose_from_angles
 from SphericalRegLib.imaging.fingerprint import fingerprint

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from types import SimpleNamespace
 
-from SphericalRegLib.app.packs import camel_case, read_pack, write_pack
+from SphericalRegLib.app.panel.packs import camel_case, read_pack, write_pack
 
 
 class Tone(Enum):

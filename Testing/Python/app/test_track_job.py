@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from SphericalRegLib.app.track_job import FrameTracked, TrackInputs, TrackJob, Working, described
+from SphericalRegLib.app.jobs.track_job import FrameTracked, TrackInputs, TrackJob, Working, described
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.tracking.expectation import Motion
 from SphericalRegLib.tracking.tracker import Plan

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from SphericalRegLib.app import Cancelled, Controller, Finished, Message, Progressed
-from SphericalRegLib.app.training_job import TrainingInputs, TrainingJob
+from SphericalRegLib.app.jobs.training_job import TrainingInputs, TrainingJob
 from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.networks.checkpoint import load_checkpoint

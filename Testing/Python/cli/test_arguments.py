@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from SphericalRegLib.cli.arguments import arguments_of, check_files, fill_positionals, read_command_line
-from SphericalRegLib.cli.command_table import COMMANDS, FILES, function_of
-from SphericalRegLib.cli.options import command_options
+from SphericalRegLib.cli.parsing.arguments import arguments_of, check_files, fill_positionals, read_command_line
+from SphericalRegLib.cli.parsing.command_table import COMMANDS, FILES, function_of
+from SphericalRegLib.cli.parsing.options import command_options
 from SphericalRegLib.errors import InputError
 
 REGISTER = command_options(function_of("register"))

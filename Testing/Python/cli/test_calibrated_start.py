@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import SimpleITK
 
-from SphericalRegLib.cli.calibrated_start import start_of_calibration
 from SphericalRegLib.cli.main import main
+from SphericalRegLib.cli.reading.calibrated_start import start_of_calibration
 from SphericalRegLib.io.calibration_files import read_json, write_json
 from SphericalRegLib.io.xray import read_xray
 

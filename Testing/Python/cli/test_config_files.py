@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from SphericalRegLib.cli.config_files import check_yaml
 from SphericalRegLib.cli.main import main
+from SphericalRegLib.cli.parsing.config_files import check_yaml
 from SphericalRegLib.cli.top import BAD_INPUT
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(

@@ -5,10 +5,10 @@ import typing
 
 import pytest
 
-from SphericalRegLib.cli.command_table import COMMANDS, function_of
-from SphericalRegLib.cli.ct_reading import CTReading
 from SphericalRegLib.cli.main import main
-from SphericalRegLib.cli.options import options_of
+from SphericalRegLib.cli.parsing.command_table import COMMANDS, function_of
+from SphericalRegLib.cli.parsing.options import options_of
+from SphericalRegLib.cli.reading.ct_reading import CTReading
 from SphericalRegLib.io.ct import read_ct
 
 READERS = [name for name in COMMANDS if {"ct", "file"} & set(options_of(function_of(name)))]

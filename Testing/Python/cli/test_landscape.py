@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from SphericalRegLib.cli import landscape as command
+from SphericalRegLib.cli.commands import landscape as command
 from SphericalRegLib.cli.main import main
 from SphericalRegLib.evaluation.simulated import simulated_cases
 from SphericalRegLib.evaluation.suites import SUITES

@@ -6,11 +6,11 @@ import pytest
 import torch
 from typing_extensions import Unpack
 
-from SphericalRegLib.cli.ct_reading import CTReading
-from SphericalRegLib.cli.nominal_view import NominalView, camera_of, nominal_pose
-from SphericalRegLib.cli.options import command_options, documented, options_of
+from SphericalRegLib.cli.parsing.options import command_options, documented, options_of
+from SphericalRegLib.cli.reading.ct_reading import CTReading
+from SphericalRegLib.cli.reading.nominal_view import NominalView, camera_of, nominal_pose
+from SphericalRegLib.cli.reading.xray_reading import XRayReading, read_images
 from SphericalRegLib.cli.running import Computing, Running, begin, device_of
-from SphericalRegLib.cli.xray_reading import XRayReading, read_images
 from SphericalRegLib.errors import DeviceError, GeometryError, InputError
 from SphericalRegLib.geometry import carm
 from SphericalRegLib.threads import get_threads, set_threads

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from SphericalRegLib.cli.commands.register import register
 from SphericalRegLib.cli.main import main
-from SphericalRegLib.cli.options import options_of
-from SphericalRegLib.cli.register import register
-from SphericalRegLib.cli.remedies import in_options
+from SphericalRegLib.cli.parsing.options import options_of
+from SphericalRegLib.cli.process.remedies import in_options
 
 
 @pytest.mark.parametrize(

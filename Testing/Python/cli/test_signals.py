@@ -67,7 +67,8 @@ def test_during_imports_a_signal_ends_the_command_quietly(number, library, tmp_p
 
 WORK = """
 import sys, time
-from SphericalRegLib.cli import ct_reading, main
+from SphericalRegLib.cli import main
+from SphericalRegLib.cli.reading import ct_reading
 
 def reads(*_, **__):
     print("ready", flush=True)
@@ -100,10 +101,10 @@ def test_a_signal_that_the_caller_ignores_is_ignored(tmp_path):
 TOP = """
 import sys, time, types
 from SphericalRegLib.cli import top
-from SphericalRegLib.cli.signals import StopSignals
+from SphericalRegLib.cli.process.signals import StopSignals
 from SphericalRegLib.whole_file import whole_folder
 {command}
-sys.modules["SphericalRegLib.cli.commands"] = types.SimpleNamespace(run=command)
+sys.modules["SphericalRegLib.cli.dispatch"] = types.SimpleNamespace(run=command)
 with StopSignals() as signals:
     code = top.run([], signals)
 sys.exit(code)
@@ -196,7 +197,8 @@ def test_after_the_files_are_in_place_it_says_so(tmp_path):
 
 TRAIN = """
 import sys, time
-from SphericalRegLib.cli import ct_reading, main
+from SphericalRegLib.cli import main
+from SphericalRegLib.cli.reading import ct_reading
 
 def reads(*_, **__):
     print("ready", flush=True)

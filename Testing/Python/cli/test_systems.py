@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from SphericalRegLib.cli.main import main
-from SphericalRegLib.cli.system_choice import chosen_system
+from SphericalRegLib.cli.reading.system_choice import chosen_system
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.io.pose_file import read_pose

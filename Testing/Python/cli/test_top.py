@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from SphericalRegLib.cli import commands, faults
+from SphericalRegLib.cli import dispatch
 from SphericalRegLib.cli.main import main
+from SphericalRegLib.cli.process import faults
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -28,7 +29,7 @@ def failing(monkeypatch, tmp_path):
         def command(_):
             raise error
 
-        monkeypatch.setattr(commands, "run", command)
+        monkeypatch.setattr(dispatch, "run", command)
         files = ["/home/Jane_Doe.nii", "--labels", "Jane_Doe_labels.nii", *arguments, "--", "--Jane_Doe"]
         return main(["info", *files])
 
@@ -104,7 +105,7 @@ def test_warnings_of_libraries_are_for_those_who_ask(verbose, monkeypatch, capsy
         warnings.warn("a library's", UserWarning, stacklevel=1)
         return 0
 
-    monkeypatch.setattr(commands, "run", command)
+    monkeypatch.setattr(dispatch, "run", command)
     monkeypatch.setattr(sys, "warnoptions", [])
     with warnings.catch_warnings(record=True) as shown:
         warnings.simplefilter("always")

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from SphericalRegLib.cli.accepted import EXAMPLES, example, form
-from SphericalRegLib.cli.arguments import arguments_of, read_command_line
-from SphericalRegLib.cli.command_table import COMMANDS, function_of
 from SphericalRegLib.cli.main import main
-from SphericalRegLib.cli.options import command_options
-from SphericalRegLib.cli.parser import CommandParser
+from SphericalRegLib.cli.parsing.accepted import EXAMPLES, example, form
+from SphericalRegLib.cli.parsing.arguments import arguments_of, read_command_line
+from SphericalRegLib.cli.parsing.command_table import COMMANDS, function_of
+from SphericalRegLib.cli.parsing.options import command_options
+from SphericalRegLib.cli.parsing.parser import CommandParser
 from SphericalRegLib.cli.top import BAD_INPUT
 
 

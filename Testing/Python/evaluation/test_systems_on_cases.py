@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from SphericalRegLib.cli import evaluate as command
+from SphericalRegLib.cli.commands import evaluate as command
 from SphericalRegLib.cli.main import main
 from SphericalRegLib.errors import CheckpointError, InputError
 from SphericalRegLib.evaluation import metrics

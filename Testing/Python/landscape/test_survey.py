@@ -22,8 +22,8 @@ from SphericalRegLib.landscape import (
 )
 from SphericalRegLib.optimization.objective import FixedView, Objective
 from SphericalRegLib.registration import Look
+from SphericalRegLib.registration.judging.verdict import condition_number
 from SphericalRegLib.registration.looks import looks_by_name
-from SphericalRegLib.registration.verdict import condition_number
 from SphericalRegLib.rendering import render
 from SphericalRegLib.similarity import NCC, SIMILARITIES, GradientNCC
 from Testing.Python.landscape.scenes import blobs, mirrored_view, pose_before, xray_at

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import SphericalRegLib
-from SphericalRegLib.app.filling import fill
-from SphericalRegLib.app.geometry_fields import ViewFields, fields_from_dicom
-from SphericalRegLib.app.packs import write_pack
+from SphericalRegLib.app.panel.filling import fill
+from SphericalRegLib.app.panel.geometry_fields import ViewFields, fields_from_dicom
+from SphericalRegLib.app.panel.packs import write_pack
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.io.pose_file import read_pose
 from SphericalRegLib.io.xray import read_xray

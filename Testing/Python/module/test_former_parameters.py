@@ -1,6 +1,6 @@
 """Scenes of version 0.1, on Slicer's own node."""
 
-from SphericalRegLib.app.former_parameters import take_compared
+from SphericalRegLib.app.panel.former_parameters import take_compared
 
 
 def test_the_check_boxes_of_a_landscape_become_one_list(scene):

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from SphericalRegLib.app import Failed, State
-from SphericalRegLib.app.snapshot import Snapshot
-from SphericalRegLib.cli.inputs import Preset
+from SphericalRegLib.app.panel.snapshot import Snapshot
+from SphericalRegLib.cli.reading.inputs import Preset
 from SphericalRegLib.geometry.carm import PRESETS
 from SphericalRegLib.geometry.tolerance import EXACT
 from SphericalRegLib.io.xray import read_xray

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from SphericalRegLib.app import Failed, Finished, Progressed
-from SphericalRegLib.app.snapshot import Snapshot
+from SphericalRegLib.app.panel.snapshot import Snapshot
 from SphericalRegLib.evaluation.metrics import mtre
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.io.xray import read_xray

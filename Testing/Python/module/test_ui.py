@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from SphericalRegLib.app.filling import Filling, typed_fields
-from SphericalRegLib.app.geometry_fields import ViewFields, group_of, problems
-from SphericalRegLib.app.packs import camel_case, read_pack
+from SphericalRegLib.app.panel.filling import Filling, typed_fields
+from SphericalRegLib.app.panel.geometry_fields import ViewFields, group_of, problems
+from SphericalRegLib.app.panel.packs import camel_case, read_pack
 from Testing.Python.module.parameters import MODULE, choices, choices_of, fields_of, labels_of, stand_in
 
 UI = MODULE / "Resources" / "UI" / "SphericalReg.ui"
@@ -301,7 +301,7 @@ class TestChoices:
     """Values in Choices.py are the engine's names."""
 
     def test_those_of_the_librarys_tables_are_these_in_their_order(self):
-        from SphericalRegLib.app.methods import LEVELS, METHODS, optimizer_choices, similarity_choices
+        from SphericalRegLib.app.panel.methods import LEVELS, METHODS, optimizer_choices, similarity_choices
 
         assert tuple(choices_of("Method").values()) == METHODS
         assert tuple(choices_of("Similarity").values()) == similarity_choices()
@@ -358,7 +358,7 @@ class TestChoices:
         assert set(stand_in().comparedSimilarities) <= set(SIMILARITIES)
 
     def test_presets(self):
-        from SphericalRegLib.app.geometry_fields import ANGLES, AUTOMATIC
+        from SphericalRegLib.app.panel.geometry_fields import ANGLES, AUTOMATIC
         from SphericalRegLib.geometry.carm import PRESETS
 
         assert set(choices_of("Preset").values()) == {AUTOMATIC, ANGLES, *PRESETS}
@@ -374,7 +374,7 @@ class TestChoices:
         assert tuple(choices_of("PoseParameter").values()) == tuple(PARAMETERS)
 
     def test_a_landscapes_axes_are_called_what_the_panel_calls_the_parameters(self):
-        from SphericalRegLib.app.landscape_job import axis, display_axis
+        from SphericalRegLib.app.jobs.landscape_job import axis, display_axis
 
         for value, label in labels_of("PoseParameter").items():
             name, unit, _values = display_axis(axis(value, 5.0, 3))

@@ -15,9 +15,9 @@ from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization import Case, Known, SearchRange
 from SphericalRegLib.registration import SYSTEMS, register
-from SphericalRegLib.registration.geometry_doubt import _pose_derivative, geometry_covariance
+from SphericalRegLib.registration.judging.geometry_doubt import _pose_derivative, geometry_covariance
+from SphericalRegLib.registration.judging.uncertainty import widened
 from SphericalRegLib.registration.result import HalfWidths
-from SphericalRegLib.registration.uncertainty import widened
 from SphericalRegLib.rendering import render
 
 SDD, SAD = 1000.0, 700.0

@@ -25,8 +25,8 @@ from SphericalRegLib.networks.regressor import Prediction
 from SphericalRegLib.networks.volume_network import volume_network
 from SphericalRegLib.registration import SYSTEMS, Registration, System, register
 from SphericalRegLib.registration.alignment import Alignment
+from SphericalRegLib.registration.judging.opinion import learned_opinion
 from SphericalRegLib.registration.levels import Levels
-from SphericalRegLib.registration.opinion import learned_opinion
 from SphericalRegLib.registration.system import learned_stage
 from SphericalRegLib.sample import sample_path
 

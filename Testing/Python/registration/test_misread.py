@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from SphericalRegLib.cli.remedies import in_options
+from SphericalRegLib.cli.process.remedies import in_options
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.carm import pose_from_angles
 from SphericalRegLib.geometry.view import View
@@ -14,7 +14,7 @@ from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.registration import SYSTEMS, Case, Registration
-from SphericalRegLib.registration.misread import read_otherwise
+from SphericalRegLib.registration.judging.misread import read_otherwise
 from SphericalRegLib.sample import sample_path
 from SphericalRegLib.simulation.case_xray import simulated_xray
 

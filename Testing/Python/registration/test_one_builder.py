@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from SphericalRegLib.app.cases import case_for
-from SphericalRegLib.app.methods import Advanced, system_for
-from SphericalRegLib.app.registration_job import Inputs, RegistrationJob
+from SphericalRegLib.app.jobs.registration_job import Inputs, RegistrationJob
+from SphericalRegLib.app.panel.cases import case_for
+from SphericalRegLib.app.panel.methods import Advanced, system_for
 from SphericalRegLib.cli.main import main
-from SphericalRegLib.cli.system_choice import as_yaml, chosen_system
+from SphericalRegLib.cli.reading.system_choice import as_yaml, chosen_system
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.io.ct import read_ct

@@ -18,10 +18,18 @@ from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization import Known, SearchRange
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.registration import SYSTEMS, Case, Registration, register
+from SphericalRegLib.registration.judging.rivals import (
+    Rival,
+    Shaft,
+    best_rivals,
+    confusable,
+    doubt,
+    is_elsewhere,
+    other_side,
+)
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.optima import going_on
 from SphericalRegLib.registration.plain import as_plain, from_plain
-from SphericalRegLib.registration.rivals import Rival, Shaft, best_rivals, confusable, doubt, is_elsewhere, other_side
 from SphericalRegLib.sample import sample_path
 from SphericalRegLib.simulation.degrade import Degradations
 from SphericalRegLib.simulation.simulate import simulate, to_attenuation

@@ -17,7 +17,7 @@ from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.registration import SYSTEMS, Case, Conditions, Registration, register
-from SphericalRegLib.registration.simulated import SimulatedErrors, simulated_errors
+from SphericalRegLib.registration.judging.simulated import SimulatedErrors, simulated_errors
 from SphericalRegLib.sample import sample_path
 from SphericalRegLib.simulation.case_xray import simulated_xray
 
@@ -102,7 +102,7 @@ def test_the_same_seed_gives_the_same_and_steps_are_told(case):
 
 def test_what_is_not_known_of_the_view_widens_these_intervals_too(case, monkeypatch):
     known, _ = case
-    monkeypatch.setattr("SphericalRegLib.registration.simulated.SAMPLES", 2)
+    monkeypatch.setattr("SphericalRegLib.registration.judging.simulated.SAMPLES", 2)
     xray = replace(known.xrays[0], view=replace(known.xrays[0].view, tolerance=Tolerance(0.01)))
     doubted = register(replace(known, xrays=[xray]), SYSTEMS["near"], Conditions(uncertainty="simulated"))
     assert doubted.half_widths.depth_mm == pytest.approx(math.hypot(doubted.of_images.depth_mm, 7.0), rel=0.15)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from SphericalRegLib.cli.system_choice import as_yaml, chosen_system
+from SphericalRegLib.cli.reading.system_choice import as_yaml, chosen_system
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.initialization import FromLandmarks, OppositeSide, Regressed, Search, SearchRange
 from SphericalRegLib.optimization.table import OPTIMIZERS

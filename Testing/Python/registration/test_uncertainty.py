@@ -8,7 +8,7 @@ import torch
 
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.registration.uncertainty import Calibration, depth_deviation, half_widths
+from SphericalRegLib.registration.judging.uncertainty import Calibration, depth_deviation, half_widths
 
 NOISE_ONLY = Calibration(1.96, 1.96, 1.96, 0.0, 0.0, 0.0)
 

@@ -9,9 +9,9 @@ from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.initialization import Conditions
 from SphericalRegLib.registration import Judge, Limits, Look
+from SphericalRegLib.registration.judging.uncertainty import Calibration
+from SphericalRegLib.registration.judging.verdict import condition_number, judge
 from SphericalRegLib.registration.result import HalfWidths
-from SphericalRegLib.registration.uncertainty import Calibration
-from SphericalRegLib.registration.verdict import condition_number, judge
 from SphericalRegLib.similarity import SIMILARITIES, LocalNCC, ToneFreeGradient
 
 CENTER = torch.zeros(3, dtype=torch.float64)

@@ -16,9 +16,9 @@ from SphericalRegLib.imaging.bodies import Body
 from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.io.sequences.contract import XRaySequence
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
+from SphericalRegLib.registration.judging.uncertainty import Calibration
 from SphericalRegLib.registration.look import Look
 from SphericalRegLib.registration.system import Judge, Limits, Stage, System
-from SphericalRegLib.registration.uncertainty import Calibration
 from SphericalRegLib.rendering import render
 from SphericalRegLib.similarity import ToneFreeGradient
 from Testing.Python.optimization.bodies import TRUTH, VOLUMES

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from SphericalRegLib.cli.signals import INTERRUPTED
+from SphericalRegLib.cli.process.signals import INTERRUPTED
 from SphericalRegLib.networks.checkpoint import load_checkpoint
 from SphericalRegLib.networks.model import load_model
 from SphericalRegLib.sample import sample_path

@@ -1,0 +1,1 @@
+"""Jobs that the front ends run, as iterables of events."""

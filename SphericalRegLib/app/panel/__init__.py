@@ -1,0 +1,1 @@
+"""What a panel holds and fills in, without Qt."""

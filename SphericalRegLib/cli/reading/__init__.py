@@ -1,0 +1,1 @@
+"""Inputs that several commands read: CT, X-rays, start and system."""

@@ -1,0 +1,1 @@
+"""Whether a pose is right, and how exactly it is known."""
