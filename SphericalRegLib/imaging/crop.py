@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from SphericalRegLib.geometry import se3
@@ -20,16 +22,24 @@ def cropped_around(xray: XRay, volume: Volume, pose: Tensor, margin_mm: float) -
 
     The geometry stays exact. Where hardly anything would be left the X-ray is returned whole.
     """
+    return cropped_around_all(xray, [(volume, pose)], margin_mm)
+
+
+def cropped_around_all(xray: XRay, placed: Sequence[tuple[Volume, Tensor]], margin_mm: float) -> XRay:
+    """As :func:`cropped_around`, of several volumes, each with its pose (4, 4) or poses (P, 4, 4)."""
     view = xray.view
-    poses = pose.reshape(-1, 4, 4)
-    pixels = view.project(volume.corners(), poses).reshape(-1, 2)
-    camera = se3.transform_points(view.camera_from_world(poses[0]), volume.center[None])
-    magnified = margin_mm * view.sdd / max(1.0, float(camera[0, 2]))
-    low, high = pixels.amin(0), pixels.amax(0)
-    left = max(0, int(low[0] - magnified / view.spacing[1]))
-    top = max(0, int(low[1] - magnified / view.spacing[0]))
-    right = min(view.width, int(high[0] + magnified / view.spacing[1]) + 2)
-    bottom = min(view.height, int(high[1] + magnified / view.spacing[0]) + 2)
+    lows, highs = list[Tensor](), list[Tensor]()
+    for volume, pose in placed:
+        poses = pose.reshape(-1, 4, 4)
+        pixels = view.project(volume.corners(), poses).reshape(-1, 2)
+        camera = se3.transform_points(view.camera_from_world(poses[0]), volume.center[None])
+        magnified = margin_mm * view.sdd / max(1.0, float(camera[0, 2]))
+        reach = magnified / torch.tensor([view.spacing[1], view.spacing[0]], dtype=torch.float64)
+        lows.append(pixels.amin(0) - reach)
+        highs.append(pixels.amax(0) + reach)
+    low, high = torch.stack(lows).amin(0), torch.stack(highs).amax(0)
+    left, top = max(0, int(low[0])), max(0, int(low[1]))
+    right, bottom = min(view.width, int(high[0]) + 2), min(view.height, int(high[1]) + 2)
     if right - left < _SMALLEST or bottom - top < _SMALLEST:
         return xray
     cut = (slice(top, bottom), slice(left, right))

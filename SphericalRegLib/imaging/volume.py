@@ -60,8 +60,8 @@ def to_volume(
         tight = body_box(ct.hu, ct.path)
     else:
         assert ct.labels is not None
-        tight = _box(np.isin(ct.labels, chosen))
-    box = _grown(tight, ct.hu.shape) if crop else (slice(None),) * 3
+        tight = box_of(np.isin(ct.labels, chosen))
+    box = grown(tight, ct.hu.shape) if crop else (slice(None),) * 3
     density = linear_attenuation(ct.hu[box], energy_kev)
     if chosen is None:
         density = density[None]
@@ -100,7 +100,7 @@ def body_box(hu: np.ndarray, name: str = "The CT") -> Box:
         )
     sizes = np.bincount(parts.ravel())[1:]
     kept = 1 + np.flatnonzero(sizes >= _SMALLEST_PART * sizes.max())
-    coarse = _box(np.isin(parts, kept))
+    coarse = box_of(np.isin(parts, kept))
     # Between two samples the body may reach up to one step further.
     return tuple(  # type: ignore[return-value]
         slice(max(0, (s.start - 1) * step + 1), min(n, s.stop * step))
@@ -108,7 +108,8 @@ def body_box(hu: np.ndarray, name: str = "The CT") -> Box:
     )
 
 
-def _box(mask: np.ndarray) -> Box:
+def box_of(mask: np.ndarray) -> Box:
+    """Slices (k, j, i) around all that a mask (K, J, I) holds, which is something."""
     box: list[slice] = []
     for axis in range(3):
         others = tuple(a for a in range(3) if a != axis)
@@ -117,7 +118,8 @@ def _box(mask: np.ndarray) -> Box:
     return box[0], box[1], box[2]
 
 
-def _grown(box: Box, shape: tuple[int, ...]) -> Box:
-    """The box and one voxel around it: interpolation must fall to zero outside, not be cut off."""
-    a, b, c = (slice(max(0, s.start - 1), min(n, s.stop + 1)) for s, n in zip(box, shape, strict=True))
+def grown(box: Box, shape: tuple[int, ...], voxels: int = 1) -> Box:
+    """The box and so many voxels around it, within the volume: interpolation must fall to zero outside, not be cut
+    off."""
+    a, b, c = (slice(max(0, s.start - voxels), min(n, s.stop + voxels)) for s, n in zip(box, shape, strict=True))
     return a, b, c

@@ -111,27 +111,52 @@ def read_xray(
         tolerance = _tolerance(view, geometry, given, geometry_tolerance or GeometryTolerance())
         # a view of the caller's stays the same object
         view = view if tolerance == view.tolerance else replace(view, tolerance=tolerance)
+    xray = xray_of_values(
+        values, view, path, frame, usable=usable, tone=tone, reason=reason, intensity=intensity, i0=i0, mask=mask
+    )
+    angles = _angles(geometry, primary_deg, secondary_deg)
+    return replace(xray, start_angles=angles, geometry=geometry, notes=notes + xray.notes)
+
+
+def xray_of_values(
+    values: np.ndarray,
+    view: View,
+    path: str | Path,
+    frame: int,
+    *,
+    usable: np.ndarray | None = None,
+    tone: Tone = "attenuation",
+    reason: str = TONE_UNTOLD,
+    intensity: Literal["auto"] | Tone = "auto",
+    i0: float | None = None,
+    mask: str | Path = "auto",
+) -> XRay:
+    """An X-ray out of gray values that are in memory already.
+
+    Args:
+        values: (H, W), of the view's size.
+        view: its geometry.
+        path: where they came from.
+        frame: which of several, from 0.
+        usable: (H, W) bool, as far as a file's tags tell; all of it by default.
+        tone, reason: what a file says that values are, and where; for ``intensity="auto"``.
+        intensity, i0, mask: as of :func:`read_xray`.
+
+    Raises:
+        InputError: for a mask that cannot be read.
+    """
     if intensity != "auto":
         tone, reason = intensity, "as chosen"
     image = to_attenuation(values, tone, i0)
+    notes: tuple[str, ...] = ()
     if mask == "auto":
-        usable, doubts = judged_mask(image, usable)
-        notes += doubts
+        usable, notes = judged_mask(image, np.ones(values.shape, bool) if usable is None else usable)
     elif mask == "none":
         usable = np.ones(values.shape, bool)
     else:
         usable = read_mask(mask, values.shape)
-    return XRay(
-        image=image,
-        view=view,
-        mask=usable,
-        start_angles=_angles(geometry, primary_deg, secondary_deg),
-        geometry=geometry,
-        path=str(path),
-        frame=frame,
-        conversion=f"{SENTENCES[tone]} ({reason})",
-        notes=notes,
-    )
+    conversion = f"{SENTENCES[tone]} ({reason})"
+    return XRay(image, view, usable, path=str(path), frame=frame, conversion=conversion, notes=notes)
 
 
 def _refuse_dicom_without_preamble(path: Path) -> None:

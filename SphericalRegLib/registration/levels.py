@@ -73,25 +73,23 @@ class Levels:
         views, pixels = [], []
         device = self._volume.density.device
         for xray, shrink, longer in zip(self.xrays(look), self._shrink, self._longer_sides(look), strict=True):
-            height = max(8, round(xray.view.height * min(1.0, look.size / longer)))
-            image, mask, view = pyramid(xray.image, xray.mask, xray.view, [min(height, xray.view.height)])[0]
-            fixed = look.similarity.fix(torch.from_numpy(image).to(device), torch.from_numpy(mask).to(device))
-            views.append(FixedView(view, fixed))
-            pixels.append(shrink * view.spacing[0])
+            views.append(fixed_view(xray, look, longer, device))
+            pixels.append(shrink * views[-1].view.spacing[0])
         pixel = min(pixels)
         whole = self._volume if look.adapt is None else look.adapt(self._volume)
-        volume = self._coarsened(whole, look.voxel * pixel)
+        volume = coarsened(whole, look.voxel * pixel)
         radius = 0 if look.footprint_mm is None else max(1, round(look.footprint_mm / pixel))
         return Objective(
             volume,
             views,
-            self._samples(volume),
+            samples_through(volume, self._axes),
             radius,
             self._kernel,
             robust_scale=look.robust_scale,
             length=self.length,
             bone=None if look.bone_hu is None else beyond(volume, look.bone_hu),
             parted=look.parted and all(isinstance(one.fixed, PartedImage) for one in views),
+            saturation=look.saturation,
         )
 
     def xrays(self, look: Look) -> Sequence[XRay]:
@@ -118,20 +116,29 @@ class Levels:
         """See :func:`body_length`."""
         return body_length(self._volume)
 
-    @staticmethod
-    def _coarsened(volume: Volume, voxel: float) -> Volume:
-        factors = tuple(max(1, int(voxel / float(s) + 0.25)) for s in volume.spacing)
-        return volume.coarsened((factors[0], factors[1], factors[2]))
 
-    def _samples(self, volume: Volume) -> int:
-        """Somewhat less than one sample a voxel along the central ray through the volume at the start."""
-        from_world = torch.linalg.inv(volume.world_from_voxel[:3, :3])
-        size = torch.tensor(volume.density.shape[:0:-1], dtype=torch.float64)
-        crossed = 0.0
-        for axis in self._axes:
-            direction = from_world @ axis
-            crossed = max(crossed, float((size / direction.abs().clamp(min=1e-9)).min() * direction.norm()))
-        return max(16, min(512, round(_SAMPLES_PER_VOXEL * crossed)))
+def fixed_view(xray: XRay, look: Look, longer: int, device: torch.device) -> FixedView:
+    """An X-ray as a look compares it, on a device, where so many pixels along a side become ``look.size``."""
+    height = max(8, round(xray.view.height * min(1.0, look.size / longer)))
+    image, mask, view = pyramid(xray.image, xray.mask, xray.view, [min(height, xray.view.height)])[0]
+    return FixedView(view, look.similarity.fix(torch.from_numpy(image).to(device), torch.from_numpy(mask).to(device)))
+
+
+def coarsened(volume: Volume, voxel: float) -> Volume:
+    """A volume of voxels of about so many mm, where its own are smaller."""
+    factors = tuple(max(1, int(voxel / float(s) + 0.25)) for s in volume.spacing)
+    return volume.coarsened((factors[0], factors[1], factors[2]))
+
+
+def samples_through(volume: Volume, axes: Sequence[Tensor]) -> int:
+    """Somewhat less than one sample a voxel along central rays, (3,) world directions, through a volume."""
+    from_world = torch.linalg.inv(volume.world_from_voxel[:3, :3])
+    size = torch.tensor(volume.density.shape[:0:-1], dtype=torch.float64)
+    crossed = 0.0
+    for axis in axes:
+        direction = from_world @ axis
+        crossed = max(crossed, float((size / direction.abs().clamp(min=1e-9)).min() * direction.norm()))
+    return max(16, min(512, round(_SAMPLES_PER_VOXEL * crossed)))
 
 
 def body_length(volume: Volume) -> float:

@@ -29,6 +29,8 @@ class Look:
             move, and what the CT's ends cut off is no anatomy. None: all pixels count alike.
         parted: whether what is not that dense may be of another strength than the CT says (``Objective.parted``):
             bone and soft tissue harden the beam differently.
+        saturation: line integral beyond which X-rays hardly show more metal (``Objective.saturation``), some 1 to 3;
+            None: they show all.
         adapt: what the CT becomes before it is rendered: a trained volume network Ψ. None: the CT itself.
 
     Raises:
@@ -42,6 +44,7 @@ class Look:
     footprint_mm: float | None = None
     bone_hu: float | None = None
     parted: bool = False
+    saturation: float | None = None
     adapt: Callable[[Volume], Volume] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -52,6 +55,10 @@ class Look:
                 raise InputError(f"{name} is {getattr(self, name)}: give a number above 0.")
         if self.footprint_mm is not None and not 0 < self.footprint_mm < float("inf"):
             raise InputError(f"footprint_mm is {self.footprint_mm}: give a length above 0.")
+        if self.saturation is not None and not 0 < self.saturation < float("inf"):
+            raise InputError(f"saturation is {self.saturation}: give a line integral above 0, usually 1 to 3.")
+        if self.saturation is not None and self.bone_hu is not None:
+            raise InputError("saturation is for metal and bone_hu for bone: a look has one of them.")
         if self.parted and self.bone_hu is None:
             raise InputError("Parts of a DRR (parted) are bone and the rest: give bone_hu, from where on it is bone.")
 

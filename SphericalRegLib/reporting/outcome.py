@@ -86,7 +86,7 @@ class Outcome:
 
     def content(self) -> dict[str, Any]:
         """What ``result.json`` holds: numbers, texts, lists and dictionaries."""
-        content: dict[str, Any] = _finite(self._content())
+        content: dict[str, Any] = finite(self._content())
         return content
 
     def _content(self) -> dict[str, Any]:
@@ -178,13 +178,14 @@ def versions() -> dict[str, str]:
     return found | {"machine": f"{platform.system()} {platform.machine()}, {get_threads()} threads"}
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Plain data in which numbers that are not finite are None, as JSON has it."""
     if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     if isinstance(value, np.generic):
-        return _finite(value.item())
+        return finite(value.item())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value

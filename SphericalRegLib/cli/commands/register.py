@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from typing_extensions import Unpack
 
 from SphericalRegLib.app.device import DeviceName, choose_device
 from SphericalRegLib.app.jobs.registration_job import Inputs, RegistrationJob
+from SphericalRegLib.cli.commands.register_bodies import (
+    ACCEPTED,
+    PLANE_ONLY,
+    REJECTED,
+    refuse_options,
+    register_bodies,
+    tell_bodies,
+)
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.outputs import output_folder
 from SphericalRegLib.cli.parsing.choices import OptimizerName, SimilarityName
@@ -18,25 +27,39 @@ from SphericalRegLib.cli.reading.system_choice import chosen_system
 from SphericalRegLib.cli.reading.xray_reading import XRayReading, files_of, read_images
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry.tolerance import GeometryTolerance
+from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.initialization import Uncertainty
 from SphericalRegLib.initialization.search import SearchRange
 from SphericalRegLib.io.pose_file import read_pose
 from SphericalRegLib.io.xray import TONE_UNTOLD
 from SphericalRegLib.networks.model import Model, load_model
-from SphericalRegLib.registration import Conditions, System
+from SphericalRegLib.registration import Case, Conditions, System
 from SphericalRegLib.reporting.outcome import Outcome
 from SphericalRegLib.reporting.report import write_outputs
 from SphericalRegLib.threads import set_threads
-
-ACCEPTED, REJECTED, PLANE_ONLY = 0, 3, 4
 
 # Stands for the system's own: the parser cannot tell it from the same numbers typed.
 _RANGE = SearchRange()
 
 _AS_TOLD = GeometryTolerance()
 
-_FILES = ("pose.tfm", "result.json", "report.html", "drr*.png", "drr*.nrrd")
+# Options that several bodies have no use for, as they are where nobody gives them.
+_OF_ONE_BODY: dict[str, object] = {
+    "bones": None,
+    "model": None,
+    "learned_stage": False,
+    "search": _RANGE,
+    "candidates": None,
+    "similarity": None,
+    "optimizer": None,
+    "footprint_mm": None,
+    "uncertainty": "calibrated",
+    "truth": None,
+}
+
+_FILES = ("pose*.tfm", "result.json", "report.html", "drr*.png", "drr*.nrrd")
 
 
 class RegisterReading(CTReading, XRayReading, total=False):
@@ -51,6 +74,7 @@ def register(
     labels: str | None = None,
     label_names: str | None = None,
     bones: list[int | str] | None = None,
+    bodies: list[str] | None = None,
     downsample: int = 1,
     start_pose: str | None = None,
     preset: Preset | None = None,
@@ -88,7 +112,9 @@ def register(
         geometry_tolerance: how well the X-ray's geometry is known.
         labels: label map on the CT's grid.
         label_names: JSON file with the labels' names.
-        bones: register only these bones, by name or number.
+        bones: register only these bones, by name or number, as one piece.
+        bodies: register these bones each at its own pose, and the rest of the CT as a body too: each a label, or
+            NAME=LABEL+LABEL for one of several labels.
         downsample: average the CT over that many voxels along each axis.
         start_pose: pose to start from: .tfm, or a JSON file that holds one.
         preset: view to start from.
@@ -120,7 +146,47 @@ def register(
     """
     console = Console(quiet, verbose)
     set_threads(threads)
+    if bodies is not None:
+        refuse_options(
+            {
+                "bones": bones,
+                "model": model,
+                "learned_stage": learned_stage,
+                "search": search,
+                "candidates": candidates,
+                "similarity": similarity,
+                "optimizer": optimizer,
+                "footprint_mm": footprint_mm,
+                "uncertainty": uncertainty,
+                "truth": truth,
+            },
+            _OF_ONE_BODY,
+        )
     trained = None if model is None else load_model(model)
+    if bodies is not None:
+        target = choose_device(device)
+        read = [ct, *xray, labels, label_names, start_pose, *(landmarks or []), *files_of(reading)]
+        with output_folder(console, output, _FILES, read) as folder:
+            console.say("Reading ...")
+            scan = read_scan(ct, reading, labels, label_names, downsample, console)
+            xrays = read_images(xray, reading, geometry_tolerance)
+
+            def known(whole: Volume, seen: Sequence[XRay]) -> Case:
+                # says where the start is given in more than one way
+                return read_case(whole, seen, start_pose=start_pose, preset=preset, angles=angles, landmarks=landmarks)
+
+            found = register_bodies(
+                scan,
+                xrays,
+                bodies,
+                known,
+                chosen_system(system or "bodies"),
+                Conditions(kernel, seed, tolerance_mm, tolerance_deg),
+                target,
+                folder,
+                console,
+            )
+        return tell_bodies(found, output, console)
     method = _system(system, bones, trained, learned_stage)
     reach = None if search == _RANGE else search
     method = method.searching(reach, candidates).comparing_within(footprint_mm).ending_with(similarity, optimizer)

@@ -30,11 +30,15 @@ class Command:
 
 
 _STARTS = ("start_pose", ("preset", "angles", "landmarks"))
+_TRACK_STARTS = ("start_pose", ("preset", "angles", "keyframes"))
 
 #: By name; the function ``name`` lies in the module ``SphericalRegLib.cli.name``.
 COMMANDS: dict[str, Command] = {
     "register": Command(
         "the main job: a CT and one or several X-rays in; pose, DRR and report out", ("ct", "xray"), _STARTS
+    ),
+    "track": Command(
+        "bodies through a sequence of X-rays, with a verdict for every frame", ("ct", "xray"), _TRACK_STARTS
     ),
     "simulate": Command(
         "a realistic X-ray of a CT as DICOM, and its true pose apart",
@@ -52,7 +56,22 @@ COMMANDS: dict[str, Command] = {
 
 #: Options that name files to read, of whatever command has them. That of ``info`` describes what cannot be read.
 FILES = frozenset(
-    {"ct", "xray", "view", "labels", "label_names", "start_pose", "pose", "landmarks", "model", "truth", "start"}
+    {
+        "anatomy",
+        "ct",
+        "keyframes",
+        "label_names",
+        "labels",
+        "landmarks",
+        "model",
+        "pose",
+        "start",
+        "start_pose",
+        "trial",
+        "truth",
+        "view",
+        "xray",
+    }
 )
 
 #: Short forms of options.

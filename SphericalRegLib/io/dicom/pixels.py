@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import struct
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels import pixel_array
 from pydicom.uid import UID, RLELossless
 
@@ -128,7 +130,7 @@ def _decompressed(dataset: Dataset, path: Path, frame: int) -> np.ndarray:
 
     GDCM gets a copy with nothing but the pixels, so that it returns what is stored and neither rescales nor inverts.
     """
-    bare = _pixels_alone(dataset)
+    bare = _frame_alone(_pixels_alone(dataset), path, frame)
     bare.preamble = b"\0" * 128
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "xray.dcm"
@@ -139,4 +141,23 @@ def _decompressed(dataset: Dataset, path: Path, frame: int) -> np.ndarray:
             reason = str(error).rpartition("ITK says: ")[2]
             name = dataset.file_meta.TransferSyntaxUID.name
             raise InputError(f"The pixels of {path} ({name}) cannot be decoded, export it again: {reason}") from None
-    return array.reshape(-1, *array.shape[-2:])[frame]
+    return array.reshape(-1, *array.shape[-2:])[0]
+
+
+def _frame_alone(bare: Dataset, path: Path, frame: int) -> Dataset:
+    """One frame of several, still compressed: of a long run each is decoded by itself.
+
+    Raises:
+        InputError: where it cannot be told which fragments are the frame's (PS3.5 A.4).
+    """
+    count = int(bare.get("NumberOfFrames") or 1)
+    if count == 1:
+        return bare
+    try:
+        own = get_frame(bare.PixelData, frame, number_of_frames=count)
+    except (ValueError, EOFError, struct.error) as error:
+        raise InputError(f"Frame {frame} of {path} cannot be told from the others: {error}. Export it again.") from None
+    bare.PixelData = encapsulate([own])
+    bare["PixelData"].is_undefined_length = True
+    bare.NumberOfFrames = 1
+    return bare

@@ -8,20 +8,35 @@ millimeters aside the cost is high again. A wrong one lies in a shallow one, wha
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.optimization.objective import Objective
+from SphericalRegLib.optimization.problem import Problem
+from SphericalRegLib.optimization.state import State
 
 #: How far aside, mm at the isocenter: beyond the basin of a bone's edge, within what the picture shows.
 ASIDE_MM = 8.0
 _DIRECTIONS = 8
 
 
-def sharpness(objective: Objective, pose: Tensor, view: View) -> float:
+class PoseProblem(Problem, Protocol):
+    """The cost of a pose alone."""
+
+    @property
+    def center(self) -> Tensor:
+        """(3,) world mm, about which poses are turned."""
+        ...
+
+    def state(self, poses: Tensor) -> State:
+        """Of poses (B, 4, 4)."""
+        ...
+
+
+def sharpness(objective: PoseProblem, pose: Tensor, view: View) -> float:
     """A pose's cost over the lowest cost some millimeters aside: near 0 in a deep hole, about 1 on a plain.
 
     Args:

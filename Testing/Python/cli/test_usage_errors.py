@@ -78,7 +78,10 @@ def test_an_option_that_cannot_be_is_named_with_what_would_do(options, words, re
         ("evaluate", r"CT is missing: sphericalreg evaluate CT \[OPTIONS\]\."),
         ("train", r"CT and --output are missing: sphericalreg train CT\.\.\. -o OUTPUT \[OPTIONS\]\."),
         ("evaluate a -o out", r"evaluate has no option -o \(--output\): see sphericalreg evaluate --help\."),
-        ("regster a", r"There is no command regster: did you mean register.*\? There are register, simulate, .*\."),
+        (
+            "regster a",
+            r"There is no command regster: did you mean register.*\? There are register, track, simulate, .*\.",
+        ),
         ("xyzzy", r"There is no command xyzzy: see sphericalreg --help\. There are .*"),
         ("--quiet info", r"The command comes first, then its options \(--quiet\): .*"),
         ("", r"The command is missing: give one of register, .*, or --help\."),

@@ -156,3 +156,20 @@ def xray_dataset(pixels: np.ndarray, **tags: object) -> FileDataset:
 def write_xray(path: Path, pixels: np.ndarray, **tags: object) -> Path:
     pydicom.dcmwrite(path, xray_dataset(pixels, **tags), enforce_file_format=True)
     return path
+
+
+def write_xa_frames(path: Path, angles: Sequence[tuple[float, float]], sad: float | None) -> Path:
+    """An XA run of 24 × 32 pixels whose C-arm stands at (primary, secondary) degrees in each frame."""
+    rows, columns = np.indices((24, 32))
+    pixels = np.stack([20 + 3 * rows + 2 * columns + 5 * number for number in range(len(angles))]).astype(np.uint16)
+    steps = np.array(angles) - np.array(angles[0])
+    return write_xray(
+        path,
+        pixels,
+        PositionerPrimaryAngle=angles[0][0],
+        PositionerSecondaryAngle=angles[0][1],
+        PositionerPrimaryAngleIncrement=steps[:, 0].tolist(),
+        PositionerSecondaryAngleIncrement=steps[:, 1].tolist(),
+        PositionerMotion="DYNAMIC",
+        DistanceSourceToPatient=sad,
+    )

@@ -1,0 +1,1 @@
+"""Sequences of X-rays, read one frame at a time."""

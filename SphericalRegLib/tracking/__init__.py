@@ -1,0 +1,1 @@
+"""Bodies over frames: their poses in a sequence of X-rays, with a verdict on each."""
