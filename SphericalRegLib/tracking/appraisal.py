@@ -14,6 +14,7 @@ from SphericalRegLib.imaging.bodies import REST
 from SphericalRegLib.initialization import Conditions
 from SphericalRegLib.optimization.prior import MotionPrior, Prior, variance_of
 from SphericalRegLib.registration.judging.geometry_doubt import geometry_covariance
+from SphericalRegLib.registration.judging.rivals import Shaft
 from SphericalRegLib.registration.judging.sharpness import ASIDE_MM, sharpness
 from SphericalRegLib.registration.judging.uncertainty import (
     NORMAL_HALF_WIDTH,
@@ -63,6 +64,10 @@ def _body(
     cost, sharp = _likeness(levels, aligned, place, by)
     calibration = _OF_WHOLE if body.name == REST else by.calibration
     of_images = half_widths(aligned, place, neighborly, calibration, len(views) == 1)
+    slides = all(other.name != REST for other in levels.bodies) and Shaft.of(body.volume) is not None
+    if slides:
+        # a radius and an ulna in real X-rays looked right 12 to 19 mm along the shaft
+        of_images = replace(of_images, rotation_deg=math.inf, plane_mm=math.inf)
     known = widened(of_images, geometry_covariance(body.volume, views, pose), views[0])
     refusals = list[str]()
     # what is left of a CT may well reach beyond the X-ray
@@ -89,6 +94,11 @@ def _body(
         for view, share in zip(views, shown, strict=True)
         if share < 1 - _FEWEST_SHOWN and body.name != REST
     ]
+    if slides:
+        partly.append(
+            f"{body.name} is a tube without its surroundings: nothing tells whether it lies farther along, or is "
+            "turned about, its long axis. Look at the overlay, or give the rest of its CT as well."
+        )
     verdict = weighed(tuple(refusals), tuple(partly), known, of_images, needed)
     own = joint_covariance(aligned, neighborly, 1.0)[6 * place : 6 * place + 6, 6 * place : 6 * place + 6]
     return BodyResult(pose, own, known, verdict, cost, sharp, shown)

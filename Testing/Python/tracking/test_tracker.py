@@ -2,13 +2,16 @@
 
 import dataclasses
 import json
+import types
 
 import pytest
 import torch
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import se3
+from SphericalRegLib.imaging.bodies import REST
 from SphericalRegLib.optimization.calibration_block import calibrated
+from SphericalRegLib.tracking import appraisal
 from SphericalRegLib.tracking.calibration import CalibrationDoubt
 from SphericalRegLib.tracking.expectation import Motion, Sighting, predicted
 from SphericalRegLib.tracking.frame_record import as_record, from_record
@@ -100,6 +103,22 @@ def test_one_view_knows_no_depth_but_by_a_neighbor():
     widths = beside.frames[0].bodies[1].half_widths
     # of the prior, and of what is not known of the neighbor
     assert widths.depth_mm >= 1.96 * 2.0
+
+
+@pytest.mark.parametrize("surrounded", [False, True])
+def test_a_tube_without_its_surroundings_may_lie_along_its_axis(surrounded, monkeypatch):
+    monkeypatch.setattr(appraisal, "Shaft", types.SimpleNamespace(of=lambda volume: volume))
+    bodies = [BODIES[0], dataclasses.replace(BODIES[1], name=REST) if surrounded else BODIES[1]]
+    keys = {0: dict(zip([body.name for body in bodies], truth(0), strict=True))}
+    tracker = Tracker(bodies, sequence(range(1)), keys, system(), PLAN)
+    (done,) = run(tracker)
+    first = done.result.bodies[0]
+    assert first.tracked, "its frames follow one another all the same"
+    assert (first.half_widths.plane_mm < float("inf")) is surrounded
+    assert (first.half_widths.rotation_deg < float("inf")) is surrounded
+    assert any("long axis" in remark for remark in first.verdict.remarks) is not surrounded
+    if not surrounded:
+        assert first.verdict.words == "rejected"
 
 
 def test_a_view_that_lacks_a_frame_is_done_without():
