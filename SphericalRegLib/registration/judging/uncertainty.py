@@ -35,7 +35,7 @@ class Calibration:
 
     rotation: float = 9.0
     plane: float = 7.5
-    depth: float = 2.6
+    depth: float = 3.3
     rotation_deg: float = 0.2
     plane_mm: float = 0.1
     depth_mm: float = 1.3
