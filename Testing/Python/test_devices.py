@@ -19,7 +19,7 @@ from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.networks.encoder import Encoder
-from SphericalRegLib.optimization import objective
+from SphericalRegLib.optimization import image_objective
 from SphericalRegLib.optimization.objective import FixedView, Objective
 from SphericalRegLib.rendering.rays import cast_rays
 from SphericalRegLib.rendering.torch_kernel import TorchKernel
@@ -98,7 +98,7 @@ def test_a_step_reads_nothing_from_the_device_before_its_sums(similarity, monkey
         sums.append([torch.stack(part).sum(0) for part in parts])
         return [torch.zeros(one.shape, dtype=torch.float64) for one in sums[-1]]
 
-    monkeypatch.setattr(objective, "_on_cpu", on_cpu)
+    monkeypatch.setattr(image_objective, "_on_cpu", on_cpu)
     with OneDevice():
         at, weights = problem.renew(problem.linearize(problem.state(poses)))
         problem.linearize(problem.state(poses), weights)
