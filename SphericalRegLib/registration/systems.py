@@ -78,7 +78,12 @@ def _intensity() -> System:
         "at the truth), and under windows up to 0.58 of what poses 8 mm aside cost but for three of a hip and an ilium "
         "(0.65 to 0.88); of wrong ones nine in ten more than 0.6 of it"
     )
-    judge = Judge(judged, Limits(0.9, measured, sharpness=0.6), Calibration(measured=measured), neighbors=local)
+    judge = Judge(
+        judged,
+        Limits(0.9, measured, sharpness=0.6),
+        Calibration(measured=measured, depth_views_mm=0.6),
+        neighbors=local,
+    )
     title = "search around what is known, by intensity alone"
     return System("intensity", title, judge, stages, retries=1, again=again, survey=around)
 

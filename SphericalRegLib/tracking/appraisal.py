@@ -34,7 +34,7 @@ from SphericalRegLib.tracking.track import BodyResult
 # A body of which no view shows more than this share is out of the field.
 _FEWEST_SHOWN = 0.3
 # The rest of a CT is known as whole CTs are.
-_OF_WHOLE = Calibration()
+_OF_WHOLE = Calibration(depth_views_mm=0.6)
 # Of what one view alone leaves open, the noise's deviation says nothing.
 _NOTHING_KNOWN = 1e4
 
@@ -140,7 +140,7 @@ def half_widths(
     return HalfWidths(
         math.hypot(calibration.rotation_deg, _deviation(aligned, place, priors, calibration.rotation, "rotation_deg")),
         math.hypot(calibration.plane_mm, _deviation(aligned, place, priors, calibration.plane, "plane_mm")),
-        math.hypot(calibration.depth_mm, depth),
+        math.hypot(calibration.bias_of_depth(1 if one_view else 2), depth),
     )
 
 

@@ -29,6 +29,8 @@ class Calibration:
         rotation, plane, depth: half width over standard deviation of each; 1.96 where there is nothing but Gaussian
             noise.
         rotation_deg, plane_mm, depth_mm: half widths where there is no noise.
+        depth_views_mm: that of depth where there are several views, which see the first one's depth from aside; None:
+            as of one.
         one_view_depth: whether one view tells depth at all: of a bone among others it does not.
         measured: on what, in words.
     """
@@ -41,6 +43,11 @@ class Calibration:
     depth_mm: float = 1.3
     one_view_depth: bool = True
     measured: str = ""
+    depth_views_mm: float | None = None
+
+    def bias_of_depth(self, views: int) -> float:
+        """Half width, mm, of depth where there is no noise, of so many views."""
+        return self.depth_mm if views < 2 or self.depth_views_mm is None else self.depth_views_mm
 
 
 def covariance(model: Linearization, weights: Sequence[Tensor]) -> Tensor:
@@ -77,7 +84,7 @@ def half_widths(covariance: Tensor, views: Sequence[View], calibration: Calibrat
         calibration: of the system.
     """
     noise = standard_deviations(covariance, views[0])
-    depth_mm = math.hypot(calibration.depth_mm, calibration.depth * noise.depth_mm)
+    depth_mm = math.hypot(calibration.bias_of_depth(len(views)), calibration.depth * noise.depth_mm)
     if len(views) == 1 and not calibration.one_view_depth:
         depth_mm = float("inf")
     return HalfWidths(

@@ -57,3 +57,13 @@ def test_one_view_of_a_bone_among_others_does_not_tell_depth_and_two_do():
 def test_nothing_is_known_of_a_cost_without_curvature():
     unknown = half_widths(torch.diag(torch.full((6,), torch.inf, dtype=torch.float64)), [oblique()], NOISE_ONLY)
     assert (unknown.rotation_deg, unknown.plane_mm, unknown.depth_mm) == (math.inf,) * 3
+
+
+def test_several_views_see_depth_from_aside():
+    view = oblique()
+    spread = covariance_in_camera(view, [1e-6] * 3, [1e-6, 1e-6, 0.5])
+    whole = Calibration(9.0, 7.5, 2.0, 0.2, 0.1, 1.3, depth_views_mm=0.6)
+    assert half_widths(spread, [view], whole).depth_mm == pytest.approx(math.hypot(1.3, 1.0))
+    assert half_widths(spread, [view, view], whole).depth_mm == pytest.approx(math.hypot(0.6, 1.0))
+    same = Calibration(9.0, 7.5, 2.0, 0.2, 0.1, 1.3)
+    assert half_widths(spread, [view, view], same).depth_mm == pytest.approx(math.hypot(1.3, 1.0))
