@@ -74,9 +74,9 @@ def _intensity() -> System:
     )
     measured = (
         "simulated clinical X-rays of a pelvis, a thorax, a hip and an ilium around all views, half of them registered "
-        "by a part of the CT (seeds 9100, 9101, 9200, 9300, 9301, 9400): right poses cost up to 0.77 (up to 0.84 at the "
-        "truth); under windows poses that are right in the plane cost up to 0.58 of what poses 8 mm aside do but for "
-        "five of 102 (0.63 to 0.88), 14 of 18 wrong ones from 0.67 of it, and the other four are not known exactly"
+        "by a part of the CT (seeds 9100, 9101, 9200, 9300, 9301, 9400): right poses cost up to 0.77 (up to 0.84 at "
+        "the truth); under windows poses that are right in the plane cost up to 0.58 of what poses 8 mm aside do but "
+        "for five of 102 (0.63 to 0.88), 14 of 18 wrong ones from 0.67 of it, and the other four are not known exactly"
     )
     judge = Judge(
         judged,
