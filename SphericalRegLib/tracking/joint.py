@@ -89,8 +89,8 @@ def align(
         movement = 0.0 if bool(step.done[best[0]]) else _movement(recent[0], recent[-1], int(best[0]))
     state = objective.state([one[:1] for one in poses], [one[:1] for one in calibrations])
     model, _ = objective.renew(objective.linearize(state))
-    found = [one[0] for one in state.values]
-    return Aligned(tuple(found[:count]), cost, movement, tuple(found[count:]), objective, state, model)
+    values = [one[0] for one in state.values]
+    return Aligned(tuple(values[:count]), cost, movement, tuple(values[count:]), objective, state, model)
 
 
 def _movement(before: State, after: State, hypothesis: int) -> float:

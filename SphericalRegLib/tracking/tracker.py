@@ -181,14 +181,14 @@ class Tracker:
         try:
             xrays = self._sequence.xrays(frame)
             levels = BodyLevels(self._bodies, xrays, expected, self._conditions.kernel)
-            result = yield from self._found(levels, expected, gap, frame)
+            result = yield from self._aligned(levels, expected, gap, frame)
         except (InputError, GeometryError) as error:
             # of a blank, damaged or missing frame: said, and left a gap
             return FrameResult(frame, problem=str(error), origin=origin, seconds=time.perf_counter() - began)
         searched = f"{origin}, searched anew" if result.origin else origin
         return replace(result, origin=searched, seconds=time.perf_counter() - began)
 
-    def _found(
+    def _aligned(
         self, levels: BodyLevels, expected: Sequence[Tensor], gap: int, frame: int
     ) -> Generator[Step, None, FrameResult]:
         stages = self._system.stages
@@ -206,13 +206,13 @@ class Tracker:
         candidates = self._candidates(lost, expected, frame)
         # looked for as far as the search goes, wherever the motion led to expect them
         again = yield from align(levels, stages, candidates, known, inflation, calibrating)
-        found = self._result(levels, again, known, frame)
-        return replace(_better(result, found), origin="searched")
+        searched = self._result(levels, again, known, frame)
+        return replace(_better(result, searched), origin="searched")
 
     def _result(self, levels: BodyLevels, aligned: Aligned, known: Sequence[Prior], frame: int) -> FrameResult:
         refined = refined_views(levels, aligned, known) if aligned.calibrations else ()
-        seen = levels.calibrated(aligned.calibrations) if aligned.calibrations else levels
-        bodies = appraised(seen, aligned, known, self._system.judge, self._conditions)
+        final = levels.calibrated(aligned.calibrations) if aligned.calibrations else levels
+        bodies = appraised(final, aligned, known, self._system.judge, self._conditions)
         names = tuple(xray.view.name for xray in levels.xrays)
         return FrameResult(frame, bodies, views=names, cost=aligned.cost, refined=refined)
 
@@ -229,20 +229,22 @@ class Tracker:
                 poses.append(known[name].to(torch.float64))
                 gaps.append(1)
                 continue
-            seen = self._sightings(place, frame, sign)
-            poses.append(predicted(seen[0], seen[1] if len(seen) > 1 else None, frame, self._centers[place]))
-            gaps.append(abs(frame - seen[0].frame))
+            last, *earlier = self._sightings(place, frame, sign)
+            poses.append(predicted(last, earlier[0] if earlier else None, frame, self._centers[place]))
+            gaps.append(abs(frame - last.frame))
         origin = "keyframe" if known else f"{direction} from frame {frame - sign * min(gaps)}"
         return poses, origin, max(gaps)
 
     def _sightings(self, place: int, frame: int, sign: int) -> list[Sighting]:
         """The last two of a body before a frame, in the order of tracking; the first keyframe where there are none."""
-        seen = [
+        sightings = [
             Sighting(number, self._done[number].bodies[place].pose)
             for number in sorted(self._done, key=lambda number: -sign * number)
             if sign * number < sign * frame and self._done[number].bodies and self._done[number].bodies[place].tracked
         ]
-        return seen[:2] or [Sighting(self._anchor, self._keyframes[self._anchor][self._names[place]].to(torch.float64))]
+        return sightings[:2] or [
+            Sighting(self._anchor, self._keyframes[self._anchor][self._names[place]].to(torch.float64))
+        ]
 
     def _motion(self, expected: Sequence[Tensor], gap: int) -> list[MotionPrior]:
         if self._plan.motion is None:

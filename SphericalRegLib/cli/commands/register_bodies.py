@@ -21,7 +21,7 @@ from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.io.sequences.given import one_frame
 from SphericalRegLib.io.transform_file import write_transform
 from SphericalRegLib.registration import Case, Conditions, System, default_system
-from SphericalRegLib.registration.result import Progress
+from SphericalRegLib.registration.result import Progress, Verdict
 from SphericalRegLib.reporting.outcome import as_json, finite
 from SphericalRegLib.reporting.track_report import track_html
 from SphericalRegLib.tracking.expectation import Motion
@@ -110,7 +110,11 @@ def tell_bodies(found: Track, output: str, console: Console) -> int:
         for reason in (*body.verdict.reasons, *body.verdict.remarks):
             console.say(f"  {reason}")
     console.say(f"Report: {Path(output).resolve() / 'report.html'}")
-    verdicts = [body.verdict for body in frame.bodies]
+    return exit_code([body.verdict for body in frame.bodies])
+
+
+def exit_code(verdicts: Sequence[Verdict]) -> int:
+    """Of several verdicts: that of the one of which least is known."""
     if all(verdict.accepted for verdict in verdicts):
         return ACCEPTED
     return PLANE_ONLY if all(verdict.accepted or verdict.plane_only for verdict in verdicts) else REJECTED

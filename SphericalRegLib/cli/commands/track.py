@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 
 from SphericalRegLib.app.jobs.steps import Message
 from SphericalRegLib.app.jobs.track_job import FrameTracked, TrackEvent, TrackInputs, TrackJob
-from SphericalRegLib.cli.commands.register_bodies import ACCEPTED, PLANE_ONLY, REJECTED
+from SphericalRegLib.cli.commands.register_bodies import REJECTED, exit_code
 from SphericalRegLib.cli.console import Console
 from SphericalRegLib.cli.outputs import output_folder
 from SphericalRegLib.cli.process.stopping import StopRequest
@@ -170,13 +170,13 @@ def track(
         if not _follow(job, console, stop):
             console.say(f"Stopped; the same command goes on from {inputs.folder}.")
             return stop.code
-        found = job.result()
+        tracked = job.result()
         console.say("Writing the report ...")
-        motions = {joint: joint_motions(found, joint, anatomical) for joint in pairs}
-        write_track(folder, found, sequence, moving, motions, transforms)
-        for number in write_films(folder, found, sequence, moving) if film else ():
+        motions = {joint: joint_motions(tracked, joint, anatomical) for joint in pairs}
+        write_track(folder, tracked, sequence, moving, motions, transforms)
+        for number in write_films(folder, tracked, sequence, moving) if film else ():
             console.detail(f"Film: frame {number}.")
-    return _told(found, output, console)
+    return _told(tracked, output, console)
 
 
 def _follow(job: TrackJob, console: Console, stop: StopRequest) -> bool:
@@ -213,18 +213,17 @@ def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
-def _told(found: Track, output: str, console: Console) -> int:
+def _told(tracked: Track, output: str, console: Console) -> int:
     """The verdicts on the console, and the exit code."""
-    total = len(found.frames)
-    for place, name in enumerate(found.names):
-        known = sum(bool(frame.bodies) and frame.bodies[place].tracked for frame in found.frames)
-        exact = sum(bool(frame.bodies) and frame.bodies[place].verdict.accepted for frame in found.frames)
+    total = len(tracked.frames)
+    for place, name in enumerate(tracked.names):
+        known = sum(bool(frame.bodies) and frame.bodies[place].tracked for frame in tracked.frames)
+        exact = sum(bool(frame.bodies) and frame.bodies[place].verdict.accepted for frame in tracked.frames)
         console.say(f"{name}: tracked in {known} of {total} frames, known as exactly as asked for in {exact}.")
-    lost = [frame.frame for frame in found.frames if not frame.tracked]
+    lost = [frame.frame for frame in tracked.frames if not frame.tracked]
     if lost:
         shown = ", ".join(str(number) for number in lost[:20])
         console.say(f"Gaps: {shown}{', ...' if len(lost) > 20 else ''}. Nothing fills them; the report tells why.")
     console.say(f"Report: {Path(output).resolve() / 'report.html'}")
-    if not lost:
-        return ACCEPTED
-    return PLANE_ONLY if len(lost) < total else REJECTED
+    # a body that is tracked may be known too badly to be accepted; a gap is known not at all
+    return REJECTED if lost else exit_code([body.verdict for frame in tracked.frames for body in frame.bodies])

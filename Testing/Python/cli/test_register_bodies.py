@@ -5,9 +5,11 @@ import json
 import pytest
 import torch
 
+from SphericalRegLib.cli.commands.register_bodies import exit_code
 from SphericalRegLib.cli.main import main
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.io.pose_file import read_pose
+from SphericalRegLib.registration.result import Verdict
 from SphericalRegLib.sample import sample_path
 
 LABELS = ["--labels", str(sample_path("pelvis_lumbar_3mm_labels.nii.gz"))]
@@ -44,3 +46,12 @@ def test_options_of_one_body_are_refused(case, tmp_path, capsys, more, words):
     options = [*LABELS, "--bodies", "hip_left", "--start_pose", case.truth, "-o", str(tmp_path / "out"), *more]
     assert main(["register", case.ct, case.xray, *options]) == 2
     assert words in " ".join(capsys.readouterr().err.split())
+
+
+def test_of_several_verdicts_the_exit_code_is_the_worst():
+    accepted, plane, rejected = (
+        Verdict(True, ()),
+        Verdict(False, ("depth",), plane_only=True),
+        Verdict(False, ("plane",)),
+    )
+    assert [exit_code(some) for some in ([accepted], [accepted, plane], [accepted, plane, rejected])] == [0, 4, 3]
