@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -71,6 +72,10 @@ class Plan:
         if self.regressor is None and self.encoders is None:
             raise InputError("There is nothing to train: give steps to the regressor, to the encoders, or both.")
         self.view()
+
+    def told(self) -> dict[str, Any]:
+        """For JSON, as folders and models keep it."""
+        return asdict(self) | {"encoder": self.encoder.told()}
 
     def view(self, pixels: int | None = None) -> View:
         """The X-ray system, by default at the size that the regressor sees."""
