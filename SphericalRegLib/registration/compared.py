@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 
-from SphericalRegLib.initialization import Known, Regressed, SearchRange
+from SphericalRegLib.initialization import Initializer, Known, Regressed, SearchRange
+from SphericalRegLib.initialization.dense import Heatmaps, SceneCoordinates
 from SphericalRegLib.optimization.first_order import SGD, Adam
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
 from SphericalRegLib.optimization.problem import Optimizer
@@ -28,7 +29,7 @@ def compared_systems(judge: Judge) -> tuple[System, ...]:
     given = Known.around(SearchRange(), 1)
     regressed = Regressed(SearchRange(), 1, opposite=False)
 
-    def one(name: str, title: str, *stages: Stage, start: Known | Regressed = given) -> System:
+    def one(name: str, title: str, *stages: Stage, start: Initializer = given) -> System:
         return System(name, title, judge, stages, start, retries=0)
 
     patches = Look(Mixed(), 128)
@@ -65,6 +66,16 @@ def compared_systems(judge: Judge) -> tuple[System, ...]:
             "cma-es",
             "CMA-ES on the correlation of images and patches at 128 pixels, one start (Hansen 2016)",
             Stage("follow", patches, CMAES(60, size=15.0)),
+        ),
+        one(
+            "dflnet",
+            "landmarks that a network's heatmaps show, perspective-n-point alone (DFLNet)",
+            start=Heatmaps(SearchRange()),
+        ),
+        one(
+            "scr-reg",
+            "pixels whose place in bone a network tells, perspective-n-point alone (SCR-reg)",
+            start=SceneCoordinates(SearchRange()),
         ),
         one(
             "diffpose",

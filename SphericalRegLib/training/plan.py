@@ -13,6 +13,7 @@ from SphericalRegLib.geometry.carm import pose_from_preset
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.initialization.search import SearchRange
+from SphericalRegLib.networks.dense import HEATMAPS
 from SphericalRegLib.training.encoders import EncoderSettings
 from SphericalRegLib.training.trainer import Schedule
 
@@ -41,6 +42,8 @@ class Plan:
         encoder: settings of the encoders.
         encoders: their schedule; None: no encoders.
         mixed: half precision on CUDA.
+        dense: schedule of a network that tells of pixels where they belong, at the regressor's size; None: none.
+        dense_kind, dense_width: of that network.
     """
 
     sdd: float = 1000.0
@@ -60,6 +63,9 @@ class Plan:
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     encoders: Schedule | None = field(default_factory=lambda: Schedule(steps=2500, batch=64, learning_rate=1e-3))
     mixed: bool = False
+    dense: Schedule | None = None
+    dense_kind: str = HEATMAPS
+    dense_width: int = 8
 
     def __post_init__(self) -> None:
         for name, usual in (("pixels", 64), ("encoder_pixels", 32)):
@@ -69,13 +75,15 @@ class Plan:
             raise InputError(f"detector_mm is {self.detector_mm}: give the detector's side in mm, e.g. 358.4.")
         if self.randomization not in ("strong", "paper"):
             raise InputError(f"There is no randomization {self.randomization!r}: choose strong or paper.")
-        if self.regressor is None and self.encoders is None:
+        if self.regressor is None and self.encoders is None and self.dense is None:
             raise InputError("There is nothing to train: give steps to the regressor, to the encoders, or both.")
         self.view()
 
     def told(self) -> dict[str, Any]:
         """For JSON, as folders and models keep it."""
-        return asdict(self) | {"encoder": self.encoder.told()}
+        told = asdict(self) | {"encoder": self.encoder.told()}
+        # as plans were told before there were such networks
+        return {name: value for name, value in told.items() if self.dense is not None or "dense" not in name}
 
     def view(self, pixels: int | None = None) -> View:
         """The X-ray system, by default at the size that the regressor sees."""

@@ -21,6 +21,7 @@ from SphericalRegLib.imaging.fingerprint import fingerprint
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.networks.model import Model, ModelCard
 from SphericalRegLib.simulation.randomize import STEPS, STRONGER
+from SphericalRegLib.training.dense import DenseTrainer
 from SphericalRegLib.training.encoders import OWN, EncoderTrainer
 from SphericalRegLib.training.folder import TrainingFolder
 from SphericalRegLib.training.pair_networks import PairTrainer
@@ -42,7 +43,7 @@ class TrainingProgress:
     """After one step.
 
     Attributes:
-        phase: "regressor" or "encoders".
+        phase: "regressor", "dense" or "encoders".
         step, steps: of the phase.
         done: share of the whole training; phases count alike.
         loss: of the step.
@@ -116,6 +117,9 @@ class TrainingRun:
                 plan.encoder.length,
                 plan.mixed,
             )
+        if plan.dense is not None and len(cts) == 1:
+            sampler = self._sampler(self._volumes[0], plan.pixels, device)
+            self._trainers["dense"] = DenseTrainer(sampler, plan.dense, plan.dense_kind, plan.dense_width)
         if plan.encoders is not None:
             size = plan.encoder_pixels
             pairs = [PairSampler(self._sampler(volume, size, device), plan.reach) for volume in self._volumes]
@@ -202,6 +206,7 @@ class TrainingRun:
     def _model(self) -> Model:
         plan, view = self.plan, self.plan.view()
         regressor, encoders = self._trainers.get("regressor"), self._trainers.get("encoders")
+        dense = self._trainers.get("dense")
         volume = self._volumes[0]
         nominal = plan.nominal(volume.center)
         nominal[:3, 3] += nominal[:3, :3] @ volume.center
@@ -242,6 +247,7 @@ class TrainingRun:
             fixed=None if own is None else copy.deepcopy(own.still),
             volume_network=None if encoders is None else copy.deepcopy(encoders.network),
             pair=copy.deepcopy(encoders.pair) if isinstance(encoders, PairTrainer) else None,
+            dense=copy.deepcopy(dense.dense) if isinstance(dense, DenseTrainer) else None,
         ).to("cpu")
 
     def _sampler(self, whole: Volume, pixels: int, device: str) -> XRaySampler:
@@ -294,7 +300,7 @@ class TrainingRun:
                 trainer.load_weights(trainer.state_dict() | parts[phase], f"The model {start.card.name!r}")
 
     def _validated(self, phase: str) -> float | None:
-        if not self._validations:
+        if not self._validations or phase == "dense":
             return None
         made = self._model()
         return median(

@@ -49,7 +49,8 @@ def test_every_imported_library_is_a_declared_dependency(project: dict[str, Any]
     extras = project["optional-dependencies"]
     declared = {
         canonicalize_name(Requirement(d).name)
-        for d in project["dependencies"] + extras["evaluation"] + extras["learned"] + extras["datasets"]
+        for group in ("evaluation", "learned", "datasets", "distributed")
+        for d in project["dependencies"] + extras[group]
     }
     distributions = importlib.metadata.packages_distributions()
     undeclared = {}

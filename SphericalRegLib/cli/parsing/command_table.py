@@ -49,6 +49,7 @@ COMMANDS: dict[str, Command] = {
     "evaluate": Command("accuracy over many random cases"),
     "train": Command("a model for one CT, or a similarity for several"),
     "landscape": Command("how similarities look around a pose: pictures, tables, basins", ("ct", "xray"), _STARTS),
+    "study": Command("methods of several groups trained and tried on the same cases: tables, figures", ("plan",)),
     "dataset": Command("whether a data set on the disk is whole, and its true poses are true", ("action", "path")),
     "systems": Command("the registration methods that there are, and how each is put together", ("name",)),
     "info": Command("what files hold and what is missing from them; without a file, about this machine", ("file",)),

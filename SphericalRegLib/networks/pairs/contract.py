@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from SphericalRegLib.errors import InputError
@@ -55,6 +56,18 @@ class PairNetwork(nn.Module):
     @abstractmethod
     def cost(self, drrs: Tensor, xrays: Tensor) -> Tensor:
         """(B,), of images that fit."""
+
+    @staticmethod
+    def positive(numbers: Tensor) -> Tensor:
+        """What any number becomes as a cost: x for large ones, 1/|x| for very negative ones.
+
+        The gradient's direction stays, its length changes. softplus has no gradient left below −100, where a training
+        that begins badly would stay.
+        """
+        # of a length at 0 torch takes no slope
+        size = torch.where(numbers > 0, numbers, -numbers)
+        longer = ((numbers.square() + 4).sqrt() + size) / 2
+        return torch.where(numbers > 0, longer, 1 / longer)
 
     def regularizer(self, drrs: Tensor, xrays: Tensor) -> Tensor | None:
         """A further loss of training, (B,); None without one."""

@@ -8,7 +8,6 @@ number. At other sizes than 128² patches shrink with the image, so that there a
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from SphericalRegLib.networks.pairs.contract import PairNetwork
@@ -111,7 +110,7 @@ class CrossVit(PairNetwork):
         self.number = nn.Linear(_FEATURES, 1)
 
     def cost(self, drrs: Tensor, xrays: Tensor) -> Tensor:
-        """See :class:`PairNetwork`; softplus changes the gradient's length, not its direction."""
+        """See :class:`PairNetwork`."""
         both = torch.cat([drrs, xrays], dim=1)
         branches = []
         for embed, position, own in zip(self.embeds, self.positions, self.classes, strict=True):
@@ -124,4 +123,4 @@ class CrossVit(PairNetwork):
             tokens = crossings[0](small[:, :1], large[:, 1:]), crossings[1](large[:, :1], small[:, 1:])
             branches = [torch.cat([tokens[0], small[:, 1:]], dim=1), torch.cat([tokens[1], large[:, 1:]], dim=1)]
         features = torch.stack([head(tokens[:, 0]) for head, tokens in zip(self.heads, branches, strict=True)]).sum(0)
-        return F.softplus(self.number(features))[:, 0]
+        return self.positive(self.number(features))[:, 0]

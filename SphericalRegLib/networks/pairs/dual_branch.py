@@ -10,7 +10,6 @@ choice: "pooled head").
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from SphericalRegLib.networks.pairs.contract import PairNetwork
@@ -128,10 +127,10 @@ class DualBranch(PairNetwork):
         self.low_head, self.high_head = Gated(before), Gated(before)
 
     def cost(self, drrs: Tensor, xrays: Tensor) -> Tensor:
-        """See :class:`PairNetwork`; softplus changes the gradient's length, not its direction."""
+        """See :class:`PairNetwork`."""
         low, high = self._features(drrs, xrays)
         total = self.low_head(_pooled(*low)) + self.high_head(_pooled(*high))
-        return F.softplus(total)[:, 0]
+        return self.positive(total)[:, 0]
 
     def regularizer(self, drrs: Tensor, xrays: Tensor) -> Tensor:
         """Local ones should differ, global ones agree: NCC(high)² / (NCC(low) + 1.01) (Zhao et al., CVPR 2023)."""

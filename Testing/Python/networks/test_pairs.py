@@ -98,6 +98,16 @@ def test_shapes_and_weights_are_those_of_the_papers() -> None:
     assert DualBranch(256).shallow(images(1, 256)).shape == (1, 64, 16, 16)
 
 
+def test_a_cost_has_a_gradient_however_far_down_it_is() -> None:
+    numbers = torch.tensor([-500.0, -3.0, 0.0, 3.0, 500.0], requires_grad=True)
+    costs = Prost.positive(numbers)
+    (slopes,) = torch.autograd.grad(costs.sum(), numbers)
+    assert bool((slopes > 0).all())
+    assert bool((costs[1:] > costs[:-1]).all())
+    assert float(costs[2]) == 1
+    assert float(costs[4]) == pytest.approx(500, rel=1e-4)
+
+
 def test_at_equal_images_prost_begins_with_no_cost_at_all() -> None:
     same = images(2, 32).double()
     assert float(made("prost-m")(same, same).abs().max()) == 0
