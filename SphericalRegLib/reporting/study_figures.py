@@ -11,9 +11,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from SphericalRegLib.evaluation.capture_report import SUCCESS_MM
-from SphericalRegLib.evaluation.statistics import wilson_interval
+from SphericalRegLib.evaluation.statistics import bootstrap_interval, wilson_interval
+from SphericalRegLib.evaluation.study.curves import SHIFT_MM, TURN_DEG
 from SphericalRegLib.evaluation.study.result import RowResult, StudyResult, TableResult
 
 _LEAST_MM = 0.03
@@ -39,6 +41,20 @@ def study_figures(study: StudyResult) -> Iterator[Drawn]:
         trained = [row for row in table.rows if row.trained]
         if trained:
             yield _drawn(f"table{number}-losses", f"{table.title}: losses, relative to their first", _losses(trained))
+        seen = [row for row in table.rows if any(one.landscape for one in row.curves)]
+        if seen:
+            caption = f"{table.title}: costs around the truth, mean of {len(seen[0].curves)} cases (as Figure 3)"
+            yield _drawn(f"table{number}-landscapes", caption, _landscapes(seen))
+        moving = [row for row in table.rows if any(one.errors_mm for one in row.curves)]
+        if moving:
+            caption = (
+                f"{table.title}: the first stage's way, median of {len(moving[0].curves)} cases (as Figure 4, right)"
+            )
+            yield _drawn(f"table{number}-convergence", caption, _convergence(moving))
+        alone = [row for row in table.rows if row.alone]
+        if len(alone) > 1:
+            caption = f"{table.title}: networks alone, time and error (as Figure 4, left)"
+            yield _drawn(f"table{number}-networks", caption, _networks(alone))
 
 
 def _errors(table: TableResult) -> Figure:
@@ -85,6 +101,70 @@ def _losses(rows: Sequence[RowResult]) -> Figure:
     axes.axhline(1 / 3, color="gray", linewidth=0.8, linestyle=":")
     axes.set(xlabel="of the training, %", ylabel="loss, of its first (dotted: the bar)")
     axes.set_ylim(min(0.0, axes.get_ylim()[0]), min(2.0, max(1.1, axes.get_ylim()[1])))
+    _legend(axes)
+    return figure
+
+
+def _landscapes(rows: Sequence[RowResult]) -> Figure:
+    """Each scaled to its own lowest and highest cost: similarities are of unlike units."""
+    across = min(5, len(rows))
+    down = -(-len(rows) // across)
+    figure = Figure(figsize=(1.0 + 2.1 * across, 0.6 + 2.3 * down), layout="constrained")
+    cells = np.atleast_1d(figure.subplots(down, across, sharex=True, sharey=True)).ravel()
+    for axes, row in zip(cells, rows, strict=False):
+        grids = [np.array(one.landscape) for one in row.curves if one.landscape]
+        scaled = [_scaled(grid) for grid in grids]
+        extent = (-SHIFT_MM, SHIFT_MM, -TURN_DEG, TURN_DEG)
+        axes.imshow(
+            np.mean(scaled, axis=0), origin="lower", extent=extent, aspect="auto", cmap="viridis", vmin=0, vmax=1
+        )
+        axes.plot(0, 0, "+", color="white")
+        axes.set_title(_label(row), fontsize="small", wrap=True)
+    for axes in cells[len(rows) :]:
+        axes.set_axis_off()
+    figure.supxlabel("shift along the image, mm", fontsize="small")
+    figure.supylabel("rotation about it, °", fontsize="small")
+    return figure
+
+
+def _scaled(grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From 0 to 1; where the CT leaves the beam the cost is infinite, and counts as the highest."""
+    known = grid[np.isfinite(grid)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    filled = np.where(np.isfinite(grid), grid, high)
+    return (filled - low) / max(high - low, 1e-12)
+
+
+def _convergence(rows: Sequence[RowResult]) -> Figure:
+    figure = Figure(figsize=(11.0, max(4.2, 1.0 + 0.24 * len(rows))), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    for color, row in zip(_COLORS, rows, strict=False):
+        paths = [one for one in row.curves if one.errors_mm]
+        longest = max(len(one.errors_mm) for one in paths)
+        # one that has ended stays where it is
+        errors = np.array([one.errors_mm + one.errors_mm[-1:] * (longest - len(one.errors_mm)) for one in paths])
+        middle = np.median(errors, axis=0)
+        left.plot(np.arange(longest) + 1, middle, color=color, label=_label(row))
+        seconds = np.array([one.seconds + one.seconds[-1:] * (longest - len(one.seconds)) for one in paths])
+        right.plot(np.median(seconds, axis=0), middle, color=color, label=_label(row))
+    left.set(xlabel="iterations + 1", ylabel="mTRE, mm", xscale="log", ylim=(0, None))
+    right.set(xlabel="processor seconds")
+    _legend(right)
+    return figure
+
+
+def _networks(rows: Sequence[RowResult]) -> Figure:
+    figure, axes = _figure(len(rows))
+    for color, row in zip(_COLORS, rows, strict=False):
+        errors = [one.mtre_mm for one in row.reports[0].rows]
+        low, high = bootstrap_interval(errors)
+        seconds = float(np.median([one.seconds for one in row.reports[0].rows]))
+        axes.plot([seconds, seconds], [low, high], color=color, alpha=0.5)
+        axes.plot(seconds, float(np.median(errors)), "o", color=color, label=_label(row))
+    axes.set(
+        xlabel="seconds a case, median", ylabel="mTRE, mm: median and its 95 % interval", xscale="log", ylim=(0, None)
+    )
+    axes.grid(alpha=0.3)
     _legend(axes)
     return figure
 

@@ -21,6 +21,7 @@ from SphericalRegLib.evaluation.capture import CaptureStudy
 from SphericalRegLib.evaluation.capture_report import CaptureReport
 from SphericalRegLib.evaluation.statistics import percentile
 from SphericalRegLib.evaluation.study.bars import Bars, improved_share, median_or_none
+from SphericalRegLib.evaluation.study.curves import CaseCurves, case_curves
 from SphericalRegLib.evaluation.study.engines import Engine, LocalEngine
 from SphericalRegLib.evaluation.study.journal import Journal
 from SphericalRegLib.evaluation.study.result import RowResult, StudyResult, TableResult
@@ -125,6 +126,7 @@ class StudyJob:
             for run in self._runs:
                 if run.seed == self._plan.seeds[0]:
                     yield from self._measure(run)
+                    yield from self._follow(run)
         finally:
             if lock is not None:
                 lock.release()
@@ -248,6 +250,22 @@ class StudyJob:
         write_whole(path, json.dumps(told))
         yield self._step(f"{run.row.title}: bars measured")
 
+    def _follow(self, run: _Run) -> Generator[StudyStep, None, None]:
+        path, cases = self._curves_file(run), min(self._plan.figure_cases, run.table.cases)
+        if cases == 0 or path.exists():
+            return
+        shared = RowBench(self._bench(run), run.name)
+        items = [(index, self._plan.figure_steps) for index in range(cases)]
+        with closing(self._engine.run(case_curves, shared, items)) as results:
+            found = dict(results)
+        write_whole(path, json.dumps([asdict(found[index]) for index in range(cases)]))
+        yield self._step(f"{run.row.title}: curves of {cases} cases")
+
+    def _curves_file(self, run: _Run) -> Path:
+        folder = self._folder / "curves"
+        folder.mkdir(exist_ok=True)
+        return folder / f"{run.name}-{self._plan.figure_cases}x{self._plan.figure_steps}.json"
+
     def _bars_file(self, run: _Run) -> Path:
         folder = self._folder / "bars"
         folder.mkdir(exist_ok=True)
@@ -311,7 +329,13 @@ class StudyJob:
             told["drift_mm"],
             improved_share(reports[0].rows) if moves else None,
         )
-        return RowResult(row.name, row.title, row.reference, row.notes, row.published, reports, trained, bars)
+        curves: tuple[CaseCurves, ...] = ()
+        if self._plan.figure_cases:
+            curves = tuple(CaseCurves(**one) for one in read_json_file(self._curves_file(runs[0])))
+        alone = bool(row.recipe) and not moves
+        return RowResult(
+            row.name, row.title, row.reference, row.notes, row.published, reports, trained, bars, curves, alone
+        )
 
 
 class _Pace:

@@ -19,6 +19,7 @@ from SphericalRegLib.text_files import read_text
 
 _SHIPPED = Path(__file__).parent / "plans"
 _SAMPLE = "sample:"
+_OPTIONAL = {"seeds", "budget", "case_seed", "sanity_cases", "figure_cases", "figure_steps"}
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ class StudyPlan:
         budget: of each training.
         case_seed: of the cases, the same for all rows.
         sanity_cases: further cases, of which the bars are measured.
+        figure_cases: of each table, whose ways and landscapes Figures 3 and 4 show; 0: no such figures.
+        figure_steps: values along each axis of a landscape.
     """
 
     name: str
@@ -81,6 +84,8 @@ class StudyPlan:
     budget: Budget = field(default_factory=Budget)
     case_seed: int = 4242
     sanity_cases: int = 4
+    figure_cases: int = 0
+    figure_steps: int = 15
 
 
 def shipped_plans() -> list[str]:
@@ -117,7 +122,7 @@ def plan_from(content: Any, where: str, name: str, folder: Path) -> StudyPlan:
     Raises:
         InputError: see :func:`read_plan`.
     """
-    top = _table(content, where, {"data", "tables"}, {"seeds", "budget", "case_seed", "sanity_cases"})
+    top = _table(content, where, {"data", "tables"}, _OPTIONAL)
     sources = {}
     for key, one in _mapping(top["data"], f"{where}, data").items():
         sources[key] = _source(key, one, f"{where}, data, {key}", folder)
@@ -134,6 +139,8 @@ def plan_from(content: Any, where: str, name: str, folder: Path) -> StudyPlan:
         _budget(top.get("budget", {}), f"{where}, budget"),
         _whole(top.get("case_seed", 4242), f"{where}, case_seed", 0),
         _whole(top.get("sanity_cases", 4), f"{where}, sanity_cases", 1),
+        _whole(top.get("figure_cases", 0), f"{where}, figure_cases", 0),
+        _whole(top.get("figure_steps", 15), f"{where}, figure_steps", 3),
     )
 
 

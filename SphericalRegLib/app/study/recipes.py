@@ -105,6 +105,8 @@ _PUBLISHED: dict[str, Any] = {"shared": False, "volume_network": "equivariant"}
 RECIPES: dict[str, Callable[[Budget], Plan]] = {
     "regressor-posenet": _regressor("posenet"),
     "regressor-resnet18": _regressor("resnet18"),
+    "regressor-convnext": _regressor("convnext"),
+    "regressor-swin": _regressor("swin"),
     "heatmaps": _dense(HEATMAPS),
     "coordinates": _dense(COORDINATES),
     "specific-se3": _encoders(True, loss="gradient se3", **_PUBLISHED),

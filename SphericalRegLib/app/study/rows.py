@@ -69,6 +69,13 @@ _SPECIFIC = (
         reference="Bui et al., WACV 2017",
         published={"DeepFluoro": "4.3 % / 16.6 / 22.0 / 29.2 mm / 0.1 s", "CTSpine1K": "9.8 % / 11.7 / 17.2 / 24.5"},
     ),
+    *(
+        _row(
+            name, f"{title} alone", "specific", "regressor-only", f"regressor-{name}",
+            "the regressor of ours with this backbone, nothing aligned (Figure 4, left)", *_REGRESSED, reference=_BY,
+        )
+        for name, title in (("resnet18", "ResNet18"), ("convnext", "ConvNeXt"), ("swin", "Swin"))
+    ),
     _row(
         "dflnet", "DFLNet", "specific", "dflnet", "heatmaps",
         "choice: heatmaps alone, as rerun by others: no segmentation, no refinement; peaks of likeness 0.8 count",

@@ -8,12 +8,16 @@ a machine milliseconds.
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from SphericalRegLib.errors import DeviceError, InputError
 from SphericalRegLib.threads import set_threads
+
+# To wait for an answer.
+_SECONDS = 5.0
 
 Shared = TypeVar("Shared")
 Item = TypeVar("Item")
@@ -62,6 +66,7 @@ class RayEngine:
         ray = _ray()
         own = not ray.is_initialized()
         if own:
+            _reached(self.address)
             try:
                 ray.init(
                     address=self.address,
@@ -99,6 +104,22 @@ class RayEngine:
         finally:
             for reference in waiting:
                 ray.cancel(reference, force=True)
+
+
+def _reached(address: str | None) -> None:
+    """See that something listens where a cluster should be: Ray itself asks for minutes, and then ends the process.
+
+    Raises:
+        InputError: where nothing does.
+    """
+    host, _, port = (address or "").rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        # this machine, "auto", or an address that only Ray understands
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"There is no Ray cluster at {address} ({error}): start one, or choose local.") from error
 
 
 def _shard(function: Any, shared: Any, part: Sequence[tuple[int, Any]], cpus: int) -> list[tuple[int, Any]]:

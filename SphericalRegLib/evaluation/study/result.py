@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from SphericalRegLib.evaluation.capture_report import CaptureReport
 from SphericalRegLib.evaluation.study.bars import Bars
+from SphericalRegLib.evaluation.study.curves import CaseCurves
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class RowResult:
         reports: one for each training seed, of the same cases; of a row without training one alone.
         trained: of each seed; empty without training.
         bars: of the first seed.
+        curves: of the first seed, case by case; empty where none were asked for.
+        alone: whether a network alone gives the pose, and nothing is aligned.
     """
 
     name: str
@@ -49,6 +52,8 @@ class RowResult:
     reports: tuple[CaptureReport, ...]
     trained: tuple[TrainedFigures, ...]
     bars: Bars
+    curves: tuple[CaseCurves, ...] = ()
+    alone: bool = False
 
 
 @dataclass(frozen=True)
