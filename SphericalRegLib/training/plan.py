@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from SphericalRegLib.errors import InputError
+from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.carm import pose_from_preset
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
@@ -44,6 +45,8 @@ class Plan:
         mixed: half precision on CUDA.
         dense: schedule of a network that tells of pixels where they belong, at the regressor's size; None: none.
         dense_kind, dense_width: of that network.
+        orientation: (9,) rows of the camera's rotation from the world, in the middle of the poses, in place of the
+            preset's; None: the preset's.
     """
 
     sdd: float = 1000.0
@@ -66,6 +69,7 @@ class Plan:
     dense: Schedule | None = None
     dense_kind: str = HEATMAPS
     dense_width: int = 8
+    orientation: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         for name, usual in (("pixels", 64), ("encoder_pixels", 32)):
@@ -83,7 +87,9 @@ class Plan:
         """For JSON, as folders and models keep it."""
         told = asdict(self) | {"encoder": self.encoder.told()}
         # as plans were told before there were such networks
-        return {name: value for name, value in told.items() if self.dense is not None or "dense" not in name}
+        new = {name for name in told if "dense" in name and self.dense is None}
+        new |= {"orientation"} if self.orientation is None else set()
+        return {name: value for name, value in told.items() if name not in new}
 
     def view(self, pixels: int | None = None) -> View:
         """The X-ray system, by default at the size that the regressor sees."""
@@ -92,7 +98,11 @@ class Plan:
         return View.from_spacing(size, size, self.sdd, (spacing, spacing), sad=self.sad, name="trained")
 
     def nominal(self, isocenter: Tensor) -> Tensor:
-        """(4, 4) rig_from_world of the preset."""
+        """(4, 4) rig_from_world of the preset, or of the orientation, with the isocenter on the central ray."""
+        if self.orientation is not None:
+            turn = torch.tensor(self.orientation, dtype=torch.float64).view(3, 3)
+            middle = torch.tensor([0.0, 0.0, self.sad], dtype=torch.float64)
+            return se3.from_parts(turn, middle - turn @ isocenter.double())
         return pose_from_preset(self.preset, self.sad, isocenter)
 
 

@@ -16,14 +16,15 @@ from SphericalRegLib.app.study.recipes import plan_of
 from SphericalRegLib.app.study.rows import MISSING, StudyRow
 from SphericalRegLib.app.study.training import TrainingOrder, figures_from, order_name, train
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.evaluation.bench import Bench
 from SphericalRegLib.evaluation.capture import CaptureStudy
 from SphericalRegLib.evaluation.capture_report import CaptureReport
+from SphericalRegLib.evaluation.datasets import Subject, open_dataset
 from SphericalRegLib.evaluation.statistics import percentile
 from SphericalRegLib.evaluation.study.bars import Bars, improved_share, median_or_none
 from SphericalRegLib.evaluation.study.curves import CaseCurves, case_curves
 from SphericalRegLib.evaluation.study.engines import Engine, LocalEngine
 from SphericalRegLib.evaluation.study.journal import Journal
+from SphericalRegLib.evaluation.study.placed import StudyBench, frame_bench, offset_of, study_bench, usual_view
 from SphericalRegLib.evaluation.study.result import RowResult, StudyResult, TableResult
 from SphericalRegLib.evaluation.study.work import RowBench, from_truth, gradient_angle, register_case
 from SphericalRegLib.evaluation.suites import VIEW_SETS, suite_named
@@ -39,6 +40,7 @@ from SphericalRegLib.registration.plain import as_plain
 from SphericalRegLib.reporting.outcome import versions
 from SphericalRegLib.simulation.levels import level_named
 from SphericalRegLib.text_files import read_json_file
+from SphericalRegLib.training.plan import Plan
 from SphericalRegLib.whole_file import write_whole
 
 # Added to the seed of the cases: bars are never measured on a case that counts.
@@ -107,11 +109,19 @@ class StudyJob:
         self._engine = engine or LocalEngine()
         folder.mkdir(parents=True, exist_ok=True)
         self._scans: dict[str, CT] = {}
+        self._subjects: dict[str, Subject] = {}
         self._seen: dict[str, list[float]] = {}
         for table in plan.tables:
             for source in (*table.train, table.test):
                 if source.name not in self._scans:
                     self._read(source)
+        for table in plan.tables:
+            subject = self._subjects.get(table.test.name)
+            if subject is not None and table.cases > len(subject.frames):
+                raise InputError(
+                    f"{table.title}: {table.cases} cases are wanted, and {subject.name} has {len(subject.frames)} "
+                    "frames: give as many or fewer."
+                )
         self._runs = [run for table in plan.tables for run in self._runs_of(table)]
         self._orders = {run.order.name: run.order for run in self._runs if run.order is not None}
         self._journals = {run.name: Journal(self._cases(run), self._settings(run)) for run in self._runs}
@@ -155,7 +165,13 @@ class StudyJob:
     # what there is to do
 
     def _read(self, source: Source) -> None:
-        scan = read_ct(source.ct, downsample=source.downsample)
+        if source.subject:
+            subject = open_dataset(source.ct, source.kind, source.half_voxel).subject(source.subject)
+            scan = subject.ct()
+            if subject.frames:
+                self._subjects[source.name] = subject
+        else:
+            scan = read_ct(source.ct, downsample=source.downsample)
         self._scans[source.name] = scan
         self._seen[source.name] = [round(value, 6) for value in fingerprint(to_volume(scan)).density]
 
@@ -166,11 +182,20 @@ class StudyJob:
                 continue
             for seed in self._plan.seeds:
                 budget, cts = self._plan.budget, tuple(source.name for source in table.train)
-                plan = plan_of(row.recipe, budget, seed)
+                plan = self._seen_usually(table, plan_of(row.recipe, budget, seed))
                 seen = [self._seen[name] for name in cts]
                 name = order_name(row.recipe, plan, cts, seen, budget.minutes, seed)
                 folder = self._folder / "trainings" / name
                 yield _Run(table, row, seed, TrainingOrder(name, cts, plan, budget.minutes, folder))
+
+    def _seen_usually(self, table: TablePlan, plan: Plan) -> Plan:
+        """One patient's networks learn from the X-ray system and the side that the frames were taken with and from."""
+        subject = self._subjects.get(table.test.name)
+        if subject is None or table.kind != "specific":
+            return plan
+        usual = usual_view(subject, subject.volume(self._scans[table.test.name], bones=True).center)
+        turn = tuple(round(value, 9) for value in usual.orientation.flatten().tolist())
+        return replace(plan, sdd=usual.sdd, sad=usual.sad, detector_mm=usual.detector_mm, orientation=turn)
 
     def _settings(self, run: _Run) -> dict[str, Any]:
         """All that cases of a run depend on."""
@@ -181,6 +206,7 @@ class StudyJob:
             "model": None if run.order is None else run.order.name,
             "ct": hashlib.sha256(seen).hexdigest()[:16],
             "downsample": table.test.downsample,
+            "frames": [table.test.subject, table.test.half_voxel] if table.test.name in self._subjects else None,
             "suite": asdict(suite_named(table.suite)),
             "level": table.level,
             "views": table.views,
@@ -271,7 +297,7 @@ class StudyJob:
         folder.mkdir(exist_ok=True)
         return folder / f"{run.name}-{self._plan.sanity_cases}.json"
 
-    def _bench(self, run: _Run) -> Bench:
+    def _bench(self, run: _Run) -> StudyBench:
         table = run.table
         model = None if run.order is None else load_model(self._model_file(run.order))
         study = CaptureStudy(
@@ -284,7 +310,9 @@ class StudyJob:
             views=VIEW_SETS[table.views],
             model=model,
         )
-        return replace(study.bench, conditions=replace(study.bench.conditions, kernel=self._kernel))
+        bench = replace(study.bench, conditions=replace(study.bench.conditions, kernel=self._kernel))
+        subject = self._subjects.get(table.test.name)
+        return study_bench(bench) if subject is None else frame_bench(bench, subject)
 
     def _step(self, words: str) -> StudyStep:
         cases = {run.name: len(self._missing(run)) for run in self._runs}
@@ -301,14 +329,23 @@ class StudyJob:
 
     def _table(self, table: TablePlan) -> TableResult:
         train_on = ", ".join(source.name for source in table.train)
-        data = (
-            f"trained on {train_on}; {table.cases} simulated X-rays ({table.level}, views {table.views}) of "
-            f"{table.test.name}, suite {table.suite}"
+        subject = self._subjects.get(table.test.name)
+        images = (
+            f"{table.cases} simulated X-rays ({table.level}, views {table.views}) of {table.test.name}"
+            if subject is None
+            else f"{table.cases} X-rays of {subject.name}, errors at {len(subject.points)} points"
         )
+        data = f"trained on {train_on}; {images}, suite {table.suite}"
         rows = tuple(self._row(table, row) for row in table.rows)
         starts = [row.start_mtre_mm for row in rows[-1].reports[0].rows]
         quartiles = " / ".join(f"{percentile(starts, q):.0f}" for q in (25, 50, 75))
-        notes = [f"mTRE at up to 2000 points of bone. The last row's starts: {quartiles} mm (quartiles)."]
+        points = "up to 2000 points of bone" if subject is None else "the data set's points"
+        notes = [f"mTRE at {points}. The last row's starts: {quartiles} mm (quartiles)."]
+        if subject is not None:
+            if table.kind == "specific":
+                notes.append("Choice: networks learn around the mean direction of the frames' true poses.")
+            found = {row.title: offset_of(row.reports[0].rows) for row in rows}
+            notes += [f"{title}: {offset.words}." for title, offset in found.items() if offset is not None]
         if table.kind == "agnostic":
             notes.append(
                 f"Patients that networks learned from: {len(table.train)}; one held-out patient is no average."

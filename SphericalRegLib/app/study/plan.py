@@ -28,13 +28,19 @@ class Source:
 
     Attributes:
         name: within the plan.
-        ct: its file.
+        ct: its file, or that of the data set.
         downsample: averaged over so many voxels along each axis.
+        subject: of the data set; empty: ``ct`` is a CT.
+        kind: of the data set.
+        half_voxel: of DeepFluoro.
     """
 
     name: str
     ct: Path
     downsample: int = 1
+    subject: str = ""
+    kind: str = "auto"
+    half_voxel: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,12 +151,25 @@ def plan_from(content: Any, where: str, name: str, folder: Path) -> StudyPlan:
 
 
 def _source(name: str, content: Any, where: str, folder: Path) -> Source:
+    if isinstance(content, dict) and "dataset" in content:
+        return _from_dataset(name, content, where, folder)
     told = _table(content, where, {"ct"}, {"downsample"})
     text = str(told["ct"])
     path = sample_path(text.removeprefix(_SAMPLE)) if text.startswith(_SAMPLE) else folder / text
     if not path.exists():
         raise InputError(f"{where}: there is no CT {path}. Name the folder of the CTs with --data.")
     return Source(name, path, _whole(told.get("downsample", 1), f"{where}, downsample", 1))
+
+
+def _from_dataset(name: str, content: Any, where: str, folder: Path) -> Source:
+    told = _table(content, where, {"dataset", "subject"}, {"kind", "half_voxel"})
+    path = folder / str(told["dataset"])
+    if not path.exists():
+        raise InputError(f"{where}: there is no data set {path}. Name the folder of the data with --data.")
+    half_voxel = told.get("half_voxel", False)
+    if not isinstance(half_voxel, bool):
+        raise InputError(f"{where}: half_voxel is {half_voxel!r}: give true or false.")
+    return Source(name, path, 1, str(told["subject"]), str(told.get("kind", "auto")), half_voxel)
 
 
 def _table_plan(content: Any, where: str, sources: Mapping[str, Source]) -> TablePlan:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 
 from SphericalRegLib.evaluation import metrics
-from SphericalRegLib.evaluation.cases import draw_case, simulated_xray
 from SphericalRegLib.evaluation.study.work import RowBench
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.initialization import Known
@@ -54,12 +53,8 @@ def case_curves(shared: RowBench, item: tuple[int, int]) -> CaseCurves:
     if not system.stages:
         return CaseCurves([], [], [])
     stage = system.stages[0].of(bench.model)
-    target = bench.target_of(index)
+    case, xray, target = bench.case_of(index)
     center = target.volume.center
-    case = draw_case(
-        index, bench.seed, bench.view, center, bench.suite, views=bench.views, level=bench.level, ct=bench.ct
-    )
-    xray = simulated_xray(case, bench.ct, bench.view)
     objective = Levels(target.volume, [xray], case.truth, 0.0, bench.conditions.kernel).objective(stage.look)
     errors, seconds = [], []
     if isinstance(system.initializer, Known) and bench.suite.start is not None and _iterates(stage.optimizer):

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.evaluation.capture_report import CaptureRow
+from SphericalRegLib.evaluation.study.placed import PlacedRow
 from SphericalRegLib.whole_file import write_whole
 
-_FIELDS = {one.name for one in fields(CaptureRow)}
+_FIELDS = {one.name for one in fields(PlacedRow)}
 
 
 class Journal:
@@ -31,7 +31,7 @@ class Journal:
 
     def __init__(self, path: str | os.PathLike[str], settings: dict[str, Any]) -> None:
         self._path = Path(path)
-        self.rows: dict[int, CaptureRow] = {}
+        self.rows: dict[int, PlacedRow] = {}
         self._whole: str | None = None
         head = json.dumps(settings, sort_keys=True)
         if not self._path.exists():
@@ -49,7 +49,7 @@ class Journal:
             row = _row(line, f"{self._path}, line {number}")
             self.rows[row.index] = row
 
-    def add(self, row: CaptureRow) -> None:
+    def add(self, row: PlacedRow) -> None:
         """Keep a row at once, on the disk and not only on its way there.
 
         Raises:
@@ -67,16 +67,16 @@ class Journal:
             raise InputError(f"{self._path} cannot be written ({error}).") from error
         self.rows[row.index] = row
 
-    def first(self, count: int) -> tuple[CaptureRow, ...]:
+    def first(self, count: int) -> tuple[PlacedRow, ...]:
         """Cases 0 to ``count`` − 1, in order; those that are there."""
         return tuple(self.rows[index] for index in range(count) if index in self.rows)
 
 
-def _row(line: str, where: str) -> CaptureRow:
+def _row(line: str, where: str) -> PlacedRow:
     try:
         content = json.loads(line)
     except ValueError:
         content = None
     if not isinstance(content, dict) or set(content) != _FIELDS:
         raise InputError(f"{where} is no case of a study: delete the file, and its cases are run again.")
-    return CaptureRow(**content)
+    return PlacedRow(**content)

@@ -6,9 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from SphericalRegLib.evaluation.bench import Bench
-from SphericalRegLib.evaluation.capture_report import CaptureRow
-from SphericalRegLib.evaluation.cases import draw_case, simulated_xray
+from SphericalRegLib.evaluation.study.placed import PlacedRow, StudyBench
 from SphericalRegLib.evaluation.suites import Suite
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.initialization import SearchRange
@@ -29,21 +27,22 @@ class RowBench:
         measures_time: whether kernels are compiled and networks loaded before the first case is timed.
     """
 
-    bench: Bench
+    bench: StudyBench
     name: str
     measures_time: bool = True
 
 
-def register_case(shared: RowBench, index: int) -> CaptureRow:
+def register_case(shared: RowBench, index: int) -> PlacedRow:
     """One case of a row."""
     if shared.measures_time and shared.name not in _warm:
         shared.bench.warm_up()
         _warm.add(shared.name)
     (row,) = shared.bench.rows(index)
+    assert isinstance(row, PlacedRow)
     return row
 
 
-def from_truth(bench: Bench, seed: int) -> Bench:
+def from_truth(bench: StudyBench, seed: int) -> StudyBench:
     """The same bench on other cases, each started at its truth: where it ends tells how far a system drifts."""
     return replace(bench, suite=Suite("drift", bench.suite.truth, SearchRange(0.0, 0.0, 0.0)), seed=seed)
 
@@ -59,12 +58,8 @@ def gradient_angle(shared: RowBench, index: int) -> float | None:
     if not system.needs_encoders or bench.suite.start is None:
         return None
     look = system.stages[0].look.of(bench.model)
-    target = bench.target_of(index)
+    case, xray, target = bench.case_of(index)
     center = target.volume.center
-    case = draw_case(
-        index, bench.seed, bench.view, center, bench.suite, views=bench.views, level=bench.level, ct=bench.ct
-    )
-    xray = simulated_xray(case, bench.ct, bench.view)
     objective = Levels(target.volume, [xray], case.start, 0.0, bench.conditions.kernel).objective(look)
     gradient = objective.linearize(objective.state(case.start[None])).gradient[0]
     scale = pose_scale(objective.length)

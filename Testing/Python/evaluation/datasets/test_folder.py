@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK
 import torch
 
 from SphericalRegLib.cli.main import main
@@ -19,30 +18,8 @@ from SphericalRegLib.io.calibration_files import write_json
 from Testing.Python.evaluation.datasets import twins
 
 
-def write_folder(root: Path, patient: str = "anna") -> list[twins.Truth]:
-    hu, matrix = twins.phantom()
-    lps = twins.LPS.numpy() @ matrix
-    place = root / patient
-    (place / "xrays").mkdir(parents=True)
-    for name, values in (("ct", hu), ("labels", (hu > 500).astype(np.uint8))):
-        image = SimpleITK.GetImageFromArray(values)
-        image.SetSpacing(np.diag(lps)[:3].tolist())
-        image.SetOrigin(lps[:3, 3].tolist())
-        SimpleITK.WriteImage(image, str(place / f"{name}.nii.gz"))
-    (place / "labels.json").write_text('{"1": "marker"}')
-    points = twins.landmarks(matrix)
-    truths = [twins.truth(n, mirrored=False) for n in range(2)]
-    for number, truth in enumerate(truths):
-        stem = place / "xrays" / f"x{number}"
-        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(truth.shown.numpy()), f"{stem}.nrrd")
-        write_json(f"{stem}.json", [truth.view], truth.pose)
-        rows = [f"{n},{','.join(map(repr, points[n].tolist()))},{u!r},{v!r}" for n, (u, v) in truth.marks.items()]
-        stem.with_suffix(".csv").write_text("\n".join(["name,x,y,z,u,v", *rows]))
-    return truths
-
-
 def test_poses_points_images_and_labels_are_those_of_the_files(tmp_path: Path) -> None:
-    truths = write_folder(tmp_path)
+    truths = twins.write_folder(tmp_path)
     subject = Folder(str(tmp_path)).subject("anna")
     assert len(subject.targets) == 5
     for frame, truth in zip(subject.frames, truths, strict=True):
@@ -54,7 +31,7 @@ def test_poses_points_images_and_labels_are_those_of_the_files(tmp_path: Path) -
 
 
 def test_bones_of_the_settings_are_what_is_registered(tmp_path: Path) -> None:
-    write_folder(tmp_path)
+    twins.write_folder(tmp_path)
     (tmp_path / "dataset.yaml").write_text("bones: [1]\nlicence: ours\n")
     dataset = Folder(str(tmp_path))
     assert dataset.notes == ["licence: ours"]
@@ -64,7 +41,7 @@ def test_bones_of_the_settings_are_what_is_registered(tmp_path: Path) -> None:
 
 
 def test_a_frame_without_landmarks_is_not_called_checked(tmp_path: Path) -> None:
-    write_folder(tmp_path)
+    twins.write_folder(tmp_path)
     (tmp_path / "anna/xrays/x1.csv").unlink()
     subject = Folder(str(tmp_path)).subject("anna")
     assert subject.frames[0].notes == ()
@@ -73,25 +50,25 @@ def test_a_frame_without_landmarks_is_not_called_checked(tmp_path: Path) -> None
 
 class TestRefusals:
     def test_a_frame_without_its_geometry(self, tmp_path: Path) -> None:
-        write_folder(tmp_path)
+        twins.write_folder(tmp_path)
         (tmp_path / "anna/xrays/x1.json").unlink()
         with pytest.raises(InputError, match=r"x1.nrrd has no x1.json beside it"):
             Folder(str(tmp_path)).subject("anna")
 
     def test_a_geometry_without_a_pose(self, tmp_path: Path) -> None:
-        truths = write_folder(tmp_path)
+        truths = twins.write_folder(tmp_path)
         write_json(tmp_path / "anna/xrays/x1.json", [truths[1].view])
         with pytest.raises(InputError, match="holds 1 views and no pose"):
             Folder(str(tmp_path)).subject("anna")
 
     def test_a_pose_of_another_frame(self, tmp_path: Path) -> None:
-        truths = write_folder(tmp_path)
+        truths = twins.write_folder(tmp_path)
         write_json(tmp_path / "anna/xrays/x1.json", [truths[1].view], truths[0].pose)
         with pytest.raises(InputError, match=r"x1.csv: the landmark .* pixels from its mark"):
             Folder(str(tmp_path)).subject("anna")
 
     def test_a_landmark_in_two_places(self, tmp_path: Path) -> None:
-        write_folder(tmp_path)
+        twins.write_folder(tmp_path)
         truth, (_, matrix) = twins.truth(1, mirrored=False), twins.phantom()
         point = twins.landmarks(matrix)["FH-l"] + torch.tensor([1.0, 0.0, 0.0])
         u, v = truth.view.project(point[None], truth.pose)[0].tolist()
@@ -110,7 +87,7 @@ class TestRefusals:
         ],
     )
     def test_settings_that_are_none(self, tmp_path: Path, text: str, match: str) -> None:
-        write_folder(tmp_path)
+        twins.write_folder(tmp_path)
         (tmp_path / "dataset.yaml").write_text(text)
         with pytest.raises(InputError, match=match):
             Folder(str(tmp_path))
@@ -122,7 +99,7 @@ class TestRefusals:
 
 class TestCommand:
     def test_tells_what_is_there(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        write_folder(tmp_path)
+        twins.write_folder(tmp_path)
         assert main(["dataset", "check", str(tmp_path)]) == 0
         told = capsys.readouterr().out
         assert "anna: 2 X-rays, landmarks of 2 within 0.00 px of their marks, CT 24 × 24 × 24, 1 labels" in told
@@ -131,8 +108,8 @@ class TestCommand:
     def test_one_patient_that_is_wrong_does_not_hide_the_others(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        truths = write_folder(tmp_path, "anna")
-        write_folder(tmp_path, "bert")
+        truths = twins.write_folder(tmp_path, "anna")
+        twins.write_folder(tmp_path, "bert")
         write_json(tmp_path / "anna/xrays/x1.json", [truths[1].view], truths[0].pose)
         assert main(["dataset", "check", str(tmp_path), "--json", "-q"]) == 2
         anna, bert = map(json.loads, capsys.readouterr().out.splitlines())
@@ -141,7 +118,7 @@ class TestCommand:
         assert bert["checked"] == 2
 
     def test_half_voxels_are_of_deepfluoro_alone(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        write_folder(tmp_path)
+        twins.write_folder(tmp_path)
         assert main(["dataset", "check", str(tmp_path), "--half_voxel"]) == 2
         assert "is about DeepFluoro's ground truth" in capsys.readouterr().err
 

@@ -16,6 +16,7 @@ from SphericalRegLib.geometry.carm import pose_from_preset
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.imaging.ct import CT
 from SphericalRegLib.imaging.volume import to_volume
+from SphericalRegLib.io.calibration_files import write_json
 from SphericalRegLib.rendering import render
 
 ROWS, COLUMNS = 32, 40
@@ -205,3 +206,26 @@ def write_spine(root: Path, name: str, oblique: bool = False, other_grid: bool =
         folder = root / "raw_data" / kind / group
         folder.mkdir(parents=True, exist_ok=True)
         SimpleITK.WriteImage(image, str(folder / f"{name}{end}.nii.gz"))
+
+
+def write_folder(root: Path, patient: str = "anna") -> list[Truth]:
+    """A patient with two frames in the plain layout; returns their truths."""
+    hu, matrix = phantom()
+    lps = LPS.numpy() @ matrix
+    place = root / patient
+    (place / "xrays").mkdir(parents=True)
+    for name, values in (("ct", hu), ("labels", (hu > 500).astype(np.uint8))):
+        image = SimpleITK.GetImageFromArray(values)
+        image.SetSpacing(np.diag(lps)[:3].tolist())
+        image.SetOrigin(lps[:3, 3].tolist())
+        SimpleITK.WriteImage(image, str(place / f"{name}.nii.gz"))
+    (place / "labels.json").write_text('{"1": "marker"}')
+    points = landmarks(matrix)
+    truths = [truth(n, mirrored=False) for n in range(2)]
+    for number, one in enumerate(truths):
+        stem = place / "xrays" / f"x{number}"
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(one.shown.numpy()), f"{stem}.nrrd")
+        write_json(f"{stem}.json", [one.view], one.pose)
+        rows = [f"{n},{','.join(map(repr, points[n].tolist()))},{u!r},{v!r}" for n, (u, v) in one.marks.items()]
+        stem.with_suffix(".csv").write_text("\n".join(["name,x,y,z,u,v", *rows]))
+    return truths

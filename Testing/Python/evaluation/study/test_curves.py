@@ -7,6 +7,7 @@ import pytest
 
 from SphericalRegLib.evaluation.capture import CaptureStudy
 from SphericalRegLib.evaluation.study.curves import case_curves
+from SphericalRegLib.evaluation.study.placed import study_bench
 from SphericalRegLib.evaluation.study.work import RowBench, from_truth, gradient_angle, register_case
 from SphericalRegLib.evaluation.suites import SUITES
 from SphericalRegLib.io.ct import read_ct
@@ -17,7 +18,7 @@ from SphericalRegLib.sample import sample_path
 def bench(name: str, suite: str = "capture") -> RowBench:
     ct = read_ct(sample_path("pelvis_lumbar_3mm.nii.gz"), downsample=3)
     study = CaptureStudy(ct, [SYSTEMS[name]], 2, 7, suite=SUITES[suite])
-    return RowBench(study.bench, name, measures_time=False)
+    return RowBench(study_bench(study.bench), name, measures_time=False)
 
 
 def test_a_landscape_is_lowest_at_the_truth_and_the_way_leads_nearer() -> None:

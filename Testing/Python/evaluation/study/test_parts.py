@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from SphericalRegLib.errors import DeviceError, InputError
-from SphericalRegLib.evaluation.capture_report import CaptureRow
 from SphericalRegLib.evaluation.study.bars import Bars, improved_share, median_or_none
 from SphericalRegLib.evaluation.study.engines import LocalEngine
 from SphericalRegLib.evaluation.study.journal import Journal
+from SphericalRegLib.evaluation.study.placed import PlacedRow
 from SphericalRegLib.evaluation.study.ray_engine import RayEngine
 
-ROW = CaptureRow(
+ROW = PlacedRow(
     index=0,
     system="a",
     nominal="AP",
@@ -33,6 +33,9 @@ ROW = CaptureRow(
     verdict="accepted",
     reasons="",
     seconds=1.0,
+    right_mm=0.1,
+    anterior_mm=-0.1,
+    superior_mm=0.2,
 )
 
 
