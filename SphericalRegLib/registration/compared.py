@@ -115,6 +115,11 @@ def compared_systems(judge: Judge) -> tuple[System, ...]:
         ),
         by_network("prost-t", "ProST-t: a CrossViT's number by gradient descent, then gradients", "prost-t"),
         one(
+            "sopi",
+            "SOPI's fine stage: features of three levels by gradient descent",
+            Stage("network", Look(Trained(network="sopi"), 0), _sgd(10.0, 1e-3, spread=3e-3, window=10)),
+        ),
+        one(
             "cdreg",
             "CDreg: global and local features apart by gradient descent",
             Stage("network", Look(Trained(network="cdreg"), 0), _sgd(10.0, 1e-3, spread=3e-3, window=10)),

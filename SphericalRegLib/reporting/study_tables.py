@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from SphericalRegLib.evaluation.capture_report import SUCCESS_MM
 from SphericalRegLib.evaluation.comparison import Pair, paired
@@ -94,17 +95,13 @@ def small_print(table: TableResult) -> list[str]:
 
 
 def tests(table: TableResult) -> list[Pair]:
-    """Each row against the last but those before it, on the same cases: the first row against each of the others, and
-    exchanges against what they differ from in one part."""
+    """On the same cases: each row against the last one, and exchanges against what they differ from in one part."""
     reports = {row.name: row.reports[0] for row in table.rows}
     names = list(reports)
     exchanges = [("diffpose", "diffpose-lm"), ("prost-m", "prost-m-lm"), ("own", "own-sgd"), ("se3", "so4")]
     wanted = [(names[-1], name) for name in names[:-1]]
     wanted += [pair for pair in exchanges if set(pair) <= set(names) and pair not in wanted]
-    made = []
-    for first, second in wanted:
-        made.append(_named(paired(reports[first], reports[second]), first, second))
-    return made
+    return [replace(paired(reports[first], reports[second]), first=first, second=second) for first, second in wanted]
 
 
 def sentence(pair: Pair, titles: Mapping[str, str]) -> str:
@@ -182,18 +179,6 @@ _TEX |= {"Ψ": r"$\Psi$", "ξ": r"$\xi$", "±": r"$\pm$", "–": "--", "−": "$
 
 def _tex(text: str) -> str:
     return "".join(_TEX.get(letter, letter) for letter in text)
-
-
-def _named(pair: Pair, first: str, second: str) -> Pair:
-    return Pair(
-        first,
-        second,
-        pair.only_first,
-        pair.only_second,
-        pair.success_p,
-        pair.median_difference_mm,
-        pair.error_p,
-    )
 
 
 def _line(words: Sequence[str]) -> str:

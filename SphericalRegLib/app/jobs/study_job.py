@@ -35,6 +35,7 @@ from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.initialization import Known
 from SphericalRegLib.io.ct import read_ct
 from SphericalRegLib.networks.model import load_model
+from SphericalRegLib.optimization.sampling import check_library
 from SphericalRegLib.registration import SYSTEMS
 from SphericalRegLib.registration.plain import as_plain
 from SphericalRegLib.reporting.outcome import versions
@@ -93,8 +94,8 @@ class StudyJob:
         clock: tells seconds.
 
     Raises:
-        InputError: for CTs that cannot be read, or a folder with cases of other settings; while it runs, for a folder
-            in which another process works.
+        InputError: for CTs that cannot be read, rows whose optimizer's library is not installed, or a folder with cases
+            of other settings; while it runs, for a folder in which another process works.
     """
 
     def __init__(
@@ -177,6 +178,9 @@ class StudyJob:
 
     def _runs_of(self, table: TablePlan) -> Iterable[_Run]:
         for row in table.rows:
+            for stage in SYSTEMS[row.system].stages:
+                # in a case it would be a failure of the method
+                check_library(stage.optimizer)
             if not row.recipe:
                 yield _Run(table, row, self._plan.seeds[0], None)
                 continue

@@ -85,13 +85,12 @@ def _dense(kind: str) -> Callable[[Budget], Plan]:
     )
 
 
-def _pair(network: str, loss: str, volume_network: str = "plain") -> Callable[[Budget], Plan]:
+def _pair(network: str, loss: str) -> Callable[[Budget], Plan]:
     def plan(budget: Budget) -> Plan:
         return Plan(
             encoder_pixels=budget.network_pixels,
             reach=SearchRange(20, 40, 80),
-            randomization="paper",
-            encoder=EncoderSettings(network=network, loss=loss, volume_network=volume_network),
+            encoder=EncoderSettings(network=network, loss=loss),
             regressor=None,
             encoders=Schedule(budget.steps, budget.network_pairs, 5e-4),
         )
@@ -120,6 +119,7 @@ RECIPES: dict[str, Callable[[Budget], Plan]] = {
     "plain-psi": _encoders(loss="gradient so4", shared=False, volume_network="plain"),
     "prost-m": _pair("prost-m", "gradient directions"),
     "prost-t": _pair("prost-t", "gradient directions"),
+    "sopi": _pair("sopi", "gradient directions"),
     "cdreg": _pair("cdreg", "gradient directions"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from typing_extensions import Unpack
 from SphericalRegLib.app.jobs.study_job import StudyJob, pieces
 from SphericalRegLib.app.study.plan import read_plan
 from SphericalRegLib.cli.console import Console
+from SphericalRegLib.cli.process.signals import INTERRUPTED, Stopped
 from SphericalRegLib.cli.running import Running, begin
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.study.engines import Engine, LocalEngine
@@ -55,7 +57,8 @@ def study(
     for line in pieces(what):
         console.say(line)
     job = StudyJob(what, Path(output), runner, kernel)
-    _follow(job, console)
+    with _told_what_is_kept(output):
+        _follow(job, console)
     found = job.result()
     write_report(found, Path(output))
     print(markdown(found), end="")
@@ -77,6 +80,16 @@ def write_report(found: StudyResult, folder: Path) -> None:
     for name, content in (("tables.md", markdown), ("tables.csv", as_csv), ("tables.tex", latex)):
         write_whole(folder / name, content(found))
     write_whole(folder / "report.html", study_html(found, figures))
+
+
+@contextlib.contextmanager
+def _told_what_is_kept(output: str) -> Iterator[None]:
+    """Within it, one who stops the study learns that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        code = stop.code if isinstance(stop, Stopped) else INTERRUPTED
+        raise Stopped(code, f"what was done is kept: the same command goes on from {output}.") from None
 
 
 def _follow(job: StudyJob, console: Console) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from SphericalRegLib.errors import InputError
-from SphericalRegLib.evaluation.workers import spread
+from SphericalRegLib.evaluation.workers import as_done
 from SphericalRegLib.threads import get_threads, set_threads
 
 Shared = TypeVar("Shared")
@@ -74,7 +74,7 @@ class LocalEngine:
             return
         threads = max(1, get_threads() // self.workers)
         arguments = (function, shared, list(items), threads)
-        yield from enumerate(spread(_item, len(items), min(self.workers, len(items)), _begin, arguments))
+        yield from as_done(_item, len(items), min(self.workers, len(items)), _begin, arguments)
 
 
 _work: list[tuple[Any, Any, Any]] = []

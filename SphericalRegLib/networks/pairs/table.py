@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from SphericalRegLib.errors import InputError
+from SphericalRegLib.networks.pairs.composite import Composite
 from SphericalRegLib.networks.pairs.contract import PairNetwork
 from SphericalRegLib.networks.pairs.crossvit import CrossVit
 from SphericalRegLib.networks.pairs.dual_branch import DualBranch
@@ -12,7 +13,7 @@ from SphericalRegLib.networks.pairs.prost import Prost
 
 #: By the names that plans and models spell.
 PAIR_NETWORKS: dict[str, Callable[..., PairNetwork]] = {
-    network.kind: network for network in (Prost, CrossVit, DualBranch)
+    network.kind: network for network in (Prost, CrossVit, Composite, DualBranch)
 }
 
 

@@ -7,6 +7,7 @@ import torch
 
 from SphericalRegLib.errors import InputError
 from SphericalRegLib.networks.pairs import PAIR_NETWORKS, pair_network
+from SphericalRegLib.networks.pairs.composite import Composite, CompositeEncoder
 from SphericalRegLib.networks.pairs.crossvit import CrossVit
 from SphericalRegLib.networks.pairs.dual_branch import Coupling, DualBranch
 from SphericalRegLib.networks.pairs.prost import Prost
@@ -82,7 +83,7 @@ def test_other_sizes_are_refused_by_name(kind: str) -> None:
 
 
 def test_a_network_that_there_is_not_lists_those_that_there_are() -> None:
-    with pytest.raises(InputError, match="choose from prost-m, prost-t, cdreg"):
+    with pytest.raises(InputError, match="choose from prost-m, prost-t, sopi, cdreg"):
         pair_network("magic")
     with pytest.raises(InputError, match="cannot be built with"):
         pair_network("prost-t", size=32, width=3)
@@ -95,6 +96,8 @@ def test_shapes_and_weights_are_those_of_the_papers() -> None:
     crossvit = CrossVit()
     assert [position.shape[1] for position in crossvit.positions] == [257, 5]
     assert [embed.kernel_size[0] for embed in crossvit.embeds] == [8, 64]
+    published = CompositeEncoder(64)(images(1, 256))
+    assert [tuple(level.shape[1:]) for level in published] == [(64, 32, 32), (64, 32, 32), (128, 16, 16)]
     assert DualBranch(256).shallow(images(1, 256)).shape == (1, 64, 16, 16)
 
 
@@ -106,6 +109,18 @@ def test_a_cost_has_a_gradient_however_far_down_it_is() -> None:
     assert bool((costs[1:] > costs[:-1]).all())
     assert float(costs[2]) == 1
     assert float(costs[4]) == pytest.approx(500, rel=1e-4)
+
+
+def test_sopi_is_trained_by_its_last_level_and_used_with_all_three() -> None:
+    torch.manual_seed(0)
+    network, drrs, xrays = Composite(32), images(2, 32), images(1, 32, 5)
+    last = network(drrs, xrays).detach()
+    levels = [
+        (a - b).square().mean(dim=(1, 2, 3)).detach()
+        for a, b in zip(network.moving(drrs), network.fixed(xrays), strict=True)
+    ]
+    torch.testing.assert_close(last, levels[-1])
+    torch.testing.assert_close(network.eval()(drrs, xrays).detach(), sum(levels))
 
 
 def test_at_equal_images_prost_begins_with_no_cost_at_all() -> None:

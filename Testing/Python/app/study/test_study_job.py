@@ -17,6 +17,7 @@ import yaml
 
 from SphericalRegLib.app.jobs.study_job import StudyJob
 from SphericalRegLib.app.study.plan import StudyPlan, read_plan
+from SphericalRegLib.app.study.rows import ROWS
 from SphericalRegLib.cli.commands.study import write_report
 from SphericalRegLib.cli.main import main
 from SphericalRegLib.errors import InputError
@@ -148,6 +149,17 @@ def test_a_second_process_in_the_folder_is_refused(plan: StudyPlan, tmp_path: Pa
     with pytest.raises(InputError, match="Another process runs a study"):
         next(iter(StudyJob(plan, tmp_path / "s")))
     steps.close()  # type: ignore[attr-defined]
+
+
+def test_a_library_that_a_row_needs_is_asked_for_before_anything_is_done(
+    plan: StudyPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "nlopt", None)
+    (table,) = plan.tables
+    other = replace(plan, tables=(replace(table, rows=(ROWS["bobyqa"],)),))
+    with pytest.raises(InputError, match="BOBYQA needs nlopt, which is not installed"):
+        StudyJob(other, tmp_path / "s")
+    assert not (tmp_path / "s" / "cases").exists()
 
 
 def test_an_unfinished_study_has_no_tables(plan: StudyPlan, tmp_path: Path) -> None:

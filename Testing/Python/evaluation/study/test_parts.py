@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,12 +83,13 @@ def failing(shared: int, item: int) -> int:
     raise InputError(f"item {item} cannot be")
 
 
-def dying(shared: str, item: int) -> int:
-    """The first time, its process is killed as if memory were short."""
-    mark = Path(shared) / f"{item}"
-    if item == 3 and not mark.exists():
-        mark.write_text("")
-        os.kill(os.getpid(), signal.SIGKILL)
+def slow_first(shared: str, item: int) -> int:
+    """The first item waits until the others are known to be done."""
+    mark = Path(shared)
+    if item == 0:
+        deadline = time.monotonic() + 120
+        while not mark.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
     return item
 
 
@@ -102,6 +102,16 @@ class TestLocalEngine:
     def test_raises_what_the_work_raised(self, workers: int) -> None:
         with pytest.raises(InputError, match="item 4 cannot be"):
             list(LocalEngine(workers).run(failing, 0, [4]))
+
+    def test_a_slow_item_keeps_no_other_waiting(self, tmp_path: Path) -> None:
+        """What is done must be told, so that it can be kept: a kill then costs what is at work and no more."""
+        mark, order = tmp_path / "go", []
+        for number, _ in LocalEngine(2).run(slow_first, str(mark), [0, 1, 2, 3]):
+            order.append(number)
+            if len(order) == 3:
+                mark.write_text("")
+        assert order[-1] == 0
+        assert sorted(order) == [0, 1, 2, 3]
 
     def test_nothing_to_do_starts_nothing(self) -> None:
         assert list(LocalEngine(2).run(squared, 0, [])) == []
