@@ -19,7 +19,7 @@ from SphericalRegLib.registration.system import Judge, Stage, System, learned_st
 from SphericalRegLib.registration.trained import Trained
 from SphericalRegLib.similarity import GradientNCC, Mixed
 
-_DIFFPOSE_STEPS, _PROST_STEPS = 500, 500
+_DIFFPOSE_STEPS, _PROST_STEPS, _UNSCALED_STEPS = 500, 500, 200
 # a rest of 30 iterations is our optimizers' own; the papers' go on
 _NEVER = 10_000
 
@@ -38,9 +38,7 @@ def compared_systems(judge: Judge) -> tuple[System, ...]:
     )
 
     def by_network(name: str, title: str, network: str) -> System:
-        look = Look(Trained(network=network), 0)
-        follow = _sgd(learning_rate=10.0, rotation_rate=1e-3, spread=3e-3, window=10)
-        return one(name, title, Stage("network", look, follow), gradients)
+        return one(name, title, Stage("network", Look(Trained(network=network), 0), _unscaled()), gradients)
 
     squares = Look(Trained(network="prost-m", squares=True), 0)
     descent = SGD(200, patience=_NEVER, learning_rate=200.0)
@@ -106,23 +104,23 @@ def compared_systems(judge: Judge) -> tuple[System, ...]:
             "the learned similarity alone by gradient descent, from one start",
             Stage("learned", Look(Trained(), 0), descent),
         ),
-        by_network("prost-m", "ProST-m: two encoders' features by gradient descent, then gradients", "prost-m"),
+        by_network("prost-m", "ProST-m: two encoders' features by first-order steps, then gradients", "prost-m"),
         one(
             "prost-m-lm",
             "ProST-m's features by Levenberg-Marquardt, then gradients",
             Stage("network", squares, LevenbergMarquardt(30, tolerance=1.0)),
             gradients,
         ),
-        by_network("prost-t", "ProST-t: a CrossViT's number by gradient descent, then gradients", "prost-t"),
+        by_network("prost-t", "ProST-t: a CrossViT's number by first-order steps, then gradients", "prost-t"),
         one(
             "sopi",
-            "SOPI's fine stage: features of three levels by gradient descent",
-            Stage("network", Look(Trained(network="sopi"), 0), _sgd(10.0, 1e-3, spread=3e-3, window=10)),
+            "SOPI's fine stage: features of three levels by first-order steps",
+            Stage("network", Look(Trained(network="sopi"), 0), _unscaled()),
         ),
         one(
             "cdreg",
-            "CDreg: global and local features apart by gradient descent",
-            Stage("network", Look(Trained(network="cdreg"), 0), _sgd(10.0, 1e-3, spread=3e-3, window=10)),
+            "CDreg: global and local features apart by first-order steps",
+            Stage("network", Look(Trained(network="cdreg"), 0), _unscaled()),
         ),
     )
 
@@ -137,6 +135,12 @@ def _diffpose_adam() -> Optimizer:
         rotation_rate_deg=math.degrees(7.5e-3),
         betas=(0.9, 0.999),
     )
+
+
+def _unscaled() -> Optimizer:
+    """Adam from 3 mm a step: a network that was trained by its gradient's directions has no scale that steps of
+    gradient descent, or a spread of costs at which to end, could be set by."""
+    return Adam(_UNSCALED_STEPS, decay=0.98, patience=_NEVER, learning_rate=3.0)
 
 
 def _sgd(learning_rate: float, rotation_rate: float, spread: float, window: int) -> Optimizer:

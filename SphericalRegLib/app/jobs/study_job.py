@@ -224,7 +224,12 @@ class StudyJob:
         return self._folder / "models" / f"{order.name}.safetensors"
 
     def _cases(self, run: _Run) -> Path:
-        return self._folder / "cases" / f"{run.name}.jsonl"
+        return self._folder / "cases" / f"{self._name(run)}.jsonl"
+
+    def _name(self, run: _Run) -> str:
+        """Of a run's files: a row whose method has changed since begins anew, beside what it was."""
+        told = json.dumps(self._settings(run), sort_keys=True).encode()
+        return f"{run.name}-{hashlib.sha256(told).hexdigest()[:6]}"
 
     def _missing(self, run: _Run) -> list[int]:
         return [index for index in range(run.table.cases) if index not in self._journals[run.name].rows]
@@ -294,12 +299,12 @@ class StudyJob:
     def _curves_file(self, run: _Run) -> Path:
         folder = self._folder / "curves"
         folder.mkdir(exist_ok=True)
-        return folder / f"{run.name}-{self._plan.figure_cases}x{self._plan.figure_steps}.json"
+        return folder / f"{self._name(run)}-{self._plan.figure_cases}x{self._plan.figure_steps}.json"
 
     def _bars_file(self, run: _Run) -> Path:
         folder = self._folder / "bars"
         folder.mkdir(exist_ok=True)
-        return folder / f"{run.name}-{self._plan.sanity_cases}.json"
+        return folder / f"{self._name(run)}-{self._plan.sanity_cases}.json"
 
     def _bench(self, run: _Run) -> StudyBench:
         table = run.table

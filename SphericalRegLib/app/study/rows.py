@@ -52,6 +52,7 @@ _ENCODERS = (
 )
 _PAIRS = (
     "choice: AdamW in place of SGD with a cyclic rate, GroupNorm in place of BatchNorm",
+    "choice: Adam in place of SGD under the network: trained by directions alone, it has no scale of steps",
     "reduced: no 3D network changes the CT before it is projected (in minutes of training one turned its sign)",
     "reduced: pairs seen are a few percent of those published",
 )
@@ -132,13 +133,13 @@ _AGNOSTIC = (
          reference="Hansen 2016"),
     _row(
         "prost-m", "ProST-m", "agnostic", "prost-m", "prost-m",
-        "choice: learning rates of the descent are ours, for our units", _START, *_PAIRS,
+        "choice: learning rates are ours, for our units", _START, *_PAIRS,
         reference="Gao et al., MICCAI 2020",
         published={"CTSpine1K": "37.6 % / 3.03 / 7.36 / 13.6 mm / 18.7 s"},
     ),
     _row(
         "prost-m-lm", "ProST-m's features, LM", "agnostic", "prost-m-lm", "prost-m",
-        "exchange: the same network, Levenberg-Marquardt in place of descent; in no paper", _START, *_PAIRS,
+        "exchange: the same network, Levenberg-Marquardt in place of first-order steps; in no paper", _START, *_PAIRS,
     ),
     _row(
         "prost-t", "ProST-t", "agnostic", "prost-t", "prost-t",
@@ -149,7 +150,7 @@ _AGNOSTIC = (
     ),
     _row(
         "sopi", "SOPI (reduced), fine stage", "agnostic", "sopi", "sopi",
-        "choice: the fine stage alone, from the start of all rows; no mask of bone; ends when costs hardly change",
+        "choice: the fine stage alone, from the start of all rows; no mask of bone",
         "reduced: a quarter of the widths; the published test script takes the nearer of start and end, ours does not",
         _START, *_PAIRS,
         reference="Chen et al., ICASSP 2024",

@@ -24,6 +24,7 @@ from SphericalRegLib.errors import InputError
 from SphericalRegLib.evaluation.capture_report import CaptureReport
 from SphericalRegLib.evaluation.study.engines import LocalEngine
 from SphericalRegLib.evaluation.study.result import StudyResult
+from SphericalRegLib.registration import SYSTEMS
 from SphericalRegLib.reporting.study_figures import study_figures
 from SphericalRegLib.reporting.study_tables import as_csv, latex, markdown
 
@@ -125,6 +126,18 @@ def test_a_row_that_is_added_later_leaves_the_others_alone(plan: StudyPlan, tmp_
         [replace(row, system="", seconds=0.0) for row in one.reports[0].rows] for one in found.tables[0].rows
     )
     assert first == second
+
+
+def test_a_row_whose_method_has_changed_begins_anew(
+    plan: StudyPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = replace(plan, tables=(replace(plan.tables[0], cases=1),))
+    run(few, tmp_path / "s")
+    changed = replace(SYSTEMS["regressor-only"], retries=1)
+    monkeypatch.setitem(SYSTEMS, "regressor-only", changed)
+    run(few, tmp_path / "s")
+    assert len(list((tmp_path / "s" / "cases").iterdir())) == 2
+    assert len(list((tmp_path / "s" / "models").glob("*.safetensors"))) == 1
 
 
 def test_more_cases_keep_those_that_were_done(plan: StudyPlan, tmp_path: Path) -> None:
