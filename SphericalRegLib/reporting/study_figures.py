@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -109,7 +110,7 @@ def _landscapes(rows: Sequence[RowResult]) -> Figure:
     """Each scaled to its own lowest and highest cost: similarities are of unlike units."""
     across = min(5, len(rows))
     down = -(-len(rows) // across)
-    figure = Figure(figsize=(1.0 + 2.1 * across, 0.6 + 2.3 * down), layout="constrained")
+    figure = Figure(figsize=(1.0 + 2.1 * across, 0.6 + 2.5 * down), layout="constrained")
     cells = np.atleast_1d(figure.subplots(down, across, sharex=True, sharey=True)).ravel()
     for axes, row in zip(cells, rows, strict=False):
         grids = [np.array(one.landscape) for one in row.curves if one.landscape]
@@ -119,7 +120,7 @@ def _landscapes(rows: Sequence[RowResult]) -> Figure:
             np.mean(scaled, axis=0), origin="lower", extent=extent, aspect="auto", cmap="viridis", vmin=0, vmax=1
         )
         axes.plot(0, 0, "+", color="white")
-        axes.set_title(_label(row), fontsize="small", wrap=True)
+        axes.set_title(textwrap.fill(_label(row), 26), fontsize="small")
     for axes in cells[len(rows) :]:
         axes.set_axis_off()
     figure.supxlabel("shift along the image, mm", fontsize="small")
