@@ -116,10 +116,11 @@ def entry_exit(volume: Volume, view: View, poses: Tensor, least: float = _BONE) 
     along = ((middle - source) * directions).sum(-1, keepdim=True)
     steps = torch.linspace(-radius, radius, _SAMPLES, dtype=torch.float64)
     distances = along + steps
-    places = source[:, :, None] + distances[..., None] * directions[:, :, None]
-    voxel = places @ volume.voxel_from_world[:3, :3].T + volume.voxel_from_world[:3, 3]
-    size = torch.tensor(density.shape[:0:-1], dtype=torch.float64)
-    grid = ((2 * voxel + 1) / size - 1).to(density)
+    # in voxels a ray is a straight line too: two small products in place of one for each sample, in single precision
+    to_grid = 2 / torch.tensor(density.shape[:0:-1], dtype=torch.float64)
+    turn, shift = volume.voxel_from_world[:3, :3].T * to_grid, (volume.voxel_from_world[:3, 3] + 0.5) * to_grid - 1
+    first_place, step_place = (source @ turn + shift).to(density), (directions @ turn).to(density)
+    grid = first_place[:, :, None] + distances.to(density)[..., None] * step_place[:, :, None]
     batch = len(poses)
     hit = F.grid_sample(
         bone.expand(batch, *bone.shape[1:]), grid[:, None], mode="nearest", padding_mode="zeros", align_corners=False
