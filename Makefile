@@ -71,9 +71,9 @@ $(VENV)/.runtime: $(VENV)/.python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.runtime
-	$(PIP) --editable ".[test,evaluation,learned]"
+	$(PIP) --editable ".[test,evaluation,learned,datasets]"
 	@touch $@
 
 $(VENV)/.scene: $(VENV)/.test
-	$(PIP) --editable ".[test,evaluation,learned,scene]"
+	$(PIP) --editable ".[test,evaluation,learned,datasets,scene]"
 	@touch $@

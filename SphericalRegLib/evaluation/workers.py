@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import active_children, get_context, parent_process
 from types import FrameType
 from typing import Any, TypeVar
@@ -35,6 +35,26 @@ def spread(
     Raises:
         BrokenProcessPool: where a process was killed from outside, for want of memory for instance.
     """
+    with _pool(workers, begin, arguments) as pool:
+        with child_python.spawning(), _without_interrupts():
+            results = pool.map(_Task(function), range(count))
+        yield from results
+
+
+def as_done(
+    function: Callable[[int], Result], count: int, workers: int, begin: Callable[..., None], arguments: tuple[Any, ...]
+) -> Generator[tuple[int, Result], None, None]:
+    """As :func:`spread`, but each result with its number as soon as it is there: none waits for a slower one."""
+    with _pool(workers, begin, arguments) as pool:
+        with child_python.spawning(), _without_interrupts():
+            waiting = {pool.submit(_Task(function), number): number for number in range(count)}
+        for future in as_completed(waiting):
+            yield waiting[future], future.result()
+
+
+@contextlib.contextmanager
+def _pool(workers: int, begin: Callable[..., None], arguments: tuple[Any, ...]) -> Iterator[ProcessPoolExecutor]:
+    """Processes, which end with what is done within, however it ends."""
     others = set(active_children())
     # spawned, for torch's thread pools do not survive a fork
     context = get_context("spawn")
@@ -42,9 +62,7 @@ def spread(
         # starts a process as well, which keeps account of semaphores
         pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(begin, arguments))
     try:
-        with child_python.spawning(), _without_interrupts():
-            results = pool.map(_Task(function), range(count))
-        yield from results
+        yield pool
     except BaseException:
         for child in set(active_children()) - others:
             child.terminate()

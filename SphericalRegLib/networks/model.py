@@ -17,7 +17,9 @@ from SphericalRegLib.geometry.view import View, is_rigid
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.fingerprint import Fingerprint, fingerprint
 from SphericalRegLib.networks.checkpoint import load_checkpoint, save_checkpoint
+from SphericalRegLib.networks.dense import DenseNetwork
 from SphericalRegLib.networks.encoder import Encoder
+from SphericalRegLib.networks.pairs import PairNetwork, pair_network
 from SphericalRegLib.networks.part_settings import check_settings
 from SphericalRegLib.networks.regressor import PoseRegressor, half_precision
 from SphericalRegLib.networks.volume_network import VolumeNetwork, volume_network
@@ -25,7 +27,7 @@ from SphericalRegLib.networks.volume_network import VolumeNetwork, volume_networ
 KIND = "model"
 
 #: Networks that a model may hold; the names of their tensors begin with these.
-PARTS = ("regressor", "moving", "fixed", "volume_network")
+PARTS = ("regressor", "moving", "fixed", "volume_network", "pair", "dense")
 
 # Small whatever their bounded settings say, and made of constants that have to be computed.
 _BUILT_AT_ONCE = ("volume_network",)
@@ -35,6 +37,8 @@ _MAKERS: dict[str, Callable[..., nn.Module]] = {
     "moving": Encoder,
     "fixed": Encoder,
     "volume_network": lambda kind, **settings: volume_network(kind, **settings),
+    "pair": lambda kind, **settings: pair_network(kind, **settings),
+    "dense": DenseNetwork,
 }
 
 
@@ -112,6 +116,8 @@ class Model:
         regressor: of poses.
         moving, fixed: encoders of DRRs and X-rays.
         volume_network: Ψ, through which the CT goes before the encoder of DRRs sees it.
+        dense: what tells of pixels where they belong in the patient.
+        pair: a network of both images, in place of encoders: the learned similarity of another method.
     """
 
     card: ModelCard
@@ -119,10 +125,17 @@ class Model:
     moving: Encoder | None = None
     fixed: Encoder | None = None
     volume_network: VolumeNetwork | None = None
+    pair: PairNetwork | None = None
+    dense: DenseNetwork | None = None
 
     def __post_init__(self) -> None:
         for part in self._parts().values():
             part.requires_grad_(False).eval()
+
+    @property
+    def learns_similarity(self) -> bool:
+        """Whether it says how unlike a DRR and an X-ray are: by encoders, or by a network of both."""
+        return self.pair is not None or (self.moving is not None and self.fixed is not None)
 
     def to(self, device: torch.device | str) -> Model:
         """The same model, its networks moved to a device."""

@@ -10,6 +10,7 @@ from SphericalRegLib.errors import InputError
 _LARGEST = {"width": 1024, "size": 1024, "channels": 1024, "blocks": 64, "heads": 64, "layers": 16}
 _MOST_FIELDS, _LARGEST_FIELD = 16, 64
 _LARGEST_RADIUS = 1000.0
+_MOST_POINTS, _FARTHEST_MM = 1024, 3000.0
 
 
 def check_settings(settings: Any) -> None:
@@ -30,6 +31,8 @@ def check_settings(settings: Any) -> None:
             right = isinstance(value, str)
         elif name == "radius":
             right = type(value) in (int, float) and 0 < value <= _LARGEST_RADIUS
+        elif name == "points":
+            right = isinstance(value, list) and len(value) <= _MOST_POINTS and all(map(_is_point, value))
         elif name in ("fields", "hidden"):
             right = isinstance(value, list) and len(value) <= _MOST_FIELDS
             right = right and all(type(n) is int and 0 <= n <= _LARGEST_FIELD for n in value)
@@ -37,3 +40,8 @@ def check_settings(settings: Any) -> None:
             right = False
         if not right:
             raise InputError(f"{name} is {str(value)[:80]}")
+
+
+def _is_point(value: Any) -> bool:
+    right = isinstance(value, list) and len(value) == 3
+    return right and all(type(one) in (int, float) and abs(one) <= _FARTHEST_MM for one in value)

@@ -174,6 +174,18 @@ class _Cmaes(_Sampler):
         return Point(self._at(winners, evaluator.indices), cost, point.gradient, None), (finished,)
 
 
+def check_library(optimizer: object) -> None:
+    """See that the library of an optimizer is there, before anything is spent on a run that needs it.
+
+    Raises:
+        InputError: where it is not.
+    """
+    if isinstance(optimizer, BOBYQA):
+        _library("nlopt", "BOBYQA")
+    elif isinstance(optimizer, CMAES):
+        _library("cma", "CMA-ES")
+
+
 def _library(name: str, what: str) -> Any:
     try:
         return importlib.import_module(name)

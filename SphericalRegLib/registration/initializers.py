@@ -18,6 +18,7 @@ from SphericalRegLib.initialization import (
     Regressed,
     Search,
 )
+from SphericalRegLib.initialization.dense import Heatmaps, SceneCoordinates
 from SphericalRegLib.registration.whole_first import WholeFirst
 
 
@@ -42,6 +43,8 @@ _ENTRIES = (
     Entry("landmarks", "landmarks in CT and X-rays", FromLandmarks),
     Entry("known", "the most specific of these that is known", Known),
     Entry("regressed", "a trained model's pose", Regressed),
+    Entry("heatmaps", "landmarks that a trained network finds in the X-ray", Heatmaps),
+    Entry("scene-coordinates", "pixels whose place in bone a trained network tells", SceneCoordinates),
     Entry("search", "far around another initializer's starts", Search),
     Entry("whole-first", "bones where the whole CT comes to lie", WholeFirst),
     Entry("opposite-side", "another initializer's starts, and the same from the opposite side", OppositeSide),

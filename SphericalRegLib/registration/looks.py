@@ -39,7 +39,7 @@ def looks_by_name(
     looks = {}
     for name in names:
         if name == LEARNED:
-            if model is None or model.moving is None:
+            if model is None or not model.learns_similarity:
                 remedy = "choose one" if model is None else f"{model.card.name!r} has no encoders, choose another"
                 raise InputError(f"The learned similarity needs a trained model: {remedy}.")
             look = replace(Look(Trained(), 0).of(model), size=size)

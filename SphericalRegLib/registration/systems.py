@@ -11,6 +11,7 @@ from SphericalRegLib.errors import InputError
 from SphericalRegLib.initialization import FromLandmarks, Given, Known, Regressed, Search, SearchRange
 from SphericalRegLib.optimization.first_order import SGD, Adam
 from SphericalRegLib.optimization.levenberg_marquardt import LevenbergMarquardt
+from SphericalRegLib.registration.compared import compared_systems
 from SphericalRegLib.registration.judging.uncertainty import Calibration
 from SphericalRegLib.registration.look import Look
 from SphericalRegLib.registration.survey import Survey
@@ -337,6 +338,8 @@ def _rows() -> tuple[System, ...]:
             "as published: encoders trained by the se(3) gradient, spherical, Levenberg-Marquardt, one start",
             "gradient se3",
         ),
+        # others', that a study compares it with
+        *compared_systems(judge),
     )
 
 

@@ -8,9 +8,11 @@ from torch import Tensor
 
 from SphericalRegLib.errors import CheckpointError
 from SphericalRegLib.networks.model import Model
-from SphericalRegLib.similarity.contract import FixedImage
+from SphericalRegLib.networks.pairs.prost import Prost
+from SphericalRegLib.similarity.contract import FixedImage, Similarity
 from SphericalRegLib.similarity.learned import LearnedSimilarity
-from SphericalRegLib.similarity.manifolds import MANIFOLDS
+from SphericalRegLib.similarity.manifolds import MANIFOLDS, Euclidean
+from SphericalRegLib.similarity.network_cost import NetworkCost
 
 
 @dataclass(frozen=True)
@@ -19,9 +21,14 @@ class Trained:
 
     Attributes:
         losses: the encoders must have been trained by one of these (``training.losses``); empty: however they were.
+        network: of two images that the model must have (``networks.pairs``); empty: whatever it has.
+        squares: of a network that compares features, take the features and not the number: a sum of squares, under
+            which Levenberg-Marquardt has its own model.
     """
 
     losses: tuple[str, ...] = ()
+    network: str = ""
+    squares: bool = False
 
     def fix(self, xray: Tensor, mask: Tensor) -> FixedImage:
         """Raises :class:`CheckpointError`, always: without a model there are no features to compare."""
@@ -35,13 +42,28 @@ class Trained:
             "panel under Model), or another system."
         )
 
-    def of(self, model: Model) -> LearnedSimilarity:
+    def of(self, model: Model) -> Similarity:
         """The model's similarity.
 
         Raises:
-            CheckpointError: for a model without encoders, of a manifold that there is not, or trained by another loss.
+            CheckpointError: for a model without a similarity, of a manifold that there is not, trained by another loss,
+                or with another network.
         """
+        has = "" if model.pair is None else model.pair.kind
+        if self.network and has != self.network:
+            raise CheckpointError(
+                f"This system compares by the network {self.network!r}, and the model {model.card.name!r} has "
+                f"{repr(has) if has else 'none of its kind'}: train one so (sphericalreg study), or choose another "
+                "system."
+            )
         similarity = learned_similarity(model)
+        if self.squares:
+            if not isinstance(model.pair, Prost):
+                raise CheckpointError(
+                    f"The model {model.card.name!r} compares no features whose squares could be added up: choose the "
+                    "system without Levenberg-Marquardt."
+                )
+            return LearnedSimilarity(model.pair.moving, model.pair.fixed, Euclidean())
         if similarity is None:
             raise CheckpointError(
                 f"The model {model.card.name!r} has no encoders, so there is no learned similarity to align under: "
@@ -58,12 +80,14 @@ class Trained:
         return similarity
 
 
-def learned_similarity(model: Model) -> LearnedSimilarity | None:
-    """The model's similarity, if it has encoders.
+def learned_similarity(model: Model) -> Similarity | None:
+    """The model's similarity, if it has encoders or a network of two images.
 
     Raises:
         CheckpointError: for a model of a manifold that there is not.
     """
+    if model.pair is not None:
+        return NetworkCost(model.pair)
     if model.moving is None or model.fixed is None:
         return None
     if model.card.manifold not in MANIFOLDS:

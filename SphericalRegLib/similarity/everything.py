@@ -4,8 +4,10 @@ from SphericalRegLib.similarity.contract import FixedImage, Similarity, Term
 from SphericalRegLib.similarity.learned import LearnedSimilarity
 from SphericalRegLib.similarity.least_squares import LeastSquares, Residual
 from SphericalRegLib.similarity.manifolds import MANIFOLDS, Euclidean, Hyperbolic, Manifold, Spherical
+from SphericalRegLib.similarity.mixed import Mixed
 from SphericalRegLib.similarity.mutual_information import MutualInformation
 from SphericalRegLib.similarity.ncc import NCC, GradientNCC, LocalNCC
+from SphericalRegLib.similarity.patch_ncc import PatchNCC
 from SphericalRegLib.similarity.table import LEARNED, SIMILARITIES
 from SphericalRegLib.similarity.tone_free import ToneFreeGradient
 
@@ -22,7 +24,9 @@ __all__ = [
     "LeastSquares",
     "LocalNCC",
     "Manifold",
+    "Mixed",
     "MutualInformation",
+    "PatchNCC",
     "Residual",
     "Similarity",
     "Spherical",

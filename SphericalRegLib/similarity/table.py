@@ -70,6 +70,13 @@ _ENTRIES = (
         "mutual_information.MutualInformation",
         "1 − I/H, the share of the X-ray's information that the DRR does not tell",
     ),
+    Entry(
+        "patch-ncc",
+        "Patch NCC",
+        "patch_ncc.PatchNCC",
+        "2 − 2 NCC of square patches, the mean over all of them; flat ones count less",
+    ),
+    Entry("mixed", "NCC and patch NCC", "mixed.Mixed", "half of 2 − 2 NCC, half of the same in all patches"),
 )
 
 #: By name, in the order in which they are offered.

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from SphericalRegLib.errors import InputError
 from SphericalRegLib.geometry import se3, so4
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.networks.encoder import Encoder
+from SphericalRegLib.networks.pairs import PAIR_NETWORKS
 from SphericalRegLib.networks.volume_network import VOLUME_NETWORKS, VolumeNetwork, volume_network
 from SphericalRegLib.similarity.learned import LearnedSimilarity
 from SphericalRegLib.similarity.least_squares import Residual
@@ -24,6 +26,9 @@ from SphericalRegLib.training.trainer import Schedule, Trainer
 
 # Of Ψ's kernels, in pixels at the isocenter: two voxels of the coarsened CT (``plan.prepared_volume``).
 _RADIUS = 2.4
+
+#: The encoders ξ of this project, where other networks can stand.
+OWN = "encoders"
 
 #: What encoders can be trained for: the LM step; the gradient's directions, of rotation and of translation apart; or
 #: the gradient literally as published, by either distance between poses.
@@ -45,6 +50,8 @@ class EncoderSettings:
         blocks: of each encoder's transformer.
         length: mm that count as one radian.
         volume_network: Ψ, trained along with them: equivariant, plain, or none.
+        network: what compares: our CNN-Transformer encoders, or a network of both images by name
+            (``networks/pairs``), of which manifold, shared, channels, width and blocks tell nothing.
     """
 
     manifold: str = "spherical"
@@ -56,8 +63,16 @@ class EncoderSettings:
     blocks: int = 2
     length: float = 100.0
     volume_network: str = "none"
+    network: str = OWN
+
+    def told(self) -> dict[str, Any]:
+        """For JSON, as checkpoints keep it; our own encoders are told as they were before there were others."""
+        told = asdict(self)
+        return told if self.network != OWN else {name: value for name, value in told.items() if name != "network"}
 
     def __post_init__(self) -> None:
+        if self.network not in (OWN, *PAIR_NETWORKS):
+            raise InputError(f"There is no network {self.network!r}: choose from {OWN}, {', '.join(PAIR_NETWORKS)}.")
         if self.volume_network not in VOLUME_NETWORKS:
             raise InputError(
                 f"There is no volume network {self.volume_network!r}: choose from {', '.join(VOLUME_NETWORKS)}."
@@ -86,7 +101,7 @@ class EncoderTrainer(Trainer):
     def __init__(
         self, samplers: Sequence[PairSampler], schedule: Schedule, settings: EncoderSettings, mixed: bool = False
     ) -> None:
-        super().__init__("encoder training", schedule, asdict(settings))
+        super().__init__("encoder training", schedule, settings.told())
         self.mixed = mixed
         if not samplers:
             raise InputError("There is no CT to train on: give one or several.")
@@ -98,7 +113,7 @@ class EncoderTrainer(Trainer):
             # from equal weights on, so that at the true pose features agree before anything was learned
             self.still = self.moving if settings.shared else Encoder(**shape)
             self.still.load_state_dict(self.moving.state_dict())
-            self.network = _network(settings.volume_network, samplers[0].xrays.view)
+            self.network = psi(settings.volume_network, samplers[0].xrays.view)
         self.samplers = [replace(sampler, network=self.network) for sampler in samplers]
         self.log_damping = nn.Parameter(torch.tensor(math.log(0.1)))
         self.log_scale = nn.Parameter(torch.zeros(()))
@@ -142,7 +157,7 @@ class EncoderTrainer(Trainer):
         if self.settings.loss == "step":
             twists = se3.difference_about(pairs.xrays.poses, poses, center)
             return step_loss(found, twists.to(found.values), self.log_damping.exp(), self.settings.length)
-        distance = _distance(self.settings.loss, self.settings.length, sampler.xrays.view.sdd)
+        distance = distance_of(self.settings.loss, self.settings.length, sampler.xrays.view.sdd)
         target = gradient_of_distance(poses, pairs.xrays.poses, center, partial(distance, isocenter=center))
         if self.settings.loss == "gradient directions":
             return gradient_loss(found, target)
@@ -173,8 +188,8 @@ class _Mixed:
         return features.float(), derivatives.float()
 
 
-def _network(kind: str, view: View) -> VolumeNetwork | None:
-    """Ψ for voxels of the size that X-rays of this view are trained with."""
+def psi(kind: str, view: View) -> VolumeNetwork | None:
+    """Ψ for voxels of the size that X-rays of this view are trained with; None for "none"."""
     if kind == "none":
         return None
     pixel = view.spacing[0] * (1.0 if view.sad is None else view.sad / view.sdd)
@@ -183,7 +198,7 @@ def _network(kind: str, view: View) -> VolumeNetwork | None:
     return made
 
 
-def _distance(loss: str, length: float, sdd: float) -> Callable[..., Tensor]:
+def distance_of(loss: str, length: float, sdd: float) -> Callable[..., Tensor]:
     """Between poses, that a loss by gradients follows."""
     if "so4" in loss:
         return partial(so4.distance_so4, f=sdd, projected=loss.endswith("projected"))

@@ -74,7 +74,14 @@ def gradient_loss(
             Σ ‖ĝ − ĝ*‖² over the two, from 0 to 8, so that neither the scale of the cost nor units matter.
         scale: of the similarity's gradient in the published form; may be learned.
     """
-    gradient, target = found.gradient, target.to(found.values)
+    return gradient_mismatch(found.gradient, target, distance, scale)
+
+
+def gradient_mismatch(
+    gradient: Tensor, target: Tensor, distance: Distance | None = None, scale: Tensor | float = 1.0
+) -> Tensor:
+    """The same of a gradient (B, 6) itself, of whatever similarity."""
+    target = target.to(gradient)
     if distance is not None:
         return distance(se3.exp(scale * gradient), se3.exp(target))
     parts = [

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from SphericalRegLib.errors import InputError
+from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.carm import pose_from_preset
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.initialization.search import SearchRange
+from SphericalRegLib.networks.dense import HEATMAPS
 from SphericalRegLib.training.encoders import EncoderSettings
 from SphericalRegLib.training.trainer import Schedule
 
@@ -40,6 +43,10 @@ class Plan:
         encoder: settings of the encoders.
         encoders: their schedule; None: no encoders.
         mixed: half precision on CUDA.
+        dense: schedule of a network that tells of pixels where they belong, at the regressor's size; None: none.
+        dense_kind, dense_width: of that network.
+        orientation: (9,) rows of the camera's rotation from the world, in the middle of the poses, in place of the
+            preset's; None: the preset's.
     """
 
     sdd: float = 1000.0
@@ -59,6 +66,10 @@ class Plan:
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     encoders: Schedule | None = field(default_factory=lambda: Schedule(steps=2500, batch=64, learning_rate=1e-3))
     mixed: bool = False
+    dense: Schedule | None = None
+    dense_kind: str = HEATMAPS
+    dense_width: int = 8
+    orientation: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         for name, usual in (("pixels", 64), ("encoder_pixels", 32)):
@@ -68,9 +79,17 @@ class Plan:
             raise InputError(f"detector_mm is {self.detector_mm}: give the detector's side in mm, e.g. 358.4.")
         if self.randomization not in ("strong", "paper"):
             raise InputError(f"There is no randomization {self.randomization!r}: choose strong or paper.")
-        if self.regressor is None and self.encoders is None:
+        if self.regressor is None and self.encoders is None and self.dense is None:
             raise InputError("There is nothing to train: give steps to the regressor, to the encoders, or both.")
         self.view()
+
+    def told(self) -> dict[str, Any]:
+        """For JSON, as folders and models keep it."""
+        told = asdict(self) | {"encoder": self.encoder.told()}
+        # as plans were told before there were such networks
+        new = {name for name in told if "dense" in name and self.dense is None}
+        new |= {"orientation"} if self.orientation is None else set()
+        return {name: value for name, value in told.items() if name not in new}
 
     def view(self, pixels: int | None = None) -> View:
         """The X-ray system, by default at the size that the regressor sees."""
@@ -79,7 +98,11 @@ class Plan:
         return View.from_spacing(size, size, self.sdd, (spacing, spacing), sad=self.sad, name="trained")
 
     def nominal(self, isocenter: Tensor) -> Tensor:
-        """(4, 4) rig_from_world of the preset."""
+        """(4, 4) rig_from_world of the preset, or of the orientation, with the isocenter on the central ray."""
+        if self.orientation is not None:
+            turn = torch.tensor(self.orientation, dtype=torch.float64).view(3, 3)
+            middle = torch.tensor([0.0, 0.0, self.sad], dtype=torch.float64)
+            return se3.from_parts(turn, middle - turn @ isocenter.double())
         return pose_from_preset(self.preset, self.sad, isocenter)
 
 

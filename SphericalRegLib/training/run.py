@@ -21,8 +21,10 @@ from SphericalRegLib.imaging.fingerprint import fingerprint
 from SphericalRegLib.imaging.volume import to_volume
 from SphericalRegLib.networks.model import Model, ModelCard
 from SphericalRegLib.simulation.randomize import STEPS, STRONGER
-from SphericalRegLib.training.encoders import EncoderTrainer
+from SphericalRegLib.training.dense import DenseTrainer
+from SphericalRegLib.training.encoders import OWN, EncoderTrainer
 from SphericalRegLib.training.folder import TrainingFolder
+from SphericalRegLib.training.pair_networks import PairTrainer
 from SphericalRegLib.training.pairs import PairSampler
 from SphericalRegLib.training.plan import Plan, prepared_volume
 from SphericalRegLib.training.ranges import check_poses, check_reach
@@ -41,7 +43,7 @@ class TrainingProgress:
     """After one step.
 
     Attributes:
-        phase: "regressor" or "encoders".
+        phase: "regressor", "dense" or "encoders".
         step, steps: of the phase.
         done: share of the whole training; phases count alike.
         loss: of the step.
@@ -115,10 +117,17 @@ class TrainingRun:
                 plan.encoder.length,
                 plan.mixed,
             )
+        if plan.dense is not None and len(cts) == 1:
+            sampler = self._sampler(self._volumes[0], plan.pixels, device)
+            self._trainers["dense"] = DenseTrainer(sampler, plan.dense, plan.dense_kind, plan.dense_width)
         if plan.encoders is not None:
             size = plan.encoder_pixels
             pairs = [PairSampler(self._sampler(volume, size, device), plan.reach) for volume in self._volumes]
-            self._trainers["encoders"] = EncoderTrainer(pairs, plan.encoders, plan.encoder, plan.mixed)
+            self._trainers["encoders"] = (
+                EncoderTrainer(pairs, plan.encoders, plan.encoder, plan.mixed)
+                if plan.encoder.network == OWN
+                else PairTrainer(pairs, plan.encoders, plan.encoder)
+            )
         if not self._trainers:
             raise InputError("Several CTs have no regressor in common: train encoders, or a regressor on one CT.")
         if start is not None:
@@ -126,7 +135,7 @@ class TrainingRun:
         self.folder = TrainingFolder(folder, list(self._trainers), writes)
         self.folder.open(
             {
-                "plan": asdict(plan),
+                "plan": plan.told(),
                 "fine_tuned_from": self._fine_tuned,
                 "cts": [list(fingerprint(volume).density) for volume in self._volumes],
             }
@@ -185,7 +194,7 @@ class TrainingRun:
             errors: dict[str, object] = {"held_out": len(starts)}
             if made.regressor is not None:
                 errors["regressed_mtre_mm"] = self._on_all(lambda each: each.regressed_mm(made))
-            if made.moving is not None:
+            if made.learns_similarity:
                 errors["start_mtre_mm"] = starts
                 errors["aligned_mtre_mm"] = self._on_all(lambda each: each.aligned_mm(made))
                 costs = [each.costs(made) for each in self._validations]
@@ -197,11 +206,13 @@ class TrainingRun:
     def _model(self) -> Model:
         plan, view = self.plan, self.plan.view()
         regressor, encoders = self._trainers.get("regressor"), self._trainers.get("encoders")
+        dense = self._trainers.get("dense")
         volume = self._volumes[0]
         nominal = plan.nominal(volume.center)
         nominal[:3, 3] += nominal[:3, :3] @ volume.center
         assert isinstance(regressor, RegressorTrainer | None)
-        assert isinstance(encoders, EncoderTrainer | None)
+        assert isinstance(encoders, EncoderTrainer | PairTrainer | None)
+        own = encoders if isinstance(encoders, EncoderTrainer) else None
         card = ModelCard(
             name=self.name,
             created=datetime.date.today().isoformat(),
@@ -216,12 +227,12 @@ class TrainingRun:
             reach=asdict(plan.reach),
             encoder_pixels=plan.encoder_pixels,
             manifold=plan.encoder.manifold,
-            damping=0.1 if encoders is None else encoders.damping,
+            damping=0.1 if own is None else own.damping,
             length=plan.encoder.length,
             fingerprint=fingerprint(volume) if len(self._volumes) == 1 else None,
             intensities={"randomization": plan.randomization, "probability": _PROBABILITY[plan.randomization]},
             history={
-                "plan": asdict(plan),
+                "plan": plan.told(),
                 "fine_tuned_from": self._fine_tuned,
                 "cts": len(self._volumes),
                 "steps": {phase: len(trainer.losses) for phase, trainer in self._trainers.items()},
@@ -232,9 +243,11 @@ class TrainingRun:
         return Model(
             card,
             regressor=None if regressor is None else copy.deepcopy(regressor.regressor),
-            moving=None if encoders is None else copy.deepcopy(encoders.moving),
-            fixed=None if encoders is None else copy.deepcopy(encoders.still),
+            moving=None if own is None else copy.deepcopy(own.moving),
+            fixed=None if own is None else copy.deepcopy(own.still),
             volume_network=None if encoders is None else copy.deepcopy(encoders.network),
+            pair=copy.deepcopy(encoders.pair) if isinstance(encoders, PairTrainer) else None,
+            dense=copy.deepcopy(dense.dense) if isinstance(dense, DenseTrainer) else None,
         ).to("cpu")
 
     def _sampler(self, whole: Volume, pixels: int, device: str) -> XRaySampler:
@@ -287,7 +300,7 @@ class TrainingRun:
                 trainer.load_weights(trainer.state_dict() | parts[phase], f"The model {start.card.name!r}")
 
     def _validated(self, phase: str) -> float | None:
-        if not self._validations:
+        if not self._validations or phase == "dense":
             return None
         made = self._model()
         return median(

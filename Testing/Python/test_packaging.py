@@ -49,7 +49,8 @@ def test_every_imported_library_is_a_declared_dependency(project: dict[str, Any]
     extras = project["optional-dependencies"]
     declared = {
         canonicalize_name(Requirement(d).name)
-        for d in project["dependencies"] + extras["evaluation"] + extras["learned"]
+        for group in ("evaluation", "learned", "datasets", "distributed")
+        for d in project["dependencies"] + extras[group]
     }
     distributions = importlib.metadata.packages_distributions()
     undeclared = {}
@@ -70,7 +71,7 @@ def test_constraints_lock_everything_that_the_project_and_its_tests_install(
     project: dict[str, Any], pins: dict[str, str]
 ) -> None:
     extras = project["optional-dependencies"]
-    groups = [project["dependencies"], extras["evaluation"], extras["learned"], extras["test"]]
+    groups = [project["dependencies"], extras["evaluation"], extras["learned"], extras["datasets"], extras["test"]]
     waiting = [Requirement(text) for group in groups for text in group]
     seen: set[str] = set()
     while waiting:
@@ -116,7 +117,7 @@ def test_every_supported_python_has_a_pin_of_everything_pinned_for_one() -> None
 def test_test_files_import_at_their_head_only_what_make_test_installs(project: dict[str, Any]) -> None:
     """Slicer's packages are large and come with `make scene`: one such import ends the whole run with an error."""
     extras = project["optional-dependencies"]
-    texts = project["dependencies"] + extras["evaluation"] + extras["learned"] + extras["test"]
+    texts = project["dependencies"] + extras["evaluation"] + extras["learned"] + extras["datasets"] + extras["test"]
     declared = {canonicalize_name(Requirement(text).name) for text in texts} | {"packaging", "tomli", "tomllib"}
     distributions = importlib.metadata.packages_distributions()
     known = {*sys.stdlib_module_names, "SphericalRegLib", "Testing"}
@@ -195,7 +196,7 @@ class TestMake:
         for stamp in (".python", ".runtime", ".test"):
             (tmp_path / stamp).touch()
             os.utime(tmp_path / stamp, (0, 0))
-        assert any("[test,evaluation,learned]" in line for line in _dry_make("test", tmp_path))
+        assert any("[test,evaluation,learned,datasets]" in line for line in _dry_make("test", tmp_path))
 
 
 def _constraint_lines() -> list[str]:

@@ -251,7 +251,7 @@ def _about_model(path: Path) -> dict[str, Any]:
         "created": card.created,
         "version": card.version,
         "finds_the_start": model.regressor is not None,
-        "learned_similarity": model.moving is not None and model.fixed is not None,
+        "learned_similarity": model.learns_similarity,
         "trained_for": "many patients" if seen is None else "one CT",
         "ct_size_mm": None if seen is None else [round(float(n), 1) for n in seen.size_mm],
         "source_to_detector_mm": card.sdd,

@@ -84,8 +84,9 @@ def landscape(
         parameters: which two: rx, ry, rz, tx, ty, tz.
         extent: how far to either side, for each of the two: radians or mm; 1 rad and 40 mm by default.
         steps: values of each of the two, both ends included; odd numbers have the pose itself among them.
-        similarity: one or several: tone-free, gradient-ncc, local-ncc, ncc, mutual-information; learned: that of
-            --model; or distances to the pose in the middle: se3, so4, so4-projected. All similarities by default.
+        similarity: one or several: tone-free, gradient-ncc, local-ncc, ncc, mutual-information, patch-ncc, mixed;
+            learned: that of --model; or distances to the pose in the middle: se3, so4, so4-projected. All similarities
+            by default.
         system: one of "sphericalreg systems", a YAML file or a result.json: what each of its stages minimizes, at its
             own resolution.
         size: pixels along the longer side of the X-ray, of what --similarity names.
@@ -205,7 +206,7 @@ def _shown(
         looks = looks_of(chosen_system(system, bones=bones, model=model is not None), model)
         names = names or []
     if names is None:
-        learns = model is not None and model.moving is not None
+        learns = model is not None and model.learns_similarity
         names = [*SIMILARITIES, LEARNED] if learns else list(SIMILARITIES)
     chosen = list(dict.fromkeys(names))
     if not chosen and not looks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from SphericalRegLib.evaluation.datasets.table import DATASETS
 from SphericalRegLib.evaluation.suites import SUITES, VIEW_SETS
 from SphericalRegLib.optimization.table import OPTIMIZERS
 from SphericalRegLib.similarity.table import SIMILARITIES
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     SuiteName = str
     LevelName = str
     ViewSetName = str
+    DatasetName = str
 else:
     SimilarityName = Literal[tuple(SIMILARITIES)]
     OptimizerName = Literal[tuple(OPTIMIZERS)]
     SuiteName = Literal[tuple(SUITES)]
     LevelName = Literal[tuple(LEVELS)]
     ViewSetName = Literal[tuple(VIEW_SETS)]
+    DatasetName = Literal[("auto", *DATASETS)]

@@ -44,6 +44,9 @@ class TestCMake:
     def test_lists_every_file_of_the_library(self):
         assert_same_files(relative(LIBRARY, "*.py"), LIBRARY / "CMakeLists.txt", "MODULE_PYTHON_SCRIPTS")
 
+    def test_lists_every_plan_of_a_study(self):
+        assert_same_files(relative(LIBRARY, "*.yaml"), LIBRARY / "CMakeLists.txt", "MODULE_PYTHON_RESOURCES")
+
     def test_lists_every_file_of_the_module(self):
         scripts = [name for name in relative(MODULE, "*.py") if not name.startswith("Resources")]
         assert_same_files(scripts, MODULE / "CMakeLists.txt", "MODULE_PYTHON_SCRIPTS")
