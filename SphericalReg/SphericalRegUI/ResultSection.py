@@ -161,6 +161,7 @@ class ResultSection(VTKObservationMixin):
             ui.ctSelector,
             ui.xray1Selector,
             ui.xray2Selector,
+            ui.carmMarkupsSelector,
             ui.ctLandmarksSelector,
             ui.xray1LandmarksSelector,
             ui.xray2LandmarksSelector,
@@ -189,6 +190,14 @@ class ResultSection(VTKObservationMixin):
             self._display.follow(node)
             self._hideFromSelectors()
         self.refreshVerdict(node)
+
+    def cArmDrawn(self, node, whole):
+        """The C-arm that is moved by its numbers was drawn: show it where the overlay is."""
+        if self._parameters() is None:
+            return
+        with reported(self.ui.resultStatusLabel):
+            self._display.followCArm(node)
+            self._hideFromSelectors()
 
     def lookAlongBeam(self):
         """The beam's eye view of the first X-ray."""

@@ -5,8 +5,9 @@ a test without an event loop.
 """
 
 from SphericalRegLib.app import Signal
+from SphericalRegLib.app.panel.packs import read_pack
 from SphericalRegLib.app.panel.snapshot import LandscapeChoices, Snapshot
-from SphericalRegLib.scene.session import ConvertedCT, LandscapeRun, LiveView, RegistrationRun, TrainingRun
+from SphericalRegLib.scene.session import CArmView, ConvertedCT, LandscapeRun, LiveView, RegistrationRun, TrainingRun
 from SphericalRegLib.scene.session.removal import is_carm, remove_rest_of_carm, remove_rest_of_landscape
 
 
@@ -19,6 +20,8 @@ class Session:
     :param sliceSeconds: a run takes so long before the application handles its events: not noticed, and most of the
         time is the run's.
 
+    ``cArm`` draws the C-arm that is moved by its numbers.
+
     Signals: ``drawn`` with the pose node of a C-arm whose DRRs were drawn; ``registrationMessage`` and
     ``landscapeMessage`` with what to tell the user; ``cArmRemoved``. Runs have their own, in ``registration``,
     ``survey`` and ``training``.
@@ -29,6 +32,7 @@ class Session:
         self._schedule = schedule
         self._convertedCT = ConvertedCT()
         self._live = LiveView(scene, schedule)
+        self.cArm = CArmView(scene, schedule, scheduleSlowly, self._convertedCT)
         self._registrationRun = RegistrationRun(scene, schedule, sliceSeconds, self._convertedCT, self._live)
         self._landscapeRun = LandscapeRun(scene, schedule, sliceSeconds, self._convertedCT)
         self._trainingRun = TrainingRun(scheduleSlowly)
@@ -87,6 +91,22 @@ class Session:
         :returns: the run's number.
         """
         return self._trainingRun.start(Snapshot.of(parameters), folder, python, startFrom)
+
+    # The C-arm by its numbers
+
+    def drawCArm(self, parameters):
+        """Draw the chosen CT's DRR at the C-arm's numbers, soon."""
+        from SphericalRegLib.app.panel.carm_fields import CArmFields
+        from SphericalRegLib.scene.session.carm_view import CArmLook
+
+        look = CArmLook(
+            read_pack(CArmFields, parameters.carm).setting(),
+            parameters.carmBoneOnly,
+            parameters.carmGamma,
+            parameters.carmInverted,
+            parameters.carmMarkups,
+        )
+        self.cArm.ask(Snapshot.of(parameters), look)
 
     # The pose by hand
 
@@ -148,7 +168,7 @@ class Session:
 
     def sceneCloses(self):
         """The scene is about to be closed: stop what works on it, at once, and keep nothing of it."""
-        for one in (self._live, self._registrationRun, self._landscapeRun, self._convertedCT):
+        for one in (self._live, self.cArm, self._registrationRun, self._landscapeRun, self._convertedCT):
             one.forget()
 
     def close(self):

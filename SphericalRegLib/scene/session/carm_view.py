@@ -49,6 +49,7 @@ class CArmView:
 
     Attributes:
         drawn: with the pose node and whether all pixels are drawn.
+        moving: whether it is being moved to what was asked for, by nobody else.
         message: with what the user should know of a drawing that failed; empty after one that did not.
     """
 
@@ -68,6 +69,7 @@ class CArmView:
         self._renderer: CArmDRR | None = None
         self._ticket = 0
         self._bone_only: bool | None = None
+        self.moving = False
 
     @property
     def node(self) -> Node | None:
@@ -116,7 +118,11 @@ class CArmView:
         if node is None:
             return drr_carm.add_drr_carm(self._scene, look.setting, ct, self._name)
         carm.refer(node, "CT", ct)
-        drr_carm.set_setting(node, look.setting)
+        self.moving = True
+        try:
+            drr_carm.set_setting(node, look.setting)
+        finally:
+            self.moving = False
         return node
 
     def _put(self, node: Node, image: Any, look: CArmLook) -> None:
