@@ -10,6 +10,7 @@ from slicer.util import VTKObservationMixin
 
 from SphericalRegLib.app.panel.calibration import CalibrationCheck
 from SphericalRegLib.app.panel.geometry_fields import ViewFields, group_of, problems
+from SphericalRegLib.app.panel.made_for import MadeFor
 from SphericalRegLib.app.panel.packs import camel_case, read_pack
 from SphericalRegLib.scene.session.input_checks import (
     image_size,
@@ -46,6 +47,8 @@ class InputsSection(VTKObservationMixin):
         self._segmentsNote = ""
         self._deleted = {}
         self._told = None
+        self._truthOf = MadeFor()
+        self._truthNote = ""
         self._readCalibration = CalibrationCheck()
         ui.segmentsComboBox.connect("checkedIndexesChanged()", self._onSegmentsChecked)
         onPathTyped(ui.calibrationPathLineEdit, self._onCalibrationChosen)
@@ -73,9 +76,22 @@ class InputsSection(VTKObservationMixin):
             found += self._updateView(number, calibration is not None)
         preset = self._problemOfPreset(calibration is not None)
         say(self.ui.presetProblemLabel, preset, ERROR_STYLE)
-        truth = self._deletedText("truth", _("no true pose is chosen now."))
-        say(self.ui.truthProblemLabel, truth)
+        say(self.ui.truthProblemLabel, self._noteOfTruth())
         return found, [*([preset] if preset else []), *self._countLandmarks()]
+
+    def _noteOfTruth(self):
+        """Let go of a true pose that is of another CT or X-ray; what became of the one that was chosen, in words."""
+        parameters = self._parameters()
+        owners = (parameters.ctVolume, parameters.xray1Volume)
+        truth = parameters.truth
+        if self._truthOf.lost(*_identities(truth), _identities(*owners)):
+            self._truthNote = _("'{name}' is of another CT or X-ray: no true pose is chosen now.").format(
+                name=truth.GetName()
+            )
+            parameters.truth = None
+        elif truth is not None:
+            self._truthNote = ""
+        return self._deletedText("truth", _("no true pose is chosen now.")) or self._truthNote
 
     def nodeDeleted(self, fields, name):
         """A node of that name is about to leave the scene, and these fields choose nothing now."""
@@ -148,11 +164,12 @@ class InputsSection(VTKObservationMixin):
         self.geometry.forget()
         self._segmentsOf = None
         self._shownSegments = None
+        self._truthOf.forget()
 
     def forgetNews(self):
         """What was said of deleted nodes has been read: a run begins, or the scene was closed."""
         self._deleted = {}
-        self._segmentsNote = ""
+        self._segmentsNote = self._truthNote = ""
 
     def _watch(self):
         """Follow landmarks and segments that are added, renamed or removed while they are chosen."""
@@ -311,3 +328,7 @@ class InputsSection(VTKObservationMixin):
         checked = [box.itemData(index.row()) for index in box.checkedIndexes()]
         self._shownSegments = (segment_names(parameters.segmentation), tuple(checked))
         parameters.segments = checked
+
+
+def _identities(*nodes):
+    return tuple(None if node is None else node.GetID() for node in nodes)

@@ -36,7 +36,9 @@ class Panel:
         self.carm = CArmSection(ui, self.parameterNode, session)
         self.inputs = InputsSection(ui, self.parameterNode, self.update)
         self.model = ModelSection(ui, self.parameterNode, session, self.ensurePackages)
-        self.register = RegisterSection(ui, self.parameterNode, session, self.ensurePackages)
+        self.register = RegisterSection(
+            ui, self.parameterNode, session, self.ensurePackages, lambda: self.result.shown()
+        )
         self.result = ResultSection(ui, self.parameterNode, session)
         self.landscape = LandscapeSection(ui, self.parameterNode, session, self.ensurePackages)
         ui.sampleButton.connect("clicked()", lambda: self.loadSample())
@@ -75,7 +77,7 @@ class Panel:
             missing, start = self.inputs.update()
             model = self.model.update()
             startsFromModel = self._node.method is Method.AUTOMATIC
-            self.register.update([*missing, *start, *(model if startsFromModel else [])])
+            self.register.update(missing, [*start, *(model if startsFromModel else [])])
             self.result.update()
             self.carm.update()
             self.landscape.update([*missing, *model] if LEARNED in self._node.comparedSimilarities else missing)

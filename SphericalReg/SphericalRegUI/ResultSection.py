@@ -62,6 +62,8 @@ class ResultSection(VTKObservationMixin):
             self._display.update()
             if changed and node is not None and not self._display.empty and not self._display.shows(node):
                 self._display.show(node)
+            # of what is in the views now
+            self.refreshVerdict(node)
             self._hideFromSelectors()
 
     def forget(self):
@@ -113,7 +115,11 @@ class ResultSection(VTKObservationMixin):
             if content is None:
                 return
             moved = has_moved(node)
-            say(self.ui.verdictLabel, *ResultWords.verdict(content, moved_since(node) if moved else None))
+            words, style = ResultWords.verdict(content, moved_since(node) if moved else None)
+            other = self._display.node()
+            if other is not None and not self._display.shows(node):
+                words, style = ResultWords.ofAnother(node.GetName(), other.GetName(), words), ""
+            say(self.ui.verdictLabel, words, style)
             if moved != self._moved:
                 self._moved = moved
                 refresh_projections(node)
@@ -170,11 +176,16 @@ class ResultSection(VTKObservationMixin):
             hidden = [identity for identity in made if identity != selector.currentNodeID]
             selector.sortFilterProxyModel().hiddenNodeIDs = hidden
 
+    def shown(self):
+        """The C-arm in the views, or None."""
+        return self._display.node()
+
     def showOverlay(self):
         """X-ray and DRR of the result, or else of the current pose."""
         with reported(self.ui.resultStatusLabel):
             self._display.show(self._display.chosen())
             self._hideFromSelectors()
+        self.refreshVerdict(self._parameters().currentResult)
 
     def placed(self, node):
         """A C-arm was placed: look at it. Its overlay is shown as soon as it is drawn."""
@@ -189,7 +200,7 @@ class ResultSection(VTKObservationMixin):
         with reported(self.ui.resultStatusLabel):
             self._display.follow(node)
             self._hideFromSelectors()
-        self.refreshVerdict(node)
+        self.refreshVerdict(self._parameters().currentResult)
 
     def cArmDrawn(self, node, whole):
         """The C-arm that is moved by its numbers was drawn: show it where the overlay is."""
@@ -198,6 +209,7 @@ class ResultSection(VTKObservationMixin):
         with reported(self.ui.resultStatusLabel):
             self._display.followCArm(node)
             self._hideFromSelectors()
+        self.refreshVerdict(self._parameters().currentResult)
 
     def lookAlongBeam(self):
         """The beam's eye view of the first X-ray."""

@@ -110,14 +110,22 @@ class Session:
 
     # The pose by hand
 
-    def placeCArm(self, parameters, name):
-        """Put a C-arm at the chosen view into the scene and make it the current pose; returns its node."""
+    def placeCArm(self, parameters, name, beside=None):
+        """Put a C-arm into the scene and make it the current pose; returns its node.
+
+        :param beside: the pose node of a C-arm that is shown, whose pose is taken; without one it is the chosen view's.
+        """
         from SphericalRegLib.scene.carm import add_carm
         from SphericalRegLib.scene.session.inputs import view_pose, xrays_of
 
         snapshot = Snapshot.of(parameters)
         volume, xrays = self._convertedCT.chosen(snapshot).volume, xrays_of(snapshot)
-        pose = view_pose(snapshot, volume, xrays)
+        if beside is None:
+            pose = view_pose(snapshot, volume, xrays)
+        else:
+            from SphericalRegLib.scene.poses import pose_from_transform
+
+            pose = pose_from_transform(beside)
         node = add_carm(self.scene, xrays, pose, name, ct_node=snapshot.ct_volume, xray_nodes=snapshot.xray_volumes)
         parameters.currentPose = node
         self.draw(parameters, node)

@@ -13,6 +13,20 @@ from SelfTestCase import SelfTestCase
 
 
 class SphericalRegInputsTest(SelfTestCase):
+    def test_ATruePoseAndAModelOfAnotherCTAreDroppedWithAWord(self):
+        widget, parameters = self.loadSample()
+        self.assertIsNotNone(parameters.truth)
+        self.assertNotEqual(parameters.modelFile, "")
+        other = slicer.modules.volumes.logic().CloneVolume(slicer.mrmlScene, parameters.ctVolume, "my CT")
+        parameters.ctVolume = other
+        self.assertIsNone(parameters.truth)
+        self.assertIn("another CT", widget.ui.truthProblemLabel.text)
+        self.assertEqual(parameters.modelFile, "")
+        self.assertIn("another CT", widget.ui.modelLabel.text)
+        widget.ui.sampleButton.click()
+        self.assertIsNotNone(parameters.truth)
+        self.assertEqual(widget.ui.truthProblemLabel.text, "")
+
     def test_ADeletedNodeLeavesItsFieldEmpty(self):
         widget, parameters = self.loadSample()
         ui = widget.ui

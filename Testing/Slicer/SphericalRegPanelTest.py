@@ -90,6 +90,29 @@ class SphericalRegPanelTest(SelfTestCase):
         xray = parameters.xray1Volume
         self.waitUntil(lambda: composite.GetBackgroundVolumeID() == xray.GetID(), 20)
 
+    def test_NoVerdictStandsBesideAnotherPosesOverlay(self):
+        if slicer.app.layoutManager() is None:
+            self.skipTest("There are no views")
+        widget, parameters = self.loadSample()
+        self.register(widget)
+        self.assertTrue(widget.ui.verdictLabel.text.startswith("Accepted"))
+        widget.ui.placeButton.click()
+        node = parameters.currentPose
+        self.assertEqual(parameters.method.value, "current pose")
+        self.waitUntil(lambda: "views show" in widget.ui.verdictLabel.text, 20)
+        from SphericalRegLib.scene.poses import pose_from_transform
+
+        apart = (pose_from_transform(node) - pose_from_transform(parameters.currentResult)).abs().max()
+        self.assertLess(float(apart), 1e-6)
+        widget.ui.overlayButton.click()
+        self.assertTrue(widget.ui.verdictLabel.text.startswith("Accepted"))
+
+    def test_NothingIsPlacedWithoutAnXray(self):
+        widget, parameters = self.loadSample()
+        self.assertTrue(widget.ui.placeButton.enabled)
+        parameters.xray1Volume = None
+        self.assertFalse(widget.ui.placeButton.enabled)
+
     def test_WhatALandscapeComparesIsChecked(self):
         widget, parameters = self.enter()
         ui = widget.ui
