@@ -9,6 +9,7 @@ from SphericalRegUI import ResultWords
 from SphericalRegUI.Cameras import cameraNode
 from SphericalRegUI.CArmDisplay import CArmDisplay
 from SphericalRegUI.Feedback import CAUTION_STYLE, ERROR_STYLE, reported, say
+from SphericalRegUI.PoseNumbers import PoseNumbers
 
 # Unlike None it is never the chosen result: what is shown is found anew.
 _UNKNOWN = object()
@@ -31,6 +32,7 @@ class ResultSection(VTKObservationMixin):
         self._watched = None
         self._moved = False
         self._display = CArmDisplay(parameters, session)
+        self.numbers = PoseNumbers(ui, parameters, session, self._display)
         self._looked = False
         ui.overlayButton.connect("clicked()", lambda: self.showOverlay())
         ui.beamButton.connect("clicked()", lambda: self.lookAlongBeam())
@@ -64,6 +66,7 @@ class ResultSection(VTKObservationMixin):
                 self._display.show(node)
             # of what is in the views now
             self.refreshVerdict(node)
+            self.numbers.update()
             self._hideFromSelectors()
 
     def forget(self):
@@ -72,6 +75,7 @@ class ResultSection(VTKObservationMixin):
         self._shown = _UNKNOWN
         self._watched = None
         self._display.forget()
+        self.numbers.forget()
         self._looked = self._moved = False
 
     def show(self, node):
@@ -186,6 +190,7 @@ class ResultSection(VTKObservationMixin):
             self._display.show(self._display.chosen())
             self._hideFromSelectors()
         self.refreshVerdict(self._parameters().currentResult)
+        self.numbers.update()
 
     def placed(self, node):
         """A C-arm was placed: look at it. Its overlay is shown as soon as it is drawn."""
@@ -201,6 +206,7 @@ class ResultSection(VTKObservationMixin):
             self._display.follow(node)
             self._hideFromSelectors()
         self.refreshVerdict(self._parameters().currentResult)
+        self.numbers.update()
 
     def cArmDrawn(self, node, whole):
         """The C-arm that is moved by its numbers was drawn: show it where the overlay is."""
@@ -210,6 +216,7 @@ class ResultSection(VTKObservationMixin):
             self._display.followCArm(node)
             self._hideFromSelectors()
         self.refreshVerdict(self._parameters().currentResult)
+        self.numbers.update()
 
     def lookAlongBeam(self):
         """The beam's eye view of the first X-ray."""

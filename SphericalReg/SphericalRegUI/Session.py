@@ -4,11 +4,14 @@ The work is the library's (``SphericalRegLib.scene.session``); the schedulers ar
 a test without an event loop.
 """
 
+import logging
+
 from SphericalRegLib.app import Signal
+from SphericalRegLib.app.control.latest_wins import LatestWins
 from SphericalRegLib.app.panel.packs import read_pack
 from SphericalRegLib.app.panel.snapshot import LandscapeChoices, Snapshot
 from SphericalRegLib.scene.session import CArmView, ConvertedCT, LandscapeRun, LiveView, RegistrationRun, TrainingRun
-from SphericalRegLib.scene.session.removal import is_carm, remove_rest_of_carm, remove_rest_of_landscape
+from SphericalRegLib.scene.session.removal import is_carm, is_drr_carm, remove_rest_of_carm, remove_rest_of_landscape
 
 
 class Session:
@@ -23,8 +26,8 @@ class Session:
     ``cArm`` draws the C-arm that is moved by its numbers.
 
     Signals: ``drawn`` with the pose node of a C-arm whose DRRs were drawn; ``registrationMessage`` and
-    ``landscapeMessage`` with what to tell the user; ``cArmRemoved``. Runs have their own, in ``registration``,
-    ``survey`` and ``training``.
+    ``landscapeMessage`` with what to tell the user; ``cArmRemoved``; ``costKnown`` with a C-arm and what its pose
+    costs. Runs have their own, in ``registration``, ``survey`` and ``training``.
     """
 
     def __init__(self, scene, schedule, scheduleSlowly, sliceSeconds=0.1):
@@ -43,6 +46,9 @@ class Session:
         self.registrationMessage = Signal("a message about a registration")
         self.landscapeMessage = self._landscapeRun.message
         self.cArmRemoved = Signal("a removed C-arm")
+        self.costKnown = Signal("what a pose costs")
+        self._costs = LatestWins(scheduleSlowly, self._tellCost, lambda error: logging.exception("SphericalReg"))
+        self._poseCost = None
         for one in (self._registrationRun, self._live):
             one.message.connect(self.registrationMessage.emit)
         self._registrationRun.kept.connect(self._keepResult)
@@ -138,7 +144,7 @@ class Session:
 
     def draw(self, parameters, node):
         """Render a C-arm's DRR soon, unless something runs or it is no C-arm with a CT."""
-        if self.registration.state.busy or not is_carm(node):
+        if self.registration.state.busy or not is_carm(node) or is_drr_carm(node):
             return
         from SphericalRegLib.scene.carm import carm_nodes, views
 
@@ -152,6 +158,32 @@ class Session:
         """Another overlay is about to be shown: edges need the bones' DRR at the pose where the C-arm is now."""
         if self._live.show_edges(parameters.overlayMode.value == "edges", node):
             self.poseMoved(parameters, node)
+
+    def askCost(self, parameters, node):
+        """What a C-arm's pose costs, when it rests: told by ``costKnown``; of one without X-ray or CT nothing is."""
+        if not is_drr_carm(node):
+            self._costs.ask((Snapshot.of(parameters), node))
+
+    def _tellCost(self, request):
+        from SphericalRegLib.app.panel.methods import system_for
+        from SphericalRegLib.app.panel.pose_cost import PoseCost
+        from SphericalRegLib.scene.carm import carm_nodes
+        from SphericalRegLib.scene.poses import pose_from_transform
+        from SphericalRegLib.scene.readout import xrays_at
+
+        snapshot, node = request
+        if self.registration.state.busy or not self.scene.IsNodePresent(node):
+            return
+        found = carm_nodes(node)
+        chosen = snapshot.ct_volume
+        if None in found.images or found.ct is None or chosen is None or chosen.GetID() != found.ct.GetID():
+            return
+        volume = self._convertedCT.chosen(snapshot).volume
+        key = (node.GetID(), volume, snapshot.method, snapshot.advanced)
+        if self._poseCost is None or self._poseCost[0] != key:
+            system = system_for(snapshot.method, bool(snapshot.segments), False, snapshot.advanced)
+            self._poseCost = key, PoseCost(volume, xrays_at(node), system.judge.look)
+        self.costKnown.emit(node, self._poseCost[1].of(pose_from_transform(node)))
 
     # Results and nodes
 
@@ -178,6 +210,8 @@ class Session:
         """The scene is about to be closed: stop what works on it, at once, and keep nothing of it."""
         for one in (self._live, self.cArm, self._registrationRun, self._landscapeRun, self._convertedCT):
             one.forget()
+        self._costs.cancel()
+        self._poseCost = None
 
     def close(self):
         """The panel goes: stop everything, child processes too."""

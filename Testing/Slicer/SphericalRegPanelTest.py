@@ -107,6 +107,35 @@ class SphericalRegPanelTest(SelfTestCase):
         widget.ui.overlayButton.click()
         self.assertTrue(widget.ui.verdictLabel.text.startswith("Accepted"))
 
+    def test_ThePoseIsToldInNumbersAndTyped(self):
+        widget, parameters = self.loadSample()
+        self.register(widget)
+        ui, node = widget.ui, parameters.currentResult
+        self.assertIn("source", ui.poseLabel.text)
+        self.waitUntil(lambda: "Cost here" in ui.poseLabel.text, 20)
+        from SphericalRegLib.scene.readout import readout
+
+        before = readout(node).setting
+        self.assertAlmostEqual(ui.posePrimarySpinBox.value, before.primary_deg, delta=0.01)
+        ui.posePrimarySpinBox.value = before.primary_deg - 3.0
+        after = readout(node).setting
+        self.assertAlmostEqual(after.primary_deg, before.primary_deg - 3.0, delta=0.01)
+        self.assertAlmostEqual(after.table_head, before.table_head, places=6)
+        self.assertIn("moved since", ui.verdictLabel.text)
+
+    def test_TwoResultsAreComparedAndBlink(self):
+        widget, parameters = self.loadSample()
+        self.register(widget)
+        first = parameters.currentResult
+        self.register(widget)
+        ui = widget.ui
+        ui.compareSelector.setCurrentNode(first)
+        self.assertIn("in the plane", ui.compareLabel.text)
+        ui.blinkButton.checked = True
+        self.waitUntil(lambda: widget.panel.result.shown() is first, 10)
+        ui.blinkButton.checked = False
+        self.assertIs(widget.panel.result.shown(), parameters.currentResult)
+
     def test_NothingIsPlacedWithoutAnXray(self):
         widget, parameters = self.loadSample()
         self.assertTrue(widget.ui.placeButton.enabled)

@@ -50,6 +50,24 @@ class TestPlacingByHand:
         assert torch.allclose(pose_from_transform(node), pose, atol=1e-9)
         assert parameters.currentPose is node
 
+    def test_what_a_pose_costs_is_told_at_rest(self, session, scheduler, parameters, truth):
+        from SphericalRegLib.scene.poses import set_pose, transform_from_pose
+
+        told = []
+        session.costKnown.connect(lambda node, cost: told.append((node, cost)))
+        node = session.placeCArm(parameters, "C-arm", transform_from_pose(session.scene, truth, "truth"))
+        session.askCost(parameters, node)
+        scheduler.run_out()
+        beside = truth.clone()
+        beside[0, 3] += 10.0
+        set_pose(node, beside)
+        for _ in range(3):
+            session.askCost(parameters, node)
+        scheduler.run_out()
+        assert [one for one, _ in told] == [node, node]
+        # the limit of a verdict is between them
+        assert told[0][1] < 0.4 < told[1][1]
+
     def test_it_is_drawn_once_also_where_dragging_draws_nothing(self, session, scheduler, parameters):
         from SphericalRegLib.scene.carm import carm_nodes
 
