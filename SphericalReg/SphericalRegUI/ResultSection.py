@@ -10,6 +10,7 @@ from SphericalRegUI.Cameras import cameraNode
 from SphericalRegUI.CArmDisplay import CArmDisplay
 from SphericalRegUI.Feedback import CAUTION_STYLE, ERROR_STYLE, reported, say
 from SphericalRegUI.PoseNumbers import PoseNumbers
+from SphericalRegUI.SliceHand import SliceHand
 
 # Unlike None it is never the chosen result: what is shown is found anew.
 _UNKNOWN = object()
@@ -33,7 +34,10 @@ class ResultSection(VTKObservationMixin):
         self._moved = False
         self._display = CArmDisplay(parameters, session)
         self.numbers = PoseNumbers(ui, parameters, session, self._display)
+        self.hand = SliceHand(self._display, self._pushed, ui.resultStatusLabel)
         self._looked = False
+        ui.pushCheckBox.connect("toggled(bool)", self.hand.setActive)
+        ui.backButton.connect("clicked()", lambda: self.goBack())
         ui.overlayButton.connect("clicked()", lambda: self.showOverlay())
         ui.beamButton.connect("clicked()", lambda: self.lookAlongBeam())
         ui.overviewButton.connect("clicked()", lambda: self.lookAtScene())
@@ -53,6 +57,9 @@ class ResultSection(VTKObservationMixin):
             button.enabled = node is not None
         for button in (ui.overlayButton, ui.beamButton, ui.overviewButton):
             button.enabled = self._display.chosen() is not None
+        shown = self._display.node()
+        ui.pushCheckBox.enabled = (shown is not None or ui.pushCheckBox.checked) and not self._running()
+        ui.backButton.enabled = shown is not None and self._moved and self._display.shows(node or shown)
         ui.opacitySlider.enabled = parameters.overlayMode.value == "opacity"
         self._followCT(parameters.ctVolume)
         identity = None if node is None else node.GetID()
@@ -76,6 +83,7 @@ class ResultSection(VTKObservationMixin):
         self._watched = None
         self._display.forget()
         self.numbers.forget()
+        self.ui.pushCheckBox.checked = False
         self._looked = self._moved = False
 
     def show(self, node):
@@ -124,6 +132,7 @@ class ResultSection(VTKObservationMixin):
             if other is not None and not self._display.shows(node):
                 words, style = ResultWords.ofAnother(node.GetName(), other.GetName(), words), ""
             say(self.ui.verdictLabel, words, style)
+            self.ui.backButton.enabled = moved and self._display.shows(node)
             if moved != self._moved:
                 self._moved = moved
                 refresh_projections(node)
@@ -217,6 +226,23 @@ class ResultSection(VTKObservationMixin):
             self._hideFromSelectors()
         self.refreshVerdict(self._parameters().currentResult)
         self.numbers.update()
+
+    def goBack(self):
+        """The shown result at the pose that was registered."""
+        with reported(self.ui.resultStatusLabel):
+            from SphericalRegLib.scene.session.hand import back_to_registered
+
+            back_to_registered(self._parameters().currentResult)
+        self.update()
+
+    def _pushed(self, node):
+        """The hand moved a C-arm: one that nobody watches is drawn from here."""
+        parameters = self._parameters()
+        if parameters is not None and node is not self._watched and node is not parameters.currentPose:
+            self._session.poseMoved(parameters, node)
+
+    def _running(self):
+        return self._session.registration.state.busy
 
     def lookAlongBeam(self):
         """The beam's eye view of the first X-ray."""

@@ -57,7 +57,7 @@ def readout(pose_node: Node, index: int = 0) -> Readout:
     views = carm.views(pose_node)
     if not 0 <= index < len(views):
         raise InputError(f"'{pose_node.GetName()}' has no view {index}: it has {len(views)}, counted from 0.")
-    center, pose = _center(pose_node), poses.pose_from_transform(pose_node)
+    center, pose = center_of(pose_node), poses.pose_from_transform(pose_node)
     setting = setting_of(views[index], pose, center)
     x, y, z = setting.isocenter(center).tolist()
     source = se3.inverse(views[index].camera_from_world(pose))[:3, 3]
@@ -71,7 +71,7 @@ def move_to(pose_node: Node, setting: CArmSetting) -> None:
         InputError, GeometryError: see :func:`readout`.
     """
     view = carm.views(pose_node)[0]
-    poses.set_pose(pose_node, view.rig_from_camera @ setting.pose(_center(pose_node)))
+    poses.set_pose(pose_node, view.rig_from_camera @ setting.pose(center_of(pose_node)))
 
 
 def difference(one: Node, other: Node) -> PoseDifference:
@@ -80,7 +80,7 @@ def difference(one: Node, other: Node) -> PoseDifference:
     Raises:
         InputError, GeometryError: see :func:`readout`.
     """
-    center = _center(one)
+    center = center_of(one)
     first, second = (carm.views(node)[0].camera_from_world(poses.pose_from_transform(node)) for node in (one, other))
     apart = se3.transform_points(second, center[None])[0] - se3.transform_points(first, center[None])[0]
     angle = se3.so3_log(second[:3, :3] @ first[:3, :3].T).norm()
@@ -105,7 +105,12 @@ def xrays_at(pose_node: Node) -> list[XRay]:
     return xrays
 
 
-def _center(pose_node: Node) -> Tensor:
+def center_of(pose_node: Node) -> Tensor:
+    """(3,) world RAS mm of the middle of a C-arm's CT; of a result whose CT was deleted, where it was.
+
+    Raises:
+        InputError: where there is neither.
+    """
     ct = nodes.reference(pose_node, "CT")
     if ct is not None:
         return ct_center(ct)

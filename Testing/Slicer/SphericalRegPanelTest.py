@@ -136,6 +136,45 @@ class SphericalRegPanelTest(SelfTestCase):
         ui.blinkButton.checked = False
         self.assertIs(widget.panel.result.shown(), parameters.currentResult)
 
+    def test_TheBonesFollowTheMouseAndGoBack(self):
+        if slicer.app.layoutManager() is None:
+            self.skipTest("There are no views")
+        widget, parameters = self.loadSample()
+        self.register(widget)
+        ui, node = widget.ui, parameters.currentResult
+        from SphericalRegLib.scene.readout import readout
+
+        before = readout(node).setting
+        ui.pushCheckBox.checked = True
+        interactor = slicer.app.layoutManager().sliceWidget("Red").sliceView().interactor()
+        width, height = interactor.GetSize()
+        begin, end = (width // 2, height // 2), (width // 2 + 40, height // 2)
+        for position, event in (
+            (begin, "LeftButtonPressEvent"),
+            (end, "MouseMoveEvent"),
+            (end, "LeftButtonReleaseEvent"),
+        ):
+            interactor.SetEventInformation(*position, 0, 0, "\0", 0, None)
+            interactor.InvokeEvent(event)
+        moved = readout(node).setting
+        # AP: to the right in the image is to the patient's left
+        self.assertGreater(moved.table_left, before.table_left + 5.0)
+        self.assertIn("moved since", ui.verdictLabel.text)
+        interactor.SetKeyEventInformation(0, 0, "\0", 0, "Left")
+        interactor.InvokeEvent("KeyPressEvent")
+        self.assertAlmostEqual(readout(node).setting.table_left, moved.table_left - 1.0, places=1)
+        interactor.InvokeEvent("MouseWheelForwardEvent")
+        self.assertGreater(readout(node).source_mm, 1.0)
+        self.assertTrue(ui.backButton.enabled)
+        ui.backButton.click()
+        self.assertAlmostEqual(readout(node).setting.table_left, before.table_left, places=6)
+        self.assertTrue(ui.verdictLabel.text.startswith("Accepted"))
+        ui.pushCheckBox.checked = False
+        interactor.SetEventInformation(*begin, 0, 0, "\0", 0, None)
+        interactor.InvokeEvent("LeftButtonPressEvent")
+        interactor.InvokeEvent("LeftButtonReleaseEvent")
+        self.assertAlmostEqual(readout(node).setting.table_left, before.table_left, places=6)
+
     def test_NothingIsPlacedWithoutAnXray(self):
         widget, parameters = self.loadSample()
         self.assertTrue(widget.ui.placeButton.enabled)
