@@ -222,6 +222,9 @@ class ResultSection(VTKObservationMixin):
         if self._parameters() is None:
             return
         with reported(self.ui.resultStatusLabel):
+            if not self._looked and cameraNode() is not None:
+                self._looked = True
+                self._look("look_at_carm", node)
             self._display.followCArm(node)
             self._hideFromSelectors()
         self.refreshVerdict(self._parameters().currentResult)

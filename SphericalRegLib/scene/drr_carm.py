@@ -83,10 +83,12 @@ def set_setting(pose_node: Node, setting: CArmSetting) -> None:
     view = setting.view(pose_node.GetName())
     described = [detector.describe_view(view)]
     former = nodes.get_data(pose_node, "Geometry")
+    # one event for all of it: each makes every view look anew
+    modified = pose_node.StartModify()
     nodes.set_data(pose_node, _SETTING, asdict(setting))
     poses.set_pose(pose_node, setting.pose(center))
-    turn_about = torch.tensor([0.0, 0.0, view.sad or 0.0], dtype=torch.float64)
-    pose_node.SetCenterOfTransformation(*turn_about.tolist())
+    pose_node.SetCenterOfTransformation(0.0, 0.0, view.sad or 0.0)
+    pose_node.EndModify(modified)
     if former == described:
         return
     nodes.set_data(pose_node, "Geometry", described)
