@@ -1,14 +1,11 @@
 """Section Inputs: nodes, geometry from DICOM, and what is missing, said beside each field."""
 
-import pathlib
-
 import qt
 import slicer
 import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from SphericalRegLib.app.panel.calibration import CalibrationCheck
 from SphericalRegLib.app.panel.geometry_fields import ViewFields, group_of, problems
 from SphericalRegLib.app.panel.made_for import MadeFor
 from SphericalRegLib.app.panel.packs import camel_case, read_pack
@@ -20,8 +17,9 @@ from SphericalRegLib.scene.session.input_checks import (
     segment_names,
     slice_count,
 )
+from SphericalRegUI.CalibrationFields import CalibrationFields
 from SphericalRegUI.Choices import Method, Preset
-from SphericalRegUI.Feedback import ERROR_STYLE, onPathTyped, say, showPath
+from SphericalRegUI.Feedback import ERROR_STYLE, say
 from SphericalRegUI.GeometryFiller import GeometryFiller
 
 # Groups of fields with a label beside them; the others can hold nothing wrong.
@@ -47,11 +45,12 @@ class InputsSection(VTKObservationMixin):
         self._segmentsNote = ""
         self._deleted = {}
         self._told = None
+        self._folded = {}
+        self._unfolded = ()
         self._truthOf = MadeFor()
         self._truthNote = ""
-        self._readCalibration = CalibrationCheck()
+        self._calibration = CalibrationFields(ui, parameters, self.geometry.possible)
         ui.segmentsComboBox.connect("checkedIndexesChanged()", self._onSegmentsChecked)
-        onPathTyped(ui.calibrationPathLineEdit, self._onCalibrationChosen)
 
     def update(self):
         """Say what is missing; returns (of the inputs, of what only a registration needs), empty where it can begin."""
@@ -67,17 +66,23 @@ class InputsSection(VTKObservationMixin):
         ct = self._problemOfCT(parameters.ctVolume)
         say(self.ui.ctProblemLabel, ct, ERROR_STYLE)
         found += [ct] if ct else []
-        showPath(self.ui.calibrationPathLineEdit, parameters.calibrationFile)
-        calibration = pathlib.Path(parameters.calibrationFile) if parameters.calibrationFile else None
-        text = "" if calibration is None else self._problemOfCalibration(calibration)
-        say(self.ui.calibrationProblemLabel, text, ERROR_STYLE)
+        calibrated, text = self._calibration.update()
         found += [text] if text else []
         for number in (1, 2):
-            found += self._updateView(number, calibration is not None)
-        preset = self._problemOfPreset(calibration is not None)
+            found += self._updateView(number, calibrated)
+        preset = self._problemOfPreset(calibrated)
         say(self.ui.presetProblemLabel, preset, ERROR_STYLE)
         say(self.ui.truthProblemLabel, self._noteOfTruth())
-        return found, [*([preset] if preset else []), *self._countLandmarks()]
+        pairs = self._countLandmarks()
+        self._unfoldMore(text, *pairs)
+        return found, [*([preset] if preset else []), *pairs]
+
+    def _unfoldMore(self, *problems):
+        """What is wrong with a calibration or landmarks is not hidden."""
+        told = tuple(problem for problem in problems if problem)
+        if told and told != self._unfolded:
+            self.ui.moreInputsGroupBox.collapsed = False
+        self._unfolded = told
 
     def _noteOfTruth(self):
         """Let go of a true pose that is of another CT or X-ray; what became of the one that was chosen, in words."""
@@ -115,31 +120,6 @@ class InputsSection(VTKObservationMixin):
         if slices == 0:
             return _("This volume has no voxels.")
         return _("This is an image of one slice: choose a CT.") if slices == 1 else ""
-
-    def _problemOfCalibration(self, path):
-        if not path.is_file():
-            return _("There is no file {path}.").format(path=path)
-        if not self.geometry.possible():
-            return ""
-        views, text = self._readCalibration(path)
-        volumes = [one for one in (self._parameters().xray1Volume, self._parameters().xray2Volume) if one is not None]
-        if text or not volumes:
-            return text
-        if len(views) != len(volumes):
-            return _("{file} holds {views} views, and {count} X-rays are chosen.").format(
-                file=path.name, views=len(views), count=len(volumes)
-            )
-        for view, volume in zip(views, volumes, strict=True):
-            size = image_size(volume)
-            if size is not None and size != (view.height, view.width):
-                return _(
-                    "{file} is for images of {rows} rows and {columns} columns; '{name}' has {imageRows} and "
-                    "{imageColumns}."
-                ).format(
-                    file=path.name, rows=view.height, columns=view.width, name=volume.GetName(), imageRows=size[0],
-                    imageColumns=size[1],
-                )  # fmt: skip
-        return ""
 
     def _problemOfPreset(self, calibrated):
         """The angles are needed only where the search begins at the chosen view."""
@@ -237,10 +217,38 @@ class InputsSection(VTKObservationMixin):
         for group in _TOLD:
             name = camel_case(group)
             say(getattr(self.ui, f"{name}{number}ProblemLabel"), told.get(group, ""), ERROR_STYLE)
+        self._foldGeometry(number, volume, bool(found), calibrated)
         prefix = _("X-ray {number}: ").format(number=number)
         return [
             prefix + words for words in [text if number == 1 or volume is not None else "", *found.values()] if words
         ]
+
+    def _foldGeometry(self, number, volume, incomplete, calibrated):
+        """A geometry that is complete is one line; one that lacks something is unfolded, as soon as it does."""
+        group = getattr(self.ui, f"geometry{number}GroupBox")
+        geometry = getattr(self._parameters(), f"geometry{number}")
+        if calibrated:
+            words = _("Geometry: of the calibration file")
+        elif volume is None or incomplete:
+            words = _("Geometry")
+        else:
+            origin = _("from DICOM") if geometry.filled else _("as typed")
+            words = _("Geometry: SDD {sdd} mm, {row} × {column} mm, {origin}").format(
+                sdd=f"{geometry.sdd:g}",
+                row=f"{geometry.rowSpacing:.4g}",
+                column=f"{geometry.columnSpacing:.4g}",
+                origin=origin,
+            )
+        if group.title != words:
+            group.title = words
+        state = (None if volume is None else volume.GetID(), incomplete)
+        if state != self._folded.get(number):
+            if volume is not None and incomplete:
+                group.collapsed = False
+            elif state[0] != self._folded.get(number, (None,))[0]:
+                # another image; while numbers are typed, what is open stays open
+                group.collapsed = True
+            self._folded[number] = state
 
     def _pairing(self):
         """For each X-ray with landmarks: (number, pairs with the CT, names that the CT lacks)."""
@@ -314,11 +322,6 @@ class InputsSection(VTKObservationMixin):
             box.setCheckState(box.checkableModel().index(box.count - 1, 0), checked)
         box.blockSignals(blocked)
         box.enabled = bool(names)
-
-    def _onCalibrationChosen(self, path):
-        parameters = self._parameters()
-        if parameters is not None and parameters.calibrationFile != path:
-            parameters.calibrationFile = path
 
     def _onSegmentsChecked(self):
         parameters = self._parameters()

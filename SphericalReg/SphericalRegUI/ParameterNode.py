@@ -76,7 +76,7 @@ class SphericalRegParameterNode:
     xray1Volume, xray2Volume - One or two X-rays.
     geometry1, geometry2 - Their geometry.
     filledImage1, filledImage2 - The images whose headers filled it.
-    calibrationFile - A file with the geometry of all views, in place of the fields.
+    calibrationFile, calibrationFile2 - A file with the geometry of all views, or one for each, in place of the fields.
     preset - The view to start from.
     ctLandmarks, xray1Landmarks, xray2Landmarks - Landmarks of the same names.
     truth - The true pose, for evaluation.
@@ -112,6 +112,7 @@ class SphericalRegParameterNode:
     filledImage1: vtkMRMLScalarVolumeNode
     filledImage2: vtkMRMLScalarVolumeNode
     calibrationFile: str = ""
+    calibrationFile2: str = ""
     preset: Preset = Preset.AUTOMATIC
     ctLandmarks: vtkMRMLMarkupsFiducialNode
     xray1Landmarks: vtkMRMLMarkupsFiducialNode

@@ -22,6 +22,7 @@ class Session:
     :param scheduleSlowly: calls a function later, after a pause; for jobs that wait for another process.
     :param sliceSeconds: a run takes so long before the application handles its events: not noticed, and most of the
         time is the run's.
+    :param pictureSeconds: between two pictures of a run.
 
     ``cArm`` draws the C-arm that is moved by its numbers.
 
@@ -30,13 +31,15 @@ class Session:
     costs. Runs have their own, in ``registration``, ``survey`` and ``training``.
     """
 
-    def __init__(self, scene, schedule, scheduleSlowly, sliceSeconds=0.1):
+    def __init__(self, scene, schedule, scheduleSlowly, sliceSeconds=0.1, pictureSeconds=0.3):
         self.scene = scene
         self._schedule = schedule
         self._convertedCT = ConvertedCT()
         self._live = LiveView(scene, schedule)
         self.cArm = CArmView(scene, schedule, scheduleSlowly, self._convertedCT)
-        self._registrationRun = RegistrationRun(scene, schedule, sliceSeconds, self._convertedCT, self._live)
+        self._registrationRun = RegistrationRun(
+            scene, schedule, sliceSeconds, self._convertedCT, self._live, pictureSeconds
+        )
         self._landscapeRun = LandscapeRun(scene, schedule, sliceSeconds, self._convertedCT)
         self._trainingRun = TrainingRun(scheduleSlowly)
         self.registration = self._registrationRun.controller

@@ -75,7 +75,7 @@ class SphericalRegInputsTest(SelfTestCase):
         self.assertIn("Kept as typed", ui.dicom1Label.text)
         ui.dicom1Button.click()
         self.assertAlmostEqual(parameters.geometry1.sdd, 1200.0, places=6)
-        self.assertEqual(ui.dicom1Label.text, "Filled from the DICOM header.")
+        self.assertIn("from DICOM", ui.geometry1GroupBox.title)
 
     def test_AnotherFrameOfASequenceIsFilledFromItsOwnHeader(self):
         from SphericalRegUI import DicomHeaders

@@ -27,6 +27,22 @@ class SphericalRegPanelTest(SelfTestCase):
         self.assertEqual(widget.ui.sdd1ProblemLabel.text, "")
         self.assertTrue(widget.ui.registerButton.enabled)
 
+    def test_ACompleteGeometryIsOneLineAndThePanelStaysNarrow(self):
+        widget, _parameters = self.loadSample()
+        ui = widget.ui
+        self.assertTrue(ui.geometry1GroupBox.collapsed)
+        self.assertIn("SDD 1200 mm", ui.geometry1GroupBox.title)
+        ui.sdd1SpinBox.value = 0.0
+        self.assertFalse(ui.geometry1GroupBox.collapsed)
+        ui.sdd1SpinBox.value = 1200.0
+        panel = ui.registerCollapsibleButton.parent()
+        self.assertLess(panel.minimumSizeHint.width(), 460)
+        if slicer.app.layoutManager() is not None:
+            ui.geometry1GroupBox.collapsed = True
+            slicer.app.processEvents()
+            below = ui.registerButton.mapTo(panel, ui.registerButton.rect.bottomLeft()).y()
+            self.assertLess(below, 700)
+
     def test_SegmentsCanBeChosenByName(self):
         widget, parameters = self.loadSample()
         box = widget.ui.segmentsComboBox
