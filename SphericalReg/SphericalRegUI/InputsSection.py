@@ -19,6 +19,7 @@ from SphericalRegLib.scene.session.input_checks import (
 )
 from SphericalRegUI.CalibrationFields import CalibrationFields
 from SphericalRegUI.Choices import Method, Preset
+from SphericalRegUI.CTValues import CTValues
 from SphericalRegUI.Feedback import ERROR_STYLE, say
 from SphericalRegUI.GeometryFiller import GeometryFiller
 
@@ -49,6 +50,7 @@ class InputsSection(VTKObservationMixin):
         self._unfolded = ()
         self._truthOf = MadeFor()
         self._truthNote = ""
+        self._ctValues = CTValues(ui, parameters, refresh)
         self._calibration = CalibrationFields(ui, parameters, self.geometry.possible)
         ui.segmentsComboBox.connect("checkedIndexesChanged()", self._onSegmentsChecked)
 
@@ -64,6 +66,8 @@ class InputsSection(VTKObservationMixin):
         self._forgetDeleted()
         found = []
         ct = self._problemOfCT(parameters.ctVolume)
+        values = self._ctValues.update()
+        ct = ct or values
         say(self.ui.ctProblemLabel, ct, ERROR_STYLE)
         found += [ct] if ct else []
         calibrated, text = self._calibration.update()

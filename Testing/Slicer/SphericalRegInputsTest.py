@@ -13,6 +13,24 @@ from SelfTestCase import SelfTestCase
 
 
 class SphericalRegInputsTest(SelfTestCase):
+    def test_ACTThatIsNoHUIsSaidToBeOne(self):
+        widget, parameters = self.loadSample()
+        ui = widget.ui
+        self.assertFalse(ui.ctValuesFrame.isVisibleTo(ui.ctFrame))
+        other = slicer.modules.volumes.logic().CloneVolume(slicer.mrmlScene, parameters.ctVolume, "HU + 1024")
+        slicer.util.updateVolumeFromArray(other, slicer.util.arrayFromVolume(parameters.ctVolume) + 1024)
+        parameters.ctVolume = other
+        self.assertIn("below 0", ui.ctProblemLabel.text)
+        self.assertFalse(ui.registerButton.enabled)
+        self.assertTrue(ui.ctValuesFrame.isVisibleTo(ui.ctFrame))
+        ui.ctValuesComboBox.setCurrentIndex(1)
+        ui.ctValuesComboBox.activated(1)
+        self.assertEqual(ui.ctProblemLabel.text, "")
+        self.assertTrue(ui.registerButton.enabled, ui.registerButton.toolTip)
+        from SphericalRegLib.scene.ct import ct_from_volume
+
+        self.assertAlmostEqual(float(ct_from_volume(other).hu.min()), -1024.0, delta=30.0)
+
     def test_ATruePoseAndAModelOfAnotherCTAreDroppedWithAWord(self):
         widget, parameters = self.loadSample()
         self.assertIsNotNone(parameters.truth)
