@@ -71,7 +71,7 @@ class SliceHand:
         position = interactor.GetEventPosition()
         self._hand.press(node, index, widget.mrmlSliceNode(), position, shift, control)
         # keys go to the view that was clicked
-        widget.sliceView().setFocus()
+        widget.sliceView().VTKWidget().setFocus()
         return True
 
     def _move(self, interactor, index, widget, node):

@@ -25,6 +25,7 @@ from SphericalRegLib.scene.nodes import Node, Scene
 
 _SETTING = "DRRCArm"
 _GAMMA = "Gamma"
+_FITTED = "FittedWindow"
 _COLORS = 256
 _PROJECTION_COLOR = (0.1, 0.9, 0.45)
 # From so far a source is not shown: the beam is parallel.
@@ -139,7 +140,9 @@ def drr_node(pose_node: Node) -> Node | None:
 
 
 def put_drr(pose_node: Node, image: np.ndarray) -> Node:
-    """Show a DRR (h, w) of line integrals over all of the detector; the first one sets the window. Returns its node.
+    """Show a DRR (h, w) of line integrals over all of the detector; returns its node.
+
+    The window shows all of it, until somebody else sets one; after :func:`fit_window` it follows again.
 
     Raises:
         InputError: for another node, or an image without pixels.
@@ -150,6 +153,9 @@ def put_drr(pose_node: Node, image: np.ndarray) -> Node:
     view, node = carm.views(pose_node)[0], drr_node(pose_node)
     if node is not None:
         detector.put_image(node, pixels, view)
+        shown, fitted = tone(pose_node), nodes.get_data(pose_node, _FITTED)
+        if fitted is not None and np.allclose([shown.low, shown.high], fitted, rtol=1e-3, atol=1e-3):
+            fit_window(pose_node)
         return node
     node = detector.add_image(nodes.scene_of(pose_node), pixels, view, f"{pose_node.GetName()} DRR", pose_node)
     carm.attach(pose_node, "DRR", 0, node)
@@ -159,13 +165,15 @@ def put_drr(pose_node: Node, image: np.ndarray) -> Node:
 
 
 def fit_window(pose_node: Node) -> None:
-    """Let the DRR's window show all that the CT casts a shadow on.
+    """Let the DRR's window show all that the CT casts a shadow on, also when it is drawn anew.
 
     Raises:
         InputError: where there is no DRR.
     """
     node = _drawn(pose_node)
     detector.set_window(node, *window_of(detector.array_of(node)))
+    shown = tone(pose_node)
+    nodes.set_data(pose_node, _FITTED, [shown.low, shown.high])
 
 
 def set_window(pose_node: Node, low: float, high: float) -> None:

@@ -135,7 +135,7 @@ class SphericalRegInputsTest(SelfTestCase):
         parameters = widget._parameterNode
         self.assertAlmostEqual(parameters.geometry1.sdd, 1200.0, places=6)
         self.assertEqual(parameters.filledImage1.GetID(), parameters.xray1Volume.GetID())
-        self.assertIn("Filled", widget.ui.dicom1Label.text)
+        self.assertIn("from DICOM", widget.ui.geometry1GroupBox.title)
 
     def test_PathsCanBeClearedByErasingThem(self):
         widget, parameters = self.loadSample()

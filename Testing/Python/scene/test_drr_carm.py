@@ -91,17 +91,21 @@ def test_a_ct_that_is_moved_takes_the_isocenter_with_it_when_numbers_are_set(
     assert torch.allclose(poses.pose_from_transform(hub), SETTING.pose(center), atol=1e-9)
 
 
-def test_the_window_is_set_once_and_left_to_the_user_then(hub: Any) -> None:
+def test_the_window_follows_the_picture_until_the_user_sets_one(hub: Any) -> None:
     image = np.zeros((72, 96), np.float32)
     image[20:50] = np.linspace(1, 5, 30)[:, None]
     node = drr_carm.put_drr(hub, image)
     tone = drr_carm.tone(hub)
     assert (tone.low, tone.high) == pytest.approx((1.0, 5.0), abs=0.05)
+    drr_carm.put_drr(hub, 3 * image)
+    assert (drr_carm.tone(hub).low, drr_carm.tone(hub).high) == pytest.approx((3.0, 15.0), abs=0.15)
     node.GetDisplayNode().SetWindowLevel(2.0, 3.0)
     drr_carm.put_drr(hub, 2 * image)
     assert (drr_carm.tone(hub).low, drr_carm.tone(hub).high) == pytest.approx((2.0, 4.0))
     drr_carm.fit_window(hub)
     assert drr_carm.tone(hub).high == pytest.approx(10.0, abs=0.1)
+    drr_carm.put_drr(hub, image)
+    assert drr_carm.tone(hub).high == pytest.approx(5.0, abs=0.05)
 
 
 def test_gamma_and_inversion_are_in_the_color_table(hub: Any) -> None:
