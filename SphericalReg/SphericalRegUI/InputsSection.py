@@ -12,6 +12,7 @@ from SphericalRegLib.app.panel.packs import camel_case, read_pack
 from SphericalRegLib.scene.session.input_checks import (
     image_size,
     lost_segments,
+    only_inputs,
     placed_names,
     same_data,
     segment_names,
@@ -101,6 +102,14 @@ class InputsSection(VTKObservationMixin):
         elif truth is not None:
             self._truthNote = ""
         return self._deletedText("truth", _("no true pose is chosen now.")) or self._truthNote
+
+    def preselect(self):
+        """Choose what leaves no choice, where nothing is chosen yet: the only CT and the only X-ray of the scene."""
+        parameters = self._parameters()
+        if parameters.ctVolume is None and parameters.xray1Volume is None and not slicer.mrmlScene.IsImporting():
+            ct, xray = only_inputs(slicer.mrmlScene)
+            with slicer.util.NodeModify(parameters):
+                parameters.ctVolume, parameters.xray1Volume = ct, xray
 
     def nodeDeleted(self, fields, name):
         """A node of that name is about to leave the scene, and these fields choose nothing now."""

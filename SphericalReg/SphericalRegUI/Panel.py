@@ -65,6 +65,7 @@ class Panel:
             self.carm.forget()
             self.landscape.forget()
         else:
+            self.inputs.preselect()
             self.model.refresh()
             self.update()
 

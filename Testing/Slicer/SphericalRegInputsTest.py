@@ -13,6 +13,21 @@ from SelfTestCase import SelfTestCase
 
 
 class SphericalRegInputsTest(SelfTestCase):
+    def test_TheOnlyCTAndTheOnlyXrayAreChosenOnEntering(self):
+        self.skipWithoutPackages()
+        widget, _parameters = self.enter()
+        widget.exit()
+        from SphericalRegUI import Samples
+
+        ct, xray, _bones = Samples.loadSample()
+        widget, parameters = self.enter()
+        self.assertEqual((parameters.ctVolume.GetID(), parameters.xray1Volume.GetID()), (ct.GetID(), xray.GetID()))
+        self.assertAlmostEqual(parameters.geometry1.sdd, 1200.0, places=6)
+        parameters.xray1Volume = None
+        widget.exit()
+        widget.enter()
+        self.assertIsNone(widget._parameterNode.xray1Volume)
+
     def test_ACTThatIsNoHUIsSaidToBeOne(self):
         widget, parameters = self.loadSample()
         ui = widget.ui
