@@ -158,6 +158,7 @@ class InputsSection(VTKObservationMixin):
         self._segmentsOf = None
         self._shownSegments = None
         self._truthOf.forget()
+        self._folded = {}
 
     def forgetNews(self):
         """What was said of deleted nodes has been read: a run begins, or the scene was closed."""

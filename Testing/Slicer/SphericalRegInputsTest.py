@@ -33,7 +33,8 @@ class SphericalRegInputsTest(SelfTestCase):
         ui = widget.ui
         self.assertFalse(ui.ctValuesFrame.isVisibleTo(ui.ctFrame))
         other = slicer.modules.volumes.logic().CloneVolume(slicer.mrmlScene, parameters.ctVolume, "HU + 1024")
-        slicer.util.updateVolumeFromArray(other, slicer.util.arrayFromVolume(parameters.ctVolume) + 1024)
+        stored = (slicer.util.arrayFromVolume(parameters.ctVolume) + 1024).clip(min=0)
+        slicer.util.updateVolumeFromArray(other, stored)
         parameters.ctVolume = other
         self.assertIn("below 0", ui.ctProblemLabel.text)
         self.assertFalse(ui.registerButton.enabled)

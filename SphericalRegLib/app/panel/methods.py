@@ -89,7 +89,6 @@ def system_for(method: str, bones: bool = False, model: bool = False, advanced: 
     Raises:
         InputError: for a name that there is not, or a number of iterations below 0.
     """
-    from SphericalRegLib.initialization import SearchRange
     from SphericalRegLib.registration.systems import SYSTEMS, default_system
 
     chosen = advanced or Advanced()
@@ -101,9 +100,6 @@ def system_for(method: str, bones: bool = False, model: bool = False, advanced: 
         raise InputError(f"The number of iterations is {chosen.iterations}: give 0 for the default, or more.")
     names = _SYSTEMS[method]
     system = default_system(bones, model) if names is None else SYSTEMS[names[bones]]
-    if method == "current pose" and not bones:
-        # of eight starts within ±10°, ±20 mm and ±40 mm in depth of the sample's truth all end within 0.2 mm
-        system = system.searching(SearchRange(12.0, 25.0, 50.0), 16)
     if chosen.similarity == LEARNED_FIRST:
         system = system.learned_first()
     return system.ending_with(
