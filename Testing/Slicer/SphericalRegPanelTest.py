@@ -38,7 +38,7 @@ class SphericalRegPanelTest(SelfTestCase):
         panel = ui.registerCollapsibleButton.parent()
         self.assertLess(panel.minimumSizeHint.width(), 460)
         if slicer.app.layoutManager() is not None:
-            ui.geometry1GroupBox.collapsed = True
+            ui.geometry1GroupBox.collapsed = ui.moreInputsGroupBox.collapsed = True
             slicer.app.processEvents()
             below = ui.registerButton.mapTo(panel, ui.registerButton.rect.bottomLeft()).y()
             self.assertLess(below, 700)
