@@ -39,9 +39,8 @@ class SphericalRegPanelTest(SelfTestCase):
         self.assertLess(panel.minimumSizeHint.width(), 460)
         if slicer.app.layoutManager() is not None:
             ui.geometry1GroupBox.collapsed = ui.moreInputsGroupBox.collapsed = True
-            slicer.app.processEvents()
-            below = ui.registerButton.mapTo(panel, ui.registerButton.rect.bottomLeft()).y()
-            self.assertLess(below, 700)
+            bottom = ui.registerButton.rect.bottomLeft
+            self.waitUntil(lambda: ui.registerButton.mapTo(panel, bottom()).y() < 700, 10)
 
     def test_SegmentsCanBeChosenByName(self):
         widget, parameters = self.loadSample()
