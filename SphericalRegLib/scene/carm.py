@@ -239,8 +239,12 @@ def carm_of_image(volume: Node | None) -> Node | None:
 
 
 def is_without_xray(pose_node: Node, index: int) -> bool:
-    """Whether a view never had an X-ray: its C-arm is moved by its numbers (:mod:`drr_carm`)."""
-    return f"Image.{index}" not in (nodes.get_data(pose_node, "Filled") or [])
+    """Whether a view never had an X-ray: its C-arm is moved by its numbers (:mod:`drr_carm`).
+
+    Raises:
+        InputError: for a view that is not there.
+    """
+    return f"Image.{_checked_index(pose_node, index)}" not in (nodes.get_data(pose_node, "Filled") or [])
 
 
 def views(pose_node: Node) -> list[View]:
