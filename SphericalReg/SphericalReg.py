@@ -38,7 +38,8 @@ class SphericalReg(ScriptedLoadableModule):
         self.parent.helpText = _("""
 Finds the pose of the C-arm at which a CT, projected, matches one or two X-rays.<br>
 <b>Research software. Not for clinical use.</b><br>
-Load the sample, press Register, and look at the overlay; or choose a CT, an X-ray and its geometry.
+Load the sample, press Register, and look at the overlay; or choose a CT, an X-ray and its geometry.<br>
+Without an X-ray: choose a CT and unfold C-arm, for its DRR at any pose.
 """)
         self.parent.acknowledgementText = _("""
 The sample CT and its bones come from TotalSegmentator (J. Wasserthal and others), licensed under Apache-2.0.

@@ -58,7 +58,7 @@ class Photographer:
 
     def open(self, *names):
         """Open these sections of the panel and close the others."""
-        for name in ("inputs", "model", "register", "result", "landscape"):
+        for name in ("carm", "inputs", "model", "register", "result", "landscape"):
             getattr(self.ui, f"{name}CollapsibleButton").collapsed = name not in names
         self.settle(0.3)
 
@@ -79,6 +79,16 @@ def tutorial(folder):
     ui.sampleButton.click()
     photographer.open("inputs", "register")
     photographer.take("sample")
+    photographer.open("carm")
+    parameters.carm.primaryAngle, parameters.carm.secondaryAngle = 150.0, 15.0
+    ui.carmGeometryGroupBox.collapsed = False
+    ui.carmToneGroupBox.collapsed = False
+    ui.ctIn3DCheckBox.checked = True
+    photographer.settle(5.0)
+    photographer.take("carm")
+    ui.carmRemoveButton.click()
+    ui.ctIn3DCheckBox.checked = False
+    photographer.open("inputs", "register")
     # the first run on a machine compiles; the second one takes as long as all others
     for _ in range(2):
         ui.registerButton.click()
@@ -97,7 +107,7 @@ def tutorial(folder):
     ui.ctIn3DCheckBox.checked = False
     layout.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUp3DView)
     photographer.open("landscape")
-    parameters.surveyLearned = True
+    parameters.comparedSimilarities = [*parameters.comparedSimilarities, "learned"]
     ui.computeButton.click()
     photographer.waitFor(session.survey)
     ui.shownSimilarityComboBox.setCurrentText("learned")

@@ -24,6 +24,8 @@ class CArmDisplay:
         # (the shown C-arm's ID, overlay mode, opacity)
         self._shown = None
         self._filledViews = set()
+        # mm of the detector of a C-arm without X-ray
+        self._extent = None
 
     @property
     def empty(self):
@@ -91,6 +93,20 @@ class CArmDisplay:
                     align_slice(sliceNode, images[index], fit=False)
         elif node is self._session.preview or node is self._parameters().currentPose:
             self.show(node)
+
+    def followCArm(self, node):
+        """The DRR of a C-arm without X-ray was drawn anew: show it, and fit the view where its detector has changed."""
+        from SphericalRegLib.scene.carm import carm_nodes, views
+        from SphericalRegLib.scene.overlay import align_slice
+
+        view = views(node)[0]
+        extent = (view.height * view.spacing[0], view.width * view.spacing[1])
+        if not self.shows(node):
+            self.show(node)
+        else:
+            for _index, sliceNode, _composite in _sliceViews()[:1]:
+                align_slice(sliceNode, carm_nodes(node).drrs[0], fit=extent != self._extent)
+        self._extent = extent
 
     def select(self, node):
         """Of all C-arms show this one in 3D."""

@@ -52,7 +52,9 @@ class _Method(Enum):
         """What it needs and how far it goes, in one line."""
         return {
             "automatic": _("Starts from the model, or else the chosen view; searches ±20°, 40 mm, 80 mm in depth."),
-            "current pose": _("Starts from the pose below, which must be within about 5° and 10 mm."),
+            "current pose": _(
+                "Starts from the pose below, which must be within about 10° and 20 mm (of chosen bones: 4° and 5 mm)."
+            ),
             "landmarks": _("Starts from at least 4 landmarks that are placed in the CT and in the X-ray."),
             "search": _("Searches widely around the chosen view: ±35°, 80 mm, 150 mm in depth. Takes longer."),
         }.get(self.value, "")

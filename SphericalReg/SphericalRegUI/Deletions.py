@@ -4,7 +4,7 @@ from SphericalRegLib.app.panel.packs import camel_case
 from SphericalRegLib.app.panel.snapshot import CHOSEN_NODES
 
 # Of the parameter node, those that hold a node.
-FIELDS = (*map(camel_case, CHOSEN_NODES), "currentResult", "currentLandscape")
+FIELDS = (*map(camel_case, CHOSEN_NODES), "carmMarkups", "currentResult", "currentLandscape")
 
 
 def letGo(parameters, node):

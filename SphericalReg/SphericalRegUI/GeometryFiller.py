@@ -68,7 +68,7 @@ class GeometryFiller:
         same = filling is not None and key is not None and source is not None and source.GetID() == key[0]
         if same and filling.frame == key[1]:
             if first:
-                say(label, _("Filled from the DICOM header."))
+                say(label, "")
         elif first and filling is None and geometry.sdd != 0:
             # of a scene, or set by a script: complete as it is
             say(label, "")
@@ -100,7 +100,8 @@ class GeometryFiller:
             write_pack(geometry, filled.fields)
             geometry.filled = filled.filling.text()
             setattr(parameters, f"filledImage{number}", volume)
-        words = missing or [_("Filled from the DICOM header.")]
+        # that it was filled stands in the title of the geometry
+        words = missing
         if filled.kept:
             names = ", ".join(_groupName(group) for group in filled.kept)
             words = [*words, _("Kept as typed, though the header says otherwise: {names}.").format(names=names)]

@@ -1,26 +1,27 @@
 """Section Inputs: nodes, geometry from DICOM, and what is missing, said beside each field."""
 
-import pathlib
-
 import qt
 import slicer
 import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from SphericalRegLib.app.panel.calibration import CalibrationCheck
 from SphericalRegLib.app.panel.geometry_fields import ViewFields, group_of, problems
+from SphericalRegLib.app.panel.made_for import MadeFor
 from SphericalRegLib.app.panel.packs import camel_case, read_pack
 from SphericalRegLib.scene.session.input_checks import (
     image_size,
     lost_segments,
+    only_inputs,
     placed_names,
     same_data,
     segment_names,
     slice_count,
 )
+from SphericalRegUI.CalibrationFields import CalibrationFields
 from SphericalRegUI.Choices import Method, Preset
-from SphericalRegUI.Feedback import ERROR_STYLE, onPathTyped, say, showPath
+from SphericalRegUI.CTValues import CTValues
+from SphericalRegUI.Feedback import ERROR_STYLE, say
 from SphericalRegUI.GeometryFiller import GeometryFiller
 
 # Groups of fields with a label beside them; the others can hold nothing wrong.
@@ -46,9 +47,13 @@ class InputsSection(VTKObservationMixin):
         self._segmentsNote = ""
         self._deleted = {}
         self._told = None
-        self._readCalibration = CalibrationCheck()
+        self._folded = {}
+        self._unfolded = ()
+        self._truthOf = MadeFor()
+        self._truthNote = ""
+        self._ctValues = CTValues(ui, parameters, refresh)
+        self._calibration = CalibrationFields(ui, parameters, self.geometry.possible)
         ui.segmentsComboBox.connect("checkedIndexesChanged()", self._onSegmentsChecked)
-        onPathTyped(ui.calibrationPathLineEdit, self._onCalibrationChosen)
 
     def update(self):
         """Say what is missing; returns (of the inputs, of what only a registration needs), empty where it can begin."""
@@ -62,20 +67,49 @@ class InputsSection(VTKObservationMixin):
         self._forgetDeleted()
         found = []
         ct = self._problemOfCT(parameters.ctVolume)
+        values = self._ctValues.update()
+        ct = ct or values
         say(self.ui.ctProblemLabel, ct, ERROR_STYLE)
         found += [ct] if ct else []
-        showPath(self.ui.calibrationPathLineEdit, parameters.calibrationFile)
-        calibration = pathlib.Path(parameters.calibrationFile) if parameters.calibrationFile else None
-        text = "" if calibration is None else self._problemOfCalibration(calibration)
-        say(self.ui.calibrationProblemLabel, text, ERROR_STYLE)
+        calibrated, text = self._calibration.update()
         found += [text] if text else []
         for number in (1, 2):
-            found += self._updateView(number, calibration is not None)
-        preset = self._problemOfPreset(calibration is not None)
+            found += self._updateView(number, calibrated)
+        preset = self._problemOfPreset(calibrated)
         say(self.ui.presetProblemLabel, preset, ERROR_STYLE)
-        truth = self._deletedText("truth", _("no true pose is chosen now."))
-        say(self.ui.truthProblemLabel, truth)
-        return found, [*([preset] if preset else []), *self._countLandmarks()]
+        say(self.ui.truthProblemLabel, self._noteOfTruth())
+        pairs = self._countLandmarks()
+        self._unfoldMore(text, *pairs)
+        return found, [*([preset] if preset else []), *pairs]
+
+    def _unfoldMore(self, *problems):
+        """What is wrong with a calibration or landmarks is not hidden."""
+        told = tuple(problem for problem in problems if problem)
+        if told and told != self._unfolded:
+            self.ui.moreInputsGroupBox.collapsed = False
+        self._unfolded = told
+
+    def _noteOfTruth(self):
+        """Let go of a true pose that is of another CT or X-ray; what became of the one that was chosen, in words."""
+        parameters = self._parameters()
+        owners = (parameters.ctVolume, parameters.xray1Volume)
+        truth = parameters.truth
+        if self._truthOf.lost(*_identities(truth), _identities(*owners)):
+            self._truthNote = _("'{name}' is of another CT or X-ray: no true pose is chosen now.").format(
+                name=truth.GetName()
+            )
+            parameters.truth = None
+        elif truth is not None:
+            self._truthNote = ""
+        return self._deletedText("truth", _("no true pose is chosen now.")) or self._truthNote
+
+    def preselect(self):
+        """Choose what leaves no choice, where nothing is chosen yet: the only CT and the only X-ray of the scene."""
+        parameters = self._parameters()
+        if parameters.ctVolume is None and parameters.xray1Volume is None and not slicer.mrmlScene.IsImporting():
+            ct, xray = only_inputs(slicer.mrmlScene)
+            with slicer.util.NodeModify(parameters):
+                parameters.ctVolume, parameters.xray1Volume = ct, xray
 
     def nodeDeleted(self, fields, name):
         """A node of that name is about to leave the scene, and these fields choose nothing now."""
@@ -100,31 +134,6 @@ class InputsSection(VTKObservationMixin):
             return _("This volume has no voxels.")
         return _("This is an image of one slice: choose a CT.") if slices == 1 else ""
 
-    def _problemOfCalibration(self, path):
-        if not path.is_file():
-            return _("There is no file {path}.").format(path=path)
-        if not self.geometry.possible():
-            return ""
-        views, text = self._readCalibration(path)
-        volumes = [one for one in (self._parameters().xray1Volume, self._parameters().xray2Volume) if one is not None]
-        if text or not volumes:
-            return text
-        if len(views) != len(volumes):
-            return _("{file} holds {views} views, and {count} X-rays are chosen.").format(
-                file=path.name, views=len(views), count=len(volumes)
-            )
-        for view, volume in zip(views, volumes, strict=True):
-            size = image_size(volume)
-            if size is not None and size != (view.height, view.width):
-                return _(
-                    "{file} is for images of {rows} rows and {columns} columns; '{name}' has {imageRows} and "
-                    "{imageColumns}."
-                ).format(
-                    file=path.name, rows=view.height, columns=view.width, name=volume.GetName(), imageRows=size[0],
-                    imageColumns=size[1],
-                )  # fmt: skip
-        return ""
-
     def _problemOfPreset(self, calibrated):
         """The angles are needed only where the search begins at the chosen view."""
         parameters = self._parameters()
@@ -148,11 +157,13 @@ class InputsSection(VTKObservationMixin):
         self.geometry.forget()
         self._segmentsOf = None
         self._shownSegments = None
+        self._truthOf.forget()
+        self._folded = {}
 
     def forgetNews(self):
         """What was said of deleted nodes has been read: a run begins, or the scene was closed."""
         self._deleted = {}
-        self._segmentsNote = ""
+        self._segmentsNote = self._truthNote = ""
 
     def _watch(self):
         """Follow landmarks and segments that are added, renamed or removed while they are chosen."""
@@ -220,10 +231,38 @@ class InputsSection(VTKObservationMixin):
         for group in _TOLD:
             name = camel_case(group)
             say(getattr(self.ui, f"{name}{number}ProblemLabel"), told.get(group, ""), ERROR_STYLE)
+        self._foldGeometry(number, volume, bool(found), calibrated)
         prefix = _("X-ray {number}: ").format(number=number)
         return [
             prefix + words for words in [text if number == 1 or volume is not None else "", *found.values()] if words
         ]
+
+    def _foldGeometry(self, number, volume, incomplete, calibrated):
+        """A geometry that is complete is one line; one that lacks something is unfolded, as soon as it does."""
+        group = getattr(self.ui, f"geometry{number}GroupBox")
+        geometry = getattr(self._parameters(), f"geometry{number}")
+        if calibrated:
+            words = _("Geometry: of the calibration file")
+        elif volume is None or incomplete:
+            words = _("Geometry")
+        else:
+            origin = _("from DICOM") if geometry.filled else _("as typed")
+            words = _("Geometry: SDD {sdd} mm, {row} × {column} mm, {origin}").format(
+                sdd=f"{geometry.sdd:g}",
+                row=f"{geometry.rowSpacing:.4g}",
+                column=f"{geometry.columnSpacing:.4g}",
+                origin=origin,
+            )
+        if group.title != words:
+            group.title = words
+        state = (None if volume is None else volume.GetID(), incomplete)
+        if state != self._folded.get(number):
+            if volume is not None and incomplete:
+                group.collapsed = False
+            elif state[0] != self._folded.get(number, (None,))[0]:
+                # another image; while numbers are typed, what is open stays open
+                group.collapsed = True
+            self._folded[number] = state
 
     def _pairing(self):
         """For each X-ray with landmarks: (number, pairs with the CT, names that the CT lacks)."""
@@ -298,11 +337,6 @@ class InputsSection(VTKObservationMixin):
         box.blockSignals(blocked)
         box.enabled = bool(names)
 
-    def _onCalibrationChosen(self, path):
-        parameters = self._parameters()
-        if parameters is not None and parameters.calibrationFile != path:
-            parameters.calibrationFile = path
-
     def _onSegmentsChecked(self):
         parameters = self._parameters()
         if parameters is None:
@@ -311,3 +345,7 @@ class InputsSection(VTKObservationMixin):
         checked = [box.itemData(index.row()) for index in box.checkedIndexes()]
         self._shownSegments = (segment_names(parameters.segmentation), tuple(checked))
         parameters.segments = checked
+
+
+def _identities(*nodes):
+    return tuple(None if node is None else node.GetID() for node in nodes)

@@ -7,6 +7,7 @@ import sys
 import slicer
 from slicer.i18n import tr as _
 
+from SphericalRegLib.app.panel.made_for import MadeFor
 from SphericalRegUI import Samples
 from SphericalRegUI.Curve import Curve
 from SphericalRegUI.Feedback import ERROR_STYLE, onPathTyped, reported, say, showPath
@@ -30,6 +31,8 @@ class ModelSection:
         self._unusable = []
         self._chosen = None
         self._problem = ""
+        self._madeFor = MadeFor()
+        self._note = ""
         self._listed = None
         self._folder = None
         onPathTyped(ui.modelFolderPathLineEdit, self._onFolderChosen)
@@ -44,6 +47,7 @@ class ModelSection:
 
     def update(self):
         """List models and devices, and say what can be done with them; returns why the chosen model cannot be used."""
+        self._letGo()
         self._listModels()
         self._listDevices()
         self._enable()
@@ -51,7 +55,20 @@ class ModelSection:
 
     def refresh(self):
         """Look into the folder again: files may have come."""
+        self._madeFor.forget()
         self._folder = self._listed = None
+
+    def _letGo(self):
+        """A model for one CT is not chosen any more where that is another one."""
+        parameters = self._parameters()
+        ct = None if parameters.ctVolume is None else parameters.ctVolume.GetID()
+        if not self._madeFor.lost(parameters.modelFile or None, [ct]):
+            if parameters.modelFile:
+                self._note = ""
+            return
+        if self._chosen is not None and self._chosen.one_ct:
+            self._note = _("{name} is for another CT: no model is chosen now.").format(name=self._chosen.name)
+            parameters.modelFile = ""
 
     def _listModels(self):
         from SphericalRegLib.app.models import find_models
@@ -91,7 +108,7 @@ class ModelSection:
         if self._chosen is not None:
             words = self._chosen.text
         else:
-            words = self._problem or _("No model is chosen: registration works without one.")
+            words = self._problem or self._note or _("No model is chosen: registration works without one.")
         for problem in self._unusable:
             if problem != self._problem:
                 words += "\n" + problem

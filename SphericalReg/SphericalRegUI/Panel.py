@@ -8,6 +8,7 @@ from SphericalRegLib.app.panel.geometry_fields import ViewFields
 from SphericalRegLib.app.panel.packs import write_pack
 from SphericalRegLib.similarity.table import LEARNED
 from SphericalRegUI import Dependencies, Samples
+from SphericalRegUI.CArmSection import CArmSection
 from SphericalRegUI.Choices import Method
 from SphericalRegUI.Deletions import letGo
 from SphericalRegUI.Feedback import ERROR_STYLE, reported, say
@@ -32,14 +33,18 @@ class Panel:
         self._node = None
         self._updating = False
         self._emptied = []
+        self.carm = CArmSection(ui, self.parameterNode, session)
         self.inputs = InputsSection(ui, self.parameterNode, self.update)
         self.model = ModelSection(ui, self.parameterNode, session, self.ensurePackages)
-        self.register = RegisterSection(ui, self.parameterNode, session, self.ensurePackages)
+        self.register = RegisterSection(
+            ui, self.parameterNode, session, self.ensurePackages, lambda: self.result.shown()
+        )
         self.result = ResultSection(ui, self.parameterNode, session)
         self.landscape = LandscapeSection(ui, self.parameterNode, session, self.ensurePackages)
         ui.sampleButton.connect("clicked()", lambda: self.loadSample())
         ui.installButton.connect("clicked()", lambda: self.ensurePackages())
         session.drawn.connect(self.result.drawn)
+        session.cArm.drawn.connect(self.result.cArmDrawn)
         session.cArmRemoved.connect(self.update)
         self.register.placed.connect(self.result.placed)
         for controller in (session.registration, session.survey, session.training):
@@ -57,8 +62,10 @@ class Panel:
         if node is None:
             self.register.stopObserving()
             self.result.forget()
+            self.carm.forget()
             self.landscape.forget()
         else:
+            self.inputs.preselect()
             self.model.refresh()
             self.update()
 
@@ -71,8 +78,9 @@ class Panel:
             missing, start = self.inputs.update()
             model = self.model.update()
             startsFromModel = self._node.method is Method.AUTOMATIC
-            self.register.update([*missing, *start, *(model if startsFromModel else [])])
+            self.register.update(missing, [*start, *(model if startsFromModel else [])])
             self.result.update()
+            self.carm.update()
             self.landscape.update([*missing, *model] if LEARNED in self._node.comparedSimilarities else missing)
         finally:
             self._updating = False
@@ -152,7 +160,12 @@ class Panel:
     def forgetNews(self):
         """Nothing that is said of runs and nodes is true any more: the scene was closed, or the sample is chosen."""
         self.inputs.forgetNews()
-        for label in (self.ui.registerStatusLabel, self.ui.resultStatusLabel, self.ui.landscapeStatusLabel):
+        for label in (
+            self.ui.carmStatusLabel,
+            self.ui.registerStatusLabel,
+            self.ui.resultStatusLabel,
+            self.ui.landscapeStatusLabel,
+        ):
             say(label, "")
 
     def _onEvent(self, event):

@@ -38,6 +38,31 @@ class ViewGeometry:
     filled: str = ""
 
 
+@parameterPack
+class CArmGeometry:
+    """
+    The C-arm that is moved by its numbers: the fields of ``SphericalRegLib.app.panel.carm_fields.CArmFields``, which
+    says what they are, and the ranges in which they can be typed.
+    """
+
+    primaryAngle: Annotated[float, WithinRange(-180.0, 180.0)] = 180.0
+    secondaryAngle: Annotated[float, WithinRange(-90.0, 90.0)] = 0.0
+    rotation: Annotated[float, WithinRange(-180.0, 180.0)] = 0.0
+    sdd: Annotated[float, WithinRange(0.0, 10000.0)] = 1200.0
+    sad: Annotated[float, WithinRange(0.0, 10000.0)] = 800.0
+    detectorWidth: Annotated[float, WithinRange(0.0, 2000.0)] = 409.6
+    detectorHeight: Annotated[float, WithinRange(0.0, 2000.0)] = 409.6
+    rowSpacing: Annotated[float, WithinRange(0.0, 100.0)] = 0.8
+    columnSpacing: Annotated[float, WithinRange(0.0, 100.0)] = 0.8
+    offCenterColumns: Annotated[float, WithinRange(-10000.0, 10000.0)] = 0.0
+    offCenterRows: Annotated[float, WithinRange(-10000.0, 10000.0)] = 0.0
+    tableLeft: Annotated[float, WithinRange(-500.0, 500.0)] = 0.0
+    tableFront: Annotated[float, WithinRange(-500.0, 500.0)] = 0.0
+    tableHead: Annotated[float, WithinRange(-1000.0, 1000.0)] = 0.0
+    mirrored: bool = False
+    parallel: bool = False
+
+
 @parameterNodeWrapper
 class SphericalRegParameterNode:
     """
@@ -45,10 +70,13 @@ class SphericalRegParameterNode:
 
     ctVolume - The CT, in Hounsfield units.
     segmentation, segments - Bones; where segments (by ID) are named, only these are rendered.
+    carm - The C-arm whose DRR is drawn without an X-ray.
+    carmBoneOnly, carmGamma, carmInverted - How its DRR looks; the window is the picture's own.
+    carmMarkups - Points that are projected into it.
     xray1Volume, xray2Volume - One or two X-rays.
     geometry1, geometry2 - Their geometry.
     filledImage1, filledImage2 - The images whose headers filled it.
-    calibrationFile - A file with the geometry of all views, in place of the fields.
+    calibrationFile, calibrationFile2 - A file with the geometry of all views, or one for each, in place of the fields.
     preset - The view to start from.
     ctLandmarks, xray1Landmarks, xray2Landmarks - Landmarks of the same names.
     truth - The true pose, for evaluation.
@@ -72,6 +100,11 @@ class SphericalRegParameterNode:
     ctVolume: vtkMRMLScalarVolumeNode
     segmentation: vtkMRMLSegmentationNode
     segments: list[str]
+    carm: CArmGeometry
+    carmBoneOnly: bool = False
+    carmGamma: Annotated[float, WithinRange(0.1, 5.0)] = 1.0
+    carmInverted: bool = False
+    carmMarkups: vtkMRMLMarkupsFiducialNode
     xray1Volume: vtkMRMLScalarVolumeNode
     xray2Volume: vtkMRMLScalarVolumeNode
     geometry1: ViewGeometry
@@ -79,6 +112,7 @@ class SphericalRegParameterNode:
     filledImage1: vtkMRMLScalarVolumeNode
     filledImage2: vtkMRMLScalarVolumeNode
     calibrationFile: str = ""
+    calibrationFile2: str = ""
     preset: Preset = Preset.AUTOMATIC
     ctLandmarks: vtkMRMLMarkupsFiducialNode
     xray1Landmarks: vtkMRMLMarkupsFiducialNode

@@ -18,16 +18,19 @@ class RegisterSection(VTKObservationMixin):
     :param parameters: returns the parameter node's wrapper, or None while there is none.
     :param session: what registers.
     :param ensurePackages: installs what is missing; whether all is there then.
+    :param shown: returns the pose node of the C-arm in the views, or None.
     """
 
-    def __init__(self, ui, parameters, session, ensurePackages):
+    def __init__(self, ui, parameters, session, ensurePackages, shown):
         VTKObservationMixin.__init__(self)
         self.ui = ui
         self._parameters = parameters
         self._session = session
         self._ensurePackages = ensurePackages
+        self._shown = shown
         self._observed = None
         self._hinted = False
+        self._inputs = None
         self._complete = False
         self.placed = Signal("a placed C-arm")
         ui.registerButton.connect("clicked()", lambda: self.register())
@@ -36,16 +39,22 @@ class RegisterSection(VTKObservationMixin):
         session.registration.events.connect(self._onEvent)
         session.registrationMessage.connect(lambda text: say(ui.registerStatusLabel, text, ERROR_STYLE))
 
-    def update(self, missing):
-        """Enable what can be done; ``missing`` is what the inputs lack, in words."""
+    def update(self, missing, missingOfMethod=()):
+        """Enable what can be done.
+
+        :param missing: what the inputs lack, in words.
+        :param missingOfMethod: what only the registration lacks.
+        """
         parameters = self._parameters()
         say(self.ui.methodLabel, parameters.method.hint())
-        missing = [*missing, *self._missingOfMethod(parameters)]
+        lacksInputs = bool(missing)
+        missing = [*missing, *missingOfMethod, *self._missingOfMethod(parameters)]
         busy = self._session.registration.state.busy
         self.ui.registerButton.enabled = not missing and not busy
         self.ui.registerButton.toolTip = "\n".join(missing) if missing else _("Find the pose of the C-arm.")
-        self.ui.placeButton.enabled = not busy and parameters.ctVolume is not None
+        self.ui.placeButton.enabled = not busy and not lacksInputs
         label = self.ui.registerStatusLabel
+        self._forgetNews(parameters, busy)
         if missing and not busy and (self._hinted or not label.text):
             self._hinted = True
             say(label, _("To register: {what}").format(what=missing[0]))
@@ -53,6 +62,14 @@ class RegisterSection(VTKObservationMixin):
             self._hinted = False
             say(label, "")
         self._observePose(parameters.currentPose)
+
+    def _forgetNews(self, parameters, busy):
+        """What was said of other inputs is not true of these."""
+        chosen = (parameters.ctVolume, parameters.xray1Volume, parameters.xray2Volume)
+        inputs = tuple(None if node is None else node.GetID() for node in chosen)
+        if self._inputs is not None and inputs != self._inputs and not busy:
+            say(self.ui.registerStatusLabel, "")
+        self._inputs = inputs
 
     def _missingOfMethod(self, parameters):
         if parameters.method is Method.CURRENT_POSE and parameters.currentPose is None:
@@ -95,7 +112,9 @@ class RegisterSection(VTKObservationMixin):
         with reported(label), slicer.util.WaitCursor():
             parameters = self._parameters()
             former = parameters.currentPose
-            node = self._session.placeCArm(parameters, _("C-arm"))
+            node = self._session.placeCArm(parameters, _("C-arm"), self._shown())
+            # what is placed by hand is where the search is to begin
+            parameters.method = Method.CURRENT_POSE
             if former is not None and former.GetDisplayNode() is not None:
                 # one set of handles, that of the pose which is dragged
                 former.GetDisplayNode().SetEditorVisibility(False)

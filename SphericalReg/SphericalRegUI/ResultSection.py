@@ -9,6 +9,8 @@ from SphericalRegUI import ResultWords
 from SphericalRegUI.Cameras import cameraNode
 from SphericalRegUI.CArmDisplay import CArmDisplay
 from SphericalRegUI.Feedback import CAUTION_STYLE, ERROR_STYLE, reported, say
+from SphericalRegUI.PoseNumbers import PoseNumbers
+from SphericalRegUI.SliceHand import SliceHand
 
 # Unlike None it is never the chosen result: what is shown is found anew.
 _UNKNOWN = object()
@@ -31,7 +33,11 @@ class ResultSection(VTKObservationMixin):
         self._watched = None
         self._moved = False
         self._display = CArmDisplay(parameters, session)
+        self.numbers = PoseNumbers(ui, parameters, session, self._display)
+        self.hand = SliceHand(self._display, self._pushed, ui.resultStatusLabel)
         self._looked = False
+        ui.pushCheckBox.connect("toggled(bool)", self.hand.setActive)
+        ui.backButton.connect("clicked()", lambda: self.goBack())
         ui.overlayButton.connect("clicked()", lambda: self.showOverlay())
         ui.beamButton.connect("clicked()", lambda: self.lookAlongBeam())
         ui.overviewButton.connect("clicked()", lambda: self.lookAtScene())
@@ -51,6 +57,9 @@ class ResultSection(VTKObservationMixin):
             button.enabled = node is not None
         for button in (ui.overlayButton, ui.beamButton, ui.overviewButton):
             button.enabled = self._display.chosen() is not None
+        shown = self._display.node()
+        ui.pushCheckBox.enabled = (shown is not None or ui.pushCheckBox.checked) and not self._running()
+        ui.backButton.enabled = shown is not None and self._moved and self._display.shows(node or shown)
         ui.opacitySlider.enabled = parameters.overlayMode.value == "opacity"
         self._followCT(parameters.ctVolume)
         identity = None if node is None else node.GetID()
@@ -62,6 +71,9 @@ class ResultSection(VTKObservationMixin):
             self._display.update()
             if changed and node is not None and not self._display.empty and not self._display.shows(node):
                 self._display.show(node)
+            # of what is in the views now
+            self.refreshVerdict(node)
+            self.numbers.update()
             self._hideFromSelectors()
 
     def forget(self):
@@ -70,6 +82,8 @@ class ResultSection(VTKObservationMixin):
         self._shown = _UNKNOWN
         self._watched = None
         self._display.forget()
+        self.numbers.forget()
+        self.ui.pushCheckBox.checked = False
         self._looked = self._moved = False
 
     def show(self, node):
@@ -113,7 +127,12 @@ class ResultSection(VTKObservationMixin):
             if content is None:
                 return
             moved = has_moved(node)
-            say(self.ui.verdictLabel, *ResultWords.verdict(content, moved_since(node) if moved else None))
+            words, style = ResultWords.verdict(content, moved_since(node) if moved else None)
+            other = self._display.node()
+            if other is not None and not self._display.shows(node):
+                words, style = ResultWords.ofAnother(node.GetName(), other.GetName(), words), ""
+            say(self.ui.verdictLabel, words, style)
+            self.ui.backButton.enabled = moved and self._display.shows(node)
             if moved != self._moved:
                 self._moved = moved
                 refresh_projections(node)
@@ -161,6 +180,7 @@ class ResultSection(VTKObservationMixin):
             ui.ctSelector,
             ui.xray1Selector,
             ui.xray2Selector,
+            ui.carmMarkupsSelector,
             ui.ctLandmarksSelector,
             ui.xray1LandmarksSelector,
             ui.xray2LandmarksSelector,
@@ -169,11 +189,17 @@ class ResultSection(VTKObservationMixin):
             hidden = [identity for identity in made if identity != selector.currentNodeID]
             selector.sortFilterProxyModel().hiddenNodeIDs = hidden
 
+    def shown(self):
+        """The C-arm in the views, or None."""
+        return self._display.node()
+
     def showOverlay(self):
         """X-ray and DRR of the result, or else of the current pose."""
         with reported(self.ui.resultStatusLabel):
             self._display.show(self._display.chosen())
             self._hideFromSelectors()
+        self.refreshVerdict(self._parameters().currentResult)
+        self.numbers.update()
 
     def placed(self, node):
         """A C-arm was placed: look at it. Its overlay is shown as soon as it is drawn."""
@@ -188,7 +214,38 @@ class ResultSection(VTKObservationMixin):
         with reported(self.ui.resultStatusLabel):
             self._display.follow(node)
             self._hideFromSelectors()
-        self.refreshVerdict(node)
+        self.refreshVerdict(self._parameters().currentResult)
+        self.numbers.update()
+
+    def cArmDrawn(self, node, whole):
+        """The C-arm that is moved by its numbers was drawn: show it where the overlay is."""
+        if self._parameters() is None:
+            return
+        with reported(self.ui.resultStatusLabel):
+            if not self._looked and cameraNode() is not None:
+                self._looked = True
+                self._look("look_at_carm", node)
+            self._display.followCArm(node)
+            self._hideFromSelectors()
+        self.refreshVerdict(self._parameters().currentResult)
+        self.numbers.update()
+
+    def goBack(self):
+        """The shown result at the pose that was registered."""
+        with reported(self.ui.resultStatusLabel):
+            from SphericalRegLib.scene.session.hand import back_to_registered
+
+            back_to_registered(self._parameters().currentResult)
+        self.update()
+
+    def _pushed(self, node):
+        """The hand moved a C-arm: one that nobody watches is drawn from here."""
+        parameters = self._parameters()
+        if parameters is not None and node is not self._watched and node is not parameters.currentPose:
+            self._session.poseMoved(parameters, node)
+
+    def _running(self):
+        return self._session.registration.state.busy
 
     def lookAlongBeam(self):
         """The beam's eye view of the first X-ray."""

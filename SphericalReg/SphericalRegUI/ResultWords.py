@@ -28,6 +28,13 @@ def verdict(content, moved=None):
     return "\n".join([words, *content["reasons"]]), style
 
 
+def ofAnother(result, shown, words):
+    """The verdict of a result while the views show another C-arm: it is not one of what is seen."""
+    return (
+        _("The views show '{shown}', not '{result}'. Of that result:").format(shown=shown, result=result) + "\n" + words
+    )
+
+
 def planeOnly(content):
     """Whether rotation and place in the plane can be relied upon, and depth cannot. Older records do not know."""
     return content.get("verdict") == "accepted in the plane only"

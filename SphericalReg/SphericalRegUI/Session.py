@@ -4,10 +4,14 @@ The work is the library's (``SphericalRegLib.scene.session``); the schedulers ar
 a test without an event loop.
 """
 
+import logging
+
 from SphericalRegLib.app import Signal
+from SphericalRegLib.app.control.latest_wins import LatestWins
+from SphericalRegLib.app.panel.packs import read_pack
 from SphericalRegLib.app.panel.snapshot import LandscapeChoices, Snapshot
-from SphericalRegLib.scene.session import ConvertedCT, LandscapeRun, LiveView, RegistrationRun, TrainingRun
-from SphericalRegLib.scene.session.removal import is_carm, remove_rest_of_carm, remove_rest_of_landscape
+from SphericalRegLib.scene.session import CArmView, ConvertedCT, LandscapeRun, LiveView, RegistrationRun, TrainingRun
+from SphericalRegLib.scene.session.removal import is_carm, is_drr_carm, remove_rest_of_carm, remove_rest_of_landscape
 
 
 class Session:
@@ -18,18 +22,24 @@ class Session:
     :param scheduleSlowly: calls a function later, after a pause; for jobs that wait for another process.
     :param sliceSeconds: a run takes so long before the application handles its events: not noticed, and most of the
         time is the run's.
+    :param pictureSeconds: between two pictures of a run.
+
+    ``cArm`` draws the C-arm that is moved by its numbers.
 
     Signals: ``drawn`` with the pose node of a C-arm whose DRRs were drawn; ``registrationMessage`` and
-    ``landscapeMessage`` with what to tell the user; ``cArmRemoved``. Runs have their own, in ``registration``,
-    ``survey`` and ``training``.
+    ``landscapeMessage`` with what to tell the user; ``cArmRemoved``; ``costKnown`` with a C-arm and what its pose
+    costs. Runs have their own, in ``registration``, ``survey`` and ``training``.
     """
 
-    def __init__(self, scene, schedule, scheduleSlowly, sliceSeconds=0.1):
+    def __init__(self, scene, schedule, scheduleSlowly, sliceSeconds=0.1, pictureSeconds=0.3):
         self.scene = scene
         self._schedule = schedule
         self._convertedCT = ConvertedCT()
         self._live = LiveView(scene, schedule)
-        self._registrationRun = RegistrationRun(scene, schedule, sliceSeconds, self._convertedCT, self._live)
+        self.cArm = CArmView(scene, schedule, scheduleSlowly, self._convertedCT)
+        self._registrationRun = RegistrationRun(
+            scene, schedule, sliceSeconds, self._convertedCT, self._live, pictureSeconds
+        )
         self._landscapeRun = LandscapeRun(scene, schedule, sliceSeconds, self._convertedCT)
         self._trainingRun = TrainingRun(scheduleSlowly)
         self.registration = self._registrationRun.controller
@@ -39,6 +49,9 @@ class Session:
         self.registrationMessage = Signal("a message about a registration")
         self.landscapeMessage = self._landscapeRun.message
         self.cArmRemoved = Signal("a removed C-arm")
+        self.costKnown = Signal("what a pose costs")
+        self._costs = LatestWins(scheduleSlowly, self._tellCost, lambda error: logging.exception("SphericalReg"))
+        self._poseCost = None
         for one in (self._registrationRun, self._live):
             one.message.connect(self.registrationMessage.emit)
         self._registrationRun.kept.connect(self._keepResult)
@@ -88,16 +101,40 @@ class Session:
         """
         return self._trainingRun.start(Snapshot.of(parameters), folder, python, startFrom)
 
+    # The C-arm by its numbers
+
+    def drawCArm(self, parameters):
+        """Draw the chosen CT's DRR at the C-arm's numbers, soon."""
+        from SphericalRegLib.app.panel.carm_fields import CArmFields
+        from SphericalRegLib.scene.session.carm_view import CArmLook
+
+        look = CArmLook(
+            read_pack(CArmFields, parameters.carm).setting(),
+            parameters.carmBoneOnly,
+            parameters.carmGamma,
+            parameters.carmInverted,
+            parameters.carmMarkups,
+        )
+        self.cArm.ask(Snapshot.of(parameters), look)
+
     # The pose by hand
 
-    def placeCArm(self, parameters, name):
-        """Put a C-arm at the chosen view into the scene and make it the current pose; returns its node."""
+    def placeCArm(self, parameters, name, beside=None):
+        """Put a C-arm into the scene and make it the current pose; returns its node.
+
+        :param beside: the pose node of a C-arm that is shown, whose pose is taken; without one it is the chosen view's.
+        """
         from SphericalRegLib.scene.carm import add_carm
         from SphericalRegLib.scene.session.inputs import view_pose, xrays_of
 
         snapshot = Snapshot.of(parameters)
         volume, xrays = self._convertedCT.chosen(snapshot).volume, xrays_of(snapshot)
-        pose = view_pose(snapshot, volume, xrays)
+        if beside is None:
+            pose = view_pose(snapshot, volume, xrays)
+        else:
+            from SphericalRegLib.scene.poses import pose_from_transform
+
+            pose = pose_from_transform(beside)
         node = add_carm(self.scene, xrays, pose, name, ct_node=snapshot.ct_volume, xray_nodes=snapshot.xray_volumes)
         parameters.currentPose = node
         self.draw(parameters, node)
@@ -110,7 +147,7 @@ class Session:
 
     def draw(self, parameters, node):
         """Render a C-arm's DRR soon, unless something runs or it is no C-arm with a CT."""
-        if self.registration.state.busy or not is_carm(node):
+        if self.registration.state.busy or not is_carm(node) or is_drr_carm(node):
             return
         from SphericalRegLib.scene.carm import carm_nodes, views
 
@@ -124,6 +161,32 @@ class Session:
         """Another overlay is about to be shown: edges need the bones' DRR at the pose where the C-arm is now."""
         if self._live.show_edges(parameters.overlayMode.value == "edges", node):
             self.poseMoved(parameters, node)
+
+    def askCost(self, parameters, node):
+        """What a C-arm's pose costs, when it rests: told by ``costKnown``; of one without X-ray or CT nothing is."""
+        if not is_drr_carm(node):
+            self._costs.ask((Snapshot.of(parameters), node))
+
+    def _tellCost(self, request):
+        from SphericalRegLib.app.panel.methods import system_for
+        from SphericalRegLib.app.panel.pose_cost import PoseCost
+        from SphericalRegLib.scene.carm import carm_nodes
+        from SphericalRegLib.scene.poses import pose_from_transform
+        from SphericalRegLib.scene.readout import xrays_at
+
+        snapshot, node = request
+        if self.registration.state.busy or not self.scene.IsNodePresent(node):
+            return
+        found = carm_nodes(node)
+        chosen = snapshot.ct_volume
+        if None in found.images or found.ct is None or chosen is None or chosen.GetID() != found.ct.GetID():
+            return
+        volume = self._convertedCT.chosen(snapshot).volume
+        key = (node.GetID(), volume, snapshot.method, snapshot.advanced)
+        if self._poseCost is None or self._poseCost[0] != key:
+            system = system_for(snapshot.method, bool(snapshot.segments), False, snapshot.advanced)
+            self._poseCost = key, PoseCost(volume, xrays_at(node), system.judge.look)
+        self.costKnown.emit(node, self._poseCost[1].of(pose_from_transform(node)))
 
     # Results and nodes
 
@@ -148,8 +211,10 @@ class Session:
 
     def sceneCloses(self):
         """The scene is about to be closed: stop what works on it, at once, and keep nothing of it."""
-        for one in (self._live, self._registrationRun, self._landscapeRun, self._convertedCT):
+        for one in (self._live, self.cArm, self._registrationRun, self._landscapeRun, self._convertedCT):
             one.forget()
+        self._costs.cancel()
+        self._poseCost = None
 
     def close(self):
         """The panel goes: stop everything, child processes too."""

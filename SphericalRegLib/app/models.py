@@ -30,6 +30,7 @@ class ModelFile:
         poses: in words, what it was trained for.
         parts: what it holds: regressor, moving, fixed.
         validation_mm: median error on held-out X-rays, where it was measured.
+        one_ct: whether it is for one CT alone.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class ModelFile:
     poses: str
     parts: tuple[str, ...]
     validation_mm: float | None = None
+    one_ct: bool = False
 
     @property
     def text(self) -> str:
@@ -78,6 +80,7 @@ def read_model_file(path: str | Path) -> ModelFile:
         f"±{poses['depth_mm']:g} mm in depth",
         parts=tuple(parts),
         validation_mm=_last_validation(history),
+        one_ct=seen is not None,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.imaging.attenuation import linear_attenuation
@@ -20,3 +21,9 @@ def beyond(volume: Volume, hu: float) -> Volume | None:
     threshold = float(linear_attenuation(np.array([hu], np.float32))[0])
     density = (volume.density - threshold).clamp(min=0)
     return replace(volume, density=density) if bool((density > 0).any()) else None
+
+
+def denser(volume: Volume, hu: float = 150.0) -> Volume:
+    """A volume without all voxels that are not denser than ``hu``, in Hounsfield units: a DRR of bones alone."""
+    threshold = float(linear_attenuation(np.array([hu], np.float32))[0])
+    return replace(volume, density=torch.where(volume.density > threshold, volume.density, 0.0))

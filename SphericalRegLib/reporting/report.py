@@ -23,7 +23,7 @@ from SphericalRegLib.imaging.xray import XRay
 from SphericalRegLib.io.picture import to_gray, write_image
 from SphericalRegLib.io.transform_file import write_transform
 from SphericalRegLib.rendering import render
-from SphericalRegLib.reporting import figures
+from SphericalRegLib.reporting import fading, figures
 from SphericalRegLib.reporting.landmark_errors import MEASURES
 from SphericalRegLib.reporting.outcome import DISCLAIMER, Outcome, as_json
 from SphericalRegLib.reporting.report_style import STYLE
@@ -121,6 +121,7 @@ def report_html(record: Record, drrs: list[Picture], bones: list[list[Picture]])
     views = zip(record.xrays, drrs, bones, strict=True)
     parts = [
         _headline(record.content),
+        fading.CHOICE,
         *(_pictures(index, xray, drr, pair) for index, (xray, drr, pair) in enumerate(views)),
         _errors(record.content),
         _landmarks(record.content),
@@ -132,8 +133,10 @@ def report_html(record: Record, drrs: list[Picture], bones: list[list[Picture]])
     ]
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>SphericalReg report</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
-        f'<body><p class="notice">{DISCLAIMER}</p>{"".join(parts)}<p class="notice">{DISCLAIMER}</p></body></html>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{STYLE}\n{fading.STYLE}</style></head>"
+        f'<body><p class="notice">{DISCLAIMER}</p>{"".join(parts)}<p class="notice">{DISCLAIMER}</p>'
+        f"<script>{fading.SCRIPT}</script></body></html>\n"
     )
 
 
@@ -219,7 +222,8 @@ def _pictures(index: int, xray: XRay, drr: Picture, bones: list[Picture]) -> str
     }
     cells = "".join(_figure(title, picture) for title, picture in shown.items())
     name = html.escape(Path(xray.path).name or xray.view.name)
-    return f"<h2>View {index + 1}: {name}</h2><div class='grid'>{cells}</div>"
+    heading = f"<h2>View {index + 1}: {name}</h2>"
+    return f'<section class="view">{heading}{fading.FADING}<div class="grid">{cells}</div></section>'
 
 
 def _left_out(xray: XRay) -> str:

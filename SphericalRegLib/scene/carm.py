@@ -34,6 +34,8 @@ _OF_A_VIEW = {
     "Projections": "projected landmarks",
     "ErrorLines": "error lines",
     "Comparison": "comparison picture",
+    "GrayScale": "gray scale",
+    "ProjectionTable": "table of projected markups",
 }
 _ONCE = {
     "CT": "CT",
@@ -234,6 +236,15 @@ def carm_of_image(volume: Node | None) -> Node | None:
     if hub is None or nodes.get_data(hub, "Views") is None:
         return None
     return hub if any(one.GetID() == volume.GetID() for one in belongings(hub)) else None
+
+
+def is_without_xray(pose_node: Node, index: int) -> bool:
+    """Whether a view never had an X-ray: its C-arm is moved by its numbers (:mod:`drr_carm`).
+
+    Raises:
+        InputError: for a view that is not there.
+    """
+    return f"Image.{_checked_index(pose_node, index)}" not in (nodes.get_data(pose_node, "Filled") or [])
 
 
 def views(pose_node: Node) -> list[View]:

@@ -20,6 +20,7 @@ from SphericalRegLib.scene.nodes import Node
 
 # A label map written by another tool has its grid rounded differently; a tenth of a voxel is not seen.
 _TOLERANCE_VOXELS = 0.1
+_RESCALE = "Rescale"
 
 
 def ct_from_volume(
@@ -36,7 +37,7 @@ def ct_from_volume(
     voxel.
 
     Args:
-        node: vtkMRMLScalarVolumeNode in Hounsfield units.
+        node: vtkMRMLScalarVolumeNode in Hounsfield units, or in those that :func:`set_rescale` says.
         segmentation: vtkMRMLSegmentationNode, brought onto the CT's grid, or vtkMRMLLabelMapVolumeNode on that grid.
         segments: of a segmentation, by ID or name; all by default. Where two overlap the later one wins.
         units: as for ``read_ct``.
@@ -55,7 +56,13 @@ def ct_from_volume(
     grid.check_size(size, name, max_voxels, (1, 1, 1))
     given, reverse = grid.right_handed_grid(matrices.world_from_ijk(node), size)
     matrix = _checked_grid(given, name)
-    hu = hounsfield.hounsfield(values[::-1] if reverse else values, name, units, None)
+    told = rescale_of(node)
+    if told is None and units == "auto" and looks_rescaled(node):
+        raise InputError(
+            f"{name} does not look like Hounsfield units: none of its values is below 0, while air is -1000. Choose "
+            "what they are beside the CT: HU + 1024, or the scanner's slope and intercept."
+        )
+    hu = hounsfield.hounsfield(values[::-1] if reverse else values, name, units, told)
     labels: np.ndarray | None = None
     label_names: dict[int, str] = {}
     if segmentation is not None:
@@ -64,6 +71,36 @@ def ct_from_volume(
     note = hounsfield.without_air(hu)
     notes = (note,) if note else ()
     return CT(np.ascontiguousarray(hu), matrix, labels, label_names, node.GetName(), notes)
+
+
+def set_rescale(node: Node, rescale: tuple[float, float] | None) -> None:
+    """Say what a CT's values are, for good: it is kept with the node, and saved with the scene.
+
+    Args:
+        node: vtkMRMLScalarVolumeNode.
+        rescale: (slope, intercept) that turn values into HU: (1, 0) where they are HU whatever they look like, (1,
+            -1024) for HU + 1024; None: they are HU, and refused where they do not look like it.
+
+    Raises:
+        InputError: for another node, or a slope that is not above 0.
+    """
+    nodes.require(node, "vtkMRMLScalarVolumeNode", "CT volume")
+    if rescale is not None and not rescale[0] > 0:
+        raise InputError(f"The slope of a CT's values is {rescale[0]:g}: give a number above 0.")
+    if rescale_of(node) != rescale:
+        nodes.set_data(node, _RESCALE, None if rescale is None else list(rescale))
+
+
+def rescale_of(node: Node) -> tuple[float, float] | None:
+    """What :func:`set_rescale` said of a CT, or None."""
+    kept = nodes.get_data(node, _RESCALE)
+    return None if kept is None else (float(kept[0]), float(kept[1]))
+
+
+def looks_rescaled(node: Node) -> bool:
+    """Whether no value of a CT is below 0, as that of air is in Hounsfield units."""
+    image = node.GetImageData()
+    return image is not None and image.GetNumberOfPoints() > 0 and image.GetScalarRange()[0] >= 0
 
 
 def labels_on(

@@ -106,7 +106,11 @@ def put_image(node: Node, image: np.ndarray, view: View) -> None:
         array[...] = values.reshape(array.shape)
         node.SetAndObserveImageData(data)
     of_this_size = view if (view.height, view.width) == (height, width) else view.resized(height, width)
-    node.SetIJKToRASMatrix(matrices.to_vtk(rig_from_ijk(of_this_size)))
+    placed, current = matrices.to_vtk(rig_from_ijk(of_this_size)), vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(current)
+    if any(current.GetElement(i, j) != placed.GetElement(i, j) for i in range(3) for j in range(4)):
+        # every view looks at the node anew
+        node.SetIJKToRASMatrix(placed)
 
 
 def array_of(node: Node) -> np.ndarray:

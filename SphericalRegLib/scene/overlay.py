@@ -37,6 +37,8 @@ def show_overlay(
 ) -> None:
     """Show one view's X-ray with its DRR in a slice view. All of it is scene, so it is saved and loaded.
 
+    Of a C-arm that has no X-ray the DRR is shown alone, whatever the mode.
+
     Args:
         pose_node: of the C-arm.
         index: of the view.
@@ -54,6 +56,9 @@ def show_overlay(
         raise InputError(f"There is no comparison '{mode}': choose one of {', '.join(MODES)}.")
     nodes.require(slice_node, "vtkMRMLSliceNode", "slice view")
     nodes.require(composite_node, "vtkMRMLSliceCompositeNode", "slice view")
+    if carm.is_without_xray(pose_node, index):
+        show_drr(pose_node, index, slice_node, composite_node, in_3d=in_3d, fit=fit)
+        return
     image, drr = _layers(pose_node, index)
     if mode == "opacity":
         background, foreground = image, drr
@@ -65,6 +70,30 @@ def show_overlay(
     composite_node.SetForegroundOpacity(float(np.clip(opacity, 0, 1)))
     composite_node.SetLabelVolumeID("")
     align_slice(slice_node, image, fit=fit)
+    slice_node.SetSliceVisible(in_3d)
+
+
+def show_drr(
+    pose_node: Node, index: int, slice_node: Node, composite_node: Node, *, in_3d: bool = True, fit: bool = True
+) -> None:
+    """Show one view's DRR alone in a slice view.
+
+    Args:
+        pose_node, index, slice_node, composite_node, in_3d, fit: as for :func:`show_overlay`.
+
+    Raises:
+        InputError: where there is no DRR.
+    """
+    drr = carm.carm_nodes(pose_node).drrs[index]
+    if drr is None:
+        raise InputError(f"The DRR of '{pose_node.GetName()}' is not there: it was deleted, or is not drawn yet.")
+    for set_layer, identity in (
+        (composite_node.SetBackgroundVolumeID, drr.GetID()),
+        (composite_node.SetForegroundVolumeID, ""),
+        (composite_node.SetLabelVolumeID, ""),
+    ):
+        set_layer(identity)
+    align_slice(slice_node, drr, fit=fit)
     slice_node.SetSliceVisible(in_3d)
 
 

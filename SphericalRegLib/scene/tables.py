@@ -48,6 +48,20 @@ def add_table(
     return node
 
 
+def set_columns(node: Node, columns: Mapping[str, Column]) -> None:
+    """Replace the values of a table node's columns by others of the same headings, whatever their number."""
+    modified = node.StartModify()
+    headings = [node.GetColumnName(n) for n in range(node.GetNumberOfColumns())]
+    for heading, values in columns.items():
+        array = _array(heading, values)
+        if heading in headings:
+            node.GetTable().GetColumnByName(heading).DeepCopy(array)
+        else:
+            node.AddColumn(array)
+    node.GetTable().Modified()
+    node.EndModify(modified)
+
+
 def add_error_table(scene: Scene, name: str, rows: Sequence[LandmarkError], view_names: Sequence[str]) -> Node:
     """A table of landmark errors with their means in the first row; columns of which nothing is known are left out.
 

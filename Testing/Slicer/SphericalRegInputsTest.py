@@ -13,6 +13,54 @@ from SelfTestCase import SelfTestCase
 
 
 class SphericalRegInputsTest(SelfTestCase):
+    def test_TheOnlyCTAndTheOnlyXrayAreChosenOnEntering(self):
+        self.skipWithoutPackages()
+        widget, _parameters = self.enter()
+        widget.exit()
+        from SphericalRegUI import Samples
+
+        ct, xray, _bones = Samples.loadSample()
+        widget, parameters = self.enter()
+        self.assertEqual((parameters.ctVolume.GetID(), parameters.xray1Volume.GetID()), (ct.GetID(), xray.GetID()))
+        self.assertAlmostEqual(parameters.geometry1.sdd, 1200.0, places=6)
+        parameters.xray1Volume = None
+        widget.exit()
+        widget.enter()
+        self.assertIsNone(widget._parameterNode.xray1Volume)
+
+    def test_ACTThatIsNoHUIsSaidToBeOne(self):
+        widget, parameters = self.loadSample()
+        ui = widget.ui
+        self.assertFalse(ui.ctValuesFrame.isVisibleTo(ui.ctFrame))
+        other = slicer.modules.volumes.logic().CloneVolume(slicer.mrmlScene, parameters.ctVolume, "HU + 1024")
+        stored = (slicer.util.arrayFromVolume(parameters.ctVolume) + 1024).clip(min=0)
+        slicer.util.updateVolumeFromArray(other, stored)
+        parameters.ctVolume = other
+        self.assertIn("below 0", ui.ctProblemLabel.text)
+        self.assertFalse(ui.registerButton.enabled)
+        self.assertTrue(ui.ctValuesFrame.isVisibleTo(ui.ctFrame))
+        ui.ctValuesComboBox.setCurrentIndex(1)
+        ui.ctValuesComboBox.activated(1)
+        self.assertEqual(ui.ctProblemLabel.text, "")
+        self.assertTrue(ui.registerButton.enabled, ui.registerButton.toolTip)
+        from SphericalRegLib.scene.ct import ct_from_volume
+
+        self.assertAlmostEqual(float(ct_from_volume(other).hu.min()), -1024.0, delta=30.0)
+
+    def test_ATruePoseAndAModelOfAnotherCTAreDroppedWithAWord(self):
+        widget, parameters = self.loadSample()
+        self.assertIsNotNone(parameters.truth)
+        self.assertNotEqual(parameters.modelFile, "")
+        other = slicer.modules.volumes.logic().CloneVolume(slicer.mrmlScene, parameters.ctVolume, "my CT")
+        parameters.ctVolume = other
+        self.assertIsNone(parameters.truth)
+        self.assertIn("another CT", widget.ui.truthProblemLabel.text)
+        self.assertEqual(parameters.modelFile, "")
+        self.assertIn("another CT", widget.ui.modelLabel.text)
+        widget.ui.sampleButton.click()
+        self.assertIsNotNone(parameters.truth)
+        self.assertEqual(widget.ui.truthProblemLabel.text, "")
+
     def test_ADeletedNodeLeavesItsFieldEmpty(self):
         widget, parameters = self.loadSample()
         ui = widget.ui
@@ -61,7 +109,7 @@ class SphericalRegInputsTest(SelfTestCase):
         self.assertIn("Kept as typed", ui.dicom1Label.text)
         ui.dicom1Button.click()
         self.assertAlmostEqual(parameters.geometry1.sdd, 1200.0, places=6)
-        self.assertEqual(ui.dicom1Label.text, "Filled from the DICOM header.")
+        self.assertIn("from DICOM", ui.geometry1GroupBox.title)
 
     def test_AnotherFrameOfASequenceIsFilledFromItsOwnHeader(self):
         from SphericalRegUI import DicomHeaders
@@ -103,7 +151,7 @@ class SphericalRegInputsTest(SelfTestCase):
         parameters = widget._parameterNode
         self.assertAlmostEqual(parameters.geometry1.sdd, 1200.0, places=6)
         self.assertEqual(parameters.filledImage1.GetID(), parameters.xray1Volume.GetID())
-        self.assertIn("Filled", widget.ui.dicom1Label.text)
+        self.assertIn("from DICOM", widget.ui.geometry1GroupBox.title)
 
     def test_PathsCanBeClearedByErasingThem(self):
         widget, parameters = self.loadSample()

@@ -27,6 +27,21 @@ class SphericalRegPanelTest(SelfTestCase):
         self.assertEqual(widget.ui.sdd1ProblemLabel.text, "")
         self.assertTrue(widget.ui.registerButton.enabled)
 
+    def test_ACompleteGeometryIsOneLineAndThePanelStaysNarrow(self):
+        widget, _parameters = self.loadSample()
+        ui = widget.ui
+        self.assertTrue(ui.geometry1GroupBox.collapsed)
+        self.assertIn("SDD 1200 mm", ui.geometry1GroupBox.title)
+        ui.sdd1SpinBox.value = 0.0
+        self.assertFalse(ui.geometry1GroupBox.collapsed)
+        ui.sdd1SpinBox.value = 1200.0
+        panel = ui.registerCollapsibleButton.parent()
+        self.assertLess(panel.minimumSizeHint.width(), 460)
+        if slicer.app.layoutManager() is not None:
+            ui.geometry1GroupBox.collapsed = ui.moreInputsGroupBox.collapsed = True
+            bottom = ui.registerButton.rect.bottomLeft
+            self.waitUntil(lambda: ui.registerButton.mapTo(panel, bottom()).y() < 700, 10)
+
     def test_SegmentsCanBeChosenByName(self):
         widget, parameters = self.loadSample()
         box = widget.ui.segmentsComboBox
@@ -89,6 +104,97 @@ class SphericalRegPanelTest(SelfTestCase):
         slicer.mrmlScene.RemoveNode(second)
         xray = parameters.xray1Volume
         self.waitUntil(lambda: composite.GetBackgroundVolumeID() == xray.GetID(), 20)
+
+    def test_NoVerdictStandsBesideAnotherPosesOverlay(self):
+        if slicer.app.layoutManager() is None:
+            self.skipTest("There are no views")
+        widget, parameters = self.loadSample()
+        self.register(widget)
+        self.assertTrue(widget.ui.verdictLabel.text.startswith("Accepted"))
+        widget.ui.placeButton.click()
+        node = parameters.currentPose
+        self.assertEqual(parameters.method.value, "current pose")
+        self.waitUntil(lambda: "views show" in widget.ui.verdictLabel.text, 20)
+        from SphericalRegLib.scene.poses import pose_from_transform
+
+        apart = (pose_from_transform(node) - pose_from_transform(parameters.currentResult)).abs().max()
+        self.assertLess(float(apart), 1e-6)
+        widget.ui.overlayButton.click()
+        self.assertTrue(widget.ui.verdictLabel.text.startswith("Accepted"))
+
+    def test_ThePoseIsToldInNumbersAndTyped(self):
+        widget, parameters = self.loadSample()
+        self.register(widget)
+        ui, node = widget.ui, parameters.currentResult
+        self.assertIn("source", ui.poseLabel.text)
+        self.waitUntil(lambda: "Cost here" in ui.poseLabel.text, 20)
+        from SphericalRegLib.scene.readout import readout
+
+        before = readout(node).setting
+        self.assertAlmostEqual(ui.posePrimarySpinBox.value, before.primary_deg, delta=0.01)
+        ui.posePrimarySpinBox.value = before.primary_deg - 3.0
+        after = readout(node).setting
+        self.assertAlmostEqual(after.primary_deg, before.primary_deg - 3.0, delta=0.01)
+        self.assertAlmostEqual(after.table_head, before.table_head, places=6)
+        self.assertIn("moved since", ui.verdictLabel.text)
+
+    def test_TwoResultsAreComparedAndBlink(self):
+        widget, parameters = self.loadSample()
+        self.register(widget)
+        first = parameters.currentResult
+        self.register(widget)
+        ui = widget.ui
+        ui.compareSelector.setCurrentNode(first)
+        self.assertIn("in the plane", ui.compareLabel.text)
+        ui.blinkButton.checked = True
+        self.waitUntil(lambda: widget.panel.result.shown() is first, 10)
+        ui.blinkButton.checked = False
+        self.assertIs(widget.panel.result.shown(), parameters.currentResult)
+
+    def test_TheBonesFollowTheMouseAndGoBack(self):
+        if slicer.app.layoutManager() is None:
+            self.skipTest("There are no views")
+        widget, parameters = self.loadSample()
+        self.register(widget)
+        ui, node = widget.ui, parameters.currentResult
+        from SphericalRegLib.scene.readout import readout
+
+        before = readout(node).setting
+        ui.pushCheckBox.checked = True
+        interactor = slicer.app.layoutManager().sliceWidget("Red").sliceView().interactor()
+        width, height = interactor.GetSize()
+        begin, end = (width // 2, height // 2), (width // 2 + 40, height // 2)
+        for position, event in (
+            (begin, "LeftButtonPressEvent"),
+            (end, "MouseMoveEvent"),
+            (end, "LeftButtonReleaseEvent"),
+        ):
+            interactor.SetEventInformation(*position, 0, 0, "\0", 0, None)
+            interactor.InvokeEvent(event)
+        moved = readout(node).setting
+        # AP: to the right in the image is to the patient's left
+        self.assertGreater(moved.table_left, before.table_left + 5.0)
+        self.assertIn("moved since", ui.verdictLabel.text)
+        interactor.SetKeyEventInformation(0, 0, "\0", 0, "Left")
+        interactor.InvokeEvent("KeyPressEvent")
+        self.assertAlmostEqual(readout(node).setting.table_left, moved.table_left - 1.0, places=1)
+        interactor.InvokeEvent("MouseWheelForwardEvent")
+        self.assertGreater(readout(node).source_mm, 1.0)
+        self.assertTrue(ui.backButton.enabled)
+        ui.backButton.click()
+        self.assertAlmostEqual(readout(node).setting.table_left, before.table_left, places=6)
+        self.assertTrue(ui.verdictLabel.text.startswith("Accepted"))
+        ui.pushCheckBox.checked = False
+        interactor.SetEventInformation(*begin, 0, 0, "\0", 0, None)
+        interactor.InvokeEvent("LeftButtonPressEvent")
+        interactor.InvokeEvent("LeftButtonReleaseEvent")
+        self.assertAlmostEqual(readout(node).setting.table_left, before.table_left, places=6)
+
+    def test_NothingIsPlacedWithoutAnXray(self):
+        widget, parameters = self.loadSample()
+        self.assertTrue(widget.ui.placeButton.enabled)
+        parameters.xray1Volume = None
+        self.assertFalse(widget.ui.placeButton.enabled)
 
     def test_WhatALandscapeComparesIsChecked(self):
         widget, parameters = self.enter()

@@ -24,18 +24,38 @@ def calibrated_views(path: Path) -> Sequence[View]:
     return read_json(path).views if path.suffix.lower() == ".json" else [read_autoscoper(path)]
 
 
-def views_for(path: Path, count: int) -> Sequence[View]:
-    """The views of a calibration file for so many X-rays.
+def views_for(paths: Sequence[Path], count: int) -> Sequence[View]:
+    """The views of a calibration file for so many X-rays, or of one file for each: they share a rig.
 
     Raises:
-        SphericalRegError: for a file that is none, or one for another number of X-rays.
+        SphericalRegError: for a file that is none, or for another number of X-rays.
     """
-    views = calibrated_views(path)
-    if len(views) != count:
+    return matched_views([(path, calibrated_views(path)) for path in paths], count)
+
+
+def matched_views(found: Sequence[tuple[Path, Sequence[View]]], count: int) -> Sequence[View]:
+    """The views of files that were read, for so many X-rays.
+
+    Args:
+        found: one file with all views, or as many files as X-rays with one view each, in their order.
+        count: of X-rays.
+
+    Raises:
+        InputError: for another number of views, which says of which file.
+    """
+    for path, views in found:
+        if len(found) > 1 and len(views) != 1:
+            raise InputError(f"{path.name} holds {len(views)} views: beside another file it must hold one.")
+    together = [view for _, views in found for view in views]
+    if len(together) != count:
+        names = " and ".join(path.name for path, _ in found)
+        hold = "hold" if len(found) > 1 else "holds"
+        several = "s" if len(together) != 1 else ""
         raise InputError(
-            f"{path.name} holds {len(views)} views for {count} X-rays: choose a file with one for each, or none."
+            f"{names} {hold} {len(together)} view{several} for {count} X-ray{'s' if count != 1 else ''}: choose a file "
+            "with one for each, or a file for each."
         )
-    return views
+    return together
 
 
 class CalibrationCheck:

@@ -37,6 +37,7 @@ class Snapshot:
     geometry2: ViewFields
     filled: tuple[str, str]
     calibration_file: str
+    calibration_file2: str
     preset: str
     method: str
     device: str
@@ -72,9 +73,9 @@ class Snapshot:
         return [typed_fields(fields, Filling.from_text(text)) for fields, text in pairs]
 
     @property
-    def calibration_path(self) -> Path | None:
-        """The calibration file, or None where none was chosen."""
-        return Path(self.calibration_file) if self.calibration_file else None
+    def calibration_paths(self) -> list[Path]:
+        """The calibration file, or one for each X-ray; empty where none was chosen."""
+        return [Path(name) for name in (self.calibration_file, self.calibration_file2) if name]
 
     @property
     def nodes_in_use(self) -> list[Any]:

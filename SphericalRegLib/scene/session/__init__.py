@@ -4,10 +4,11 @@ Runs and looks at inputs import the engine when it is needed, so that a panel ca
 torch is installed.
 """
 
+from SphericalRegLib.scene.session.carm_view import CArmView
 from SphericalRegLib.scene.session.converted_ct import ConvertedCT
 from SphericalRegLib.scene.session.landscape_run import LandscapeRun
 from SphericalRegLib.scene.session.live_view import LiveView
 from SphericalRegLib.scene.session.registration_run import RegistrationRun
 from SphericalRegLib.scene.session.training_run import TrainingRun
 
-__all__ = ["ConvertedCT", "LandscapeRun", "LiveView", "RegistrationRun", "TrainingRun"]
+__all__ = ["CArmView", "ConvertedCT", "LandscapeRun", "LiveView", "RegistrationRun", "TrainingRun"]

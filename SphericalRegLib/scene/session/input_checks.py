@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from SphericalRegLib.scene.session.removal import is_carm
+
 if TYPE_CHECKING:
-    from SphericalRegLib.scene.nodes import Node
+    from SphericalRegLib.scene.nodes import Node, Scene
 
 #: As many pairs of landmarks as a pose needs.
 LEAST_PAIRS = 4
@@ -58,6 +60,25 @@ def segment_names(segmentation_node: Node) -> Sequence[tuple[str, str]]:
     segmentation = segmentation_node.GetSegmentation()
     identities = [segmentation.GetNthSegmentID(index) for index in range(segmentation.GetNumberOfSegments())]
     return tuple((identity, segmentation.GetSegment(identity).GetName()) for identity in identities)
+
+
+def only_inputs(scene: Scene) -> tuple[Node, Node]:
+    """(CT, X-ray) where a scene leaves no choice: its only volume of several slices, its only one of one; else None.
+
+    What belongs to C-arms of ours, label maps and what selectors leave out are none of them.
+    """
+    count = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+    nodes = (scene.GetNthNodeByClass(index, "vtkMRMLScalarVolumeNode") for index in range(count))
+    offered = [
+        node
+        for node in nodes
+        if node.GetClassName() == "vtkMRMLScalarVolumeNode"
+        and not node.GetHideFromEditors()
+        and not is_carm(node.GetParentTransformNode())
+    ]
+    cts = [node for node in offered if slice_count(node) > 1]
+    xrays = [node for node in offered if slice_count(node) == 1]
+    return (cts[0] if len(cts) == 1 else None), (xrays[0] if len(xrays) == 1 else None)
 
 
 def same_data(one: Node, other: Node) -> bool:

@@ -54,8 +54,8 @@ def xrays_of(snapshot: Snapshot) -> list[XRay]:
         raise InputError("X-ray 2 is chosen and X-ray 1 is not: choose the first one first.")
     views: Sequence[View]
     geometries: Sequence[NominalGeometry | None]
-    if snapshot.calibration_path is not None:
-        views = views_for(snapshot.calibration_path, len(volumes))
+    if snapshot.calibration_paths:
+        views = views_for(snapshot.calibration_paths, len(volumes))
         geometries = [None] * len(volumes)
     else:
         sizes = [image_size(node) or (0, 0) for node in volumes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ class RegistrationRun:
         slice_s: see :class:`~SphericalRegLib.app.control.controller.Controller`.
         converted: the chosen CT.
         live: draws the moving C-arm.
+        picture_s: seconds between two pictures of a run: each costs as much as some iterations.
 
     Attributes:
         controller: the run's state and events.
@@ -49,7 +51,13 @@ class RegistrationRun:
     """
 
     def __init__(
-        self, scene: Scene, schedule: Scheduler, slice_s: float, converted: ConvertedCT, live: LiveView
+        self,
+        scene: Scene,
+        schedule: Scheduler,
+        slice_s: float,
+        converted: ConvertedCT,
+        live: LiveView,
+        picture_s: float = 0.3,
     ) -> None:
         self.controller = Controller(schedule, slice_s)
         self.kept: Signal[[Node]] = Signal("a new result")
@@ -58,6 +66,7 @@ class RegistrationRun:
         self._converted, self._live = converted, live
         self._run: _Run | None = None
         self._preview: Node = None
+        self._picture_s, self._shown_at = picture_s, 0.0
         self.controller.events.connect(self._on_event)
 
     @property
@@ -124,6 +133,10 @@ class RegistrationRun:
         from SphericalRegLib.scene.poses import set_pose
 
         case = self._begun()[1].case
+        now = time.monotonic()
+        if self._preview is not None and now - self._shown_at < self._picture_s:
+            return
+        self._shown_at = now
         if self._preview is None:
             self._preview = self._add_carm(step.pose)
         else:

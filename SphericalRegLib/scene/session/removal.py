@@ -16,6 +16,11 @@ def is_carm(node: Node) -> bool:
     return node is not None and node.GetScene() is not None and node.GetAttribute("SphericalReg.Views") is not None
 
 
+def is_drr_carm(node: Node) -> bool:
+    """Whether a C-arm is moved by its numbers and has no X-ray; without torch too."""
+    return is_carm(node) and node.GetAttribute("SphericalReg.DRRCArm") is not None
+
+
 def is_landscape(node: Node) -> bool:
     """Whether a node is the table of a landscape of ours; without torch too."""
     return bool(node.IsA("vtkMRMLTableNode")) and node.GetAttribute("SphericalReg.Landscape") is not None

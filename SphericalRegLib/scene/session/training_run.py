@@ -59,12 +59,13 @@ def training_file(node: Node, folder: Path) -> tuple[Path, str]:
         folder: where a copy goes; made if it is not there.
     """
     from SphericalRegLib.io.ct_file import write_ct
-    from SphericalRegLib.scene.ct import ct_from_volume
+    from SphericalRegLib.scene.ct import ct_from_volume, rescale_of
     from SphericalRegLib.whole_file import whole_file
 
     storage = node.GetStorageNode()
     own = Path(storage.GetFileName() or "") if storage is not None else Path()
-    if own.is_file() and not node.GetModifiedSinceRead() and node.GetParentTransformNode() is None:
+    as_loaded = not node.GetModifiedSinceRead() and node.GetParentTransformNode() is None and rescale_of(node) is None
+    if own.is_file() and as_loaded:
         return own, own.name.split(".")[0]
     name = re.sub(r"[^\w-]+", "_", node.GetName()).strip("_") or "CT"
     copy = folder / f"{name}_for_training.nrrd"

@@ -85,8 +85,8 @@ def scheduler():
 def session(scene, scheduler):
     from SphericalRegUI.Session import Session
 
-    # a step a turn, however fast the machine is
-    made = Session(scene, scheduler, scheduler, sliceSeconds=0.0)
+    # a step a turn and a picture a step, however fast the machine is
+    made = Session(scene, scheduler, scheduler, sliceSeconds=0.0, pictureSeconds=0.0)
     yield made
     made.close()
 

@@ -11,6 +11,8 @@ from unittest.mock import patch
 import SphericalRegLib
 from Testing.Python.module.builders import choice
 
+# Parameters that hold others.
+PACKS = ("ViewGeometry", "CArmGeometry")
 MODULE = Path(SphericalRegLib.__file__).resolve().parents[1] / "SphericalReg"
 
 
@@ -57,8 +59,8 @@ def stand_in(name="SphericalRegParameterNode"):
     """An object with all the fields at their defaults, enumerations as objects with a ``value``."""
     made = SimpleNamespace()
     for field, (annotation, default) in fields_of(name).items():
-        if annotation == "ViewGeometry":
-            value = stand_in("ViewGeometry")
+        if annotation in PACKS:
+            value = stand_in(annotation)
         elif annotation.startswith("vtk"):
             value = None
         elif default is None:

@@ -112,7 +112,7 @@ class TestConverting:
         (xray,) = xrays_of(Snapshot.of(parameters))
         assert xray.view.sdd == view.sdd
         write_json(path, [view, view])
-        with pytest.raises(InputError, match="holds 2 views for 1 X-rays"):
+        with pytest.raises(InputError, match="holds 2 views for 1 X-ray:"):
             xrays_of(Snapshot.of(parameters))
 
 

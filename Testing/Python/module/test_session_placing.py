@@ -24,6 +24,50 @@ class TestPlacingByHand:
         scheduler.run_out()
         assert carm_nodes(node).drrs[0] is not None
 
+    def test_it_stands_where_the_carm_in_the_views_is(self, session, scheduler, parameters):
+        from SphericalRegLib.scene.poses import pose_from_transform
+
+        parameters.preset = choice("left lateral")
+        shown = session.placeCArm(parameters, "C-arm")
+        moved = pose_from_transform(shown)
+        moved[:3, 3] += torch.tensor([4.0, -3.0, 20.0], dtype=torch.float64)
+        from SphericalRegLib.scene.poses import set_pose
+
+        set_pose(shown, moved)
+        parameters.preset = choice("AP")
+        node = session.placeCArm(parameters, "C-arm", shown)
+        assert node is not shown
+        assert torch.allclose(pose_from_transform(node), moved, atol=1e-9)
+
+    def test_it_starts_where_the_carm_of_a_drr_is(self, session, scheduler, parameters):
+        from SphericalRegLib.scene.poses import pose_from_transform
+
+        parameters.carm.primaryAngle, parameters.carm.tableHead = -33.0, 25.0
+        session.drawCArm(parameters)
+        scheduler.turn()
+        pose = pose_from_transform(session.cArm.node)
+        node = session.placeCArm(parameters, "C-arm", session.cArm.node)
+        assert torch.allclose(pose_from_transform(node), pose, atol=1e-9)
+        assert parameters.currentPose is node
+
+    def test_what_a_pose_costs_is_told_at_rest(self, session, scheduler, parameters, truth):
+        from SphericalRegLib.scene.poses import set_pose, transform_from_pose
+
+        told = []
+        session.costKnown.connect(lambda node, cost: told.append((node, cost)))
+        node = session.placeCArm(parameters, "C-arm", transform_from_pose(session.scene, truth, "truth"))
+        session.askCost(parameters, node)
+        scheduler.run_out()
+        beside = truth.clone()
+        beside[0, 3] += 10.0
+        set_pose(node, beside)
+        for _ in range(3):
+            session.askCost(parameters, node)
+        scheduler.run_out()
+        assert [one for one, _ in told] == [node, node]
+        # the limit of a verdict is between them
+        assert told[0][1] < 0.4 < told[1][1]
+
     def test_it_is_drawn_once_also_where_dragging_draws_nothing(self, session, scheduler, parameters):
         from SphericalRegLib.scene.carm import carm_nodes
 

@@ -8,10 +8,12 @@ from xml.etree import ElementTree
 
 import pytest
 
+from SphericalRegLib.app.panel.carm_fields import CArmFields
 from SphericalRegLib.app.panel.filling import Filling, typed_fields
 from SphericalRegLib.app.panel.geometry_fields import ViewFields, group_of, problems
 from SphericalRegLib.app.panel.packs import camel_case, read_pack
-from Testing.Python.module.parameters import MODULE, choices, choices_of, fields_of, labels_of, stand_in
+from SphericalRegLib.geometry.carm_words import NAMED_VIEWS
+from Testing.Python.module.parameters import MODULE, PACKS, choices, choices_of, fields_of, labels_of, stand_in
 
 UI = MODULE / "Resources" / "UI" / "SphericalReg.ui"
 PYTHON = [MODULE / "SphericalReg.py", *sorted((MODULE / "SphericalRegUI").glob("*.py"))]
@@ -72,8 +74,8 @@ def fields():
     """{parameter name, packs dotted: annotation}."""
     found = {}
     for name, (annotation, _) in fields_of("SphericalRegParameterNode").items():
-        if annotation == "ViewGeometry":
-            found |= {f"{name}.{part}": kind for part, (kind, _) in fields_of("ViewGeometry").items()}
+        if annotation in PACKS:
+            found |= {f"{name}.{part}": kind for part, (kind, _) in fields_of(annotation).items()}
         else:
             found[name] = annotation
     return found
@@ -295,6 +297,40 @@ class TestGeometry:
                 filling = Filling(0, dataclasses.asdict(ViewFields()))
                 assert typed_fields(ViewFields(**{field: off}), filling) == set()
                 assert typed_fields(ViewFields(**{field: 1.1 * off}), filling) == {field}
+
+
+class TestCArm:
+    """The C-arm's numbers are the library's ``CArmFields``."""
+
+    def test_the_parameters_are_the_fields_by_the_same_names_with_the_same_values(self):
+        assert list(fields_of("CArmGeometry")) == [camel_case(field.name) for field in dataclasses.fields(CArmFields)]
+        assert read_pack(CArmFields, stand_in("CArmGeometry")) == CArmFields()
+
+    def test_each_has_its_field_on_the_page_within_the_same_range(self, widgets):
+        shown = {name: element for name, element in bound(widgets).items() if name.startswith("carm.")}
+        assert {name.removeprefix("carm.") for name in shown} == set(fields_of("CArmGeometry"))
+        for name, element in shown.items():
+            limits = re.search(r"WithinRange\((-?[\d.]+), (-?[\d.]+)\)", fields()[name])
+            if limits:
+                assert [float(property_of(element, end)) for end in ("minimum", "maximum")] == [
+                    float(limit) for limit in limits.groups()
+                ]
+
+    def test_every_view_of_the_library_has_words(self):
+        labels = next(
+            node.body[-1].value
+            for node in ast.parse((MODULE / "SphericalRegUI" / "CArmSection.py").read_text(encoding="utf-8")).body
+            if isinstance(node, ast.FunctionDef) and node.name == "viewLabels"
+        )
+        assert [key.value for key in labels.keys] == list(NAMED_VIEWS)
+
+    def test_its_section_is_the_first_and_the_ct_stands_above(self, widgets):
+        names = [
+            name
+            for name, element in widgets.items()
+            if element.get("class") == "ctkCollapsibleButton" or name == "ctSelector"
+        ]
+        assert names[:3] == ["ctSelector", "carmCollapsibleButton", "inputsCollapsibleButton"]
 
 
 class TestChoices:

@@ -12,7 +12,7 @@ import torch
 from SphericalRegLib.errors import GeometryError, InputError
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.imaging.volume import to_volume
-from SphericalRegLib.scene.ct import ct_from_volume, labels_on
+from SphericalRegLib.scene.ct import ct_from_volume, labels_on, rescale_of, set_rescale
 from Testing.Python.scene.builders import add_bent_transform, add_linear_transform, add_volume, voxel_in_world
 
 
@@ -68,6 +68,25 @@ def test_the_nodes_own_values_are_not_touched(a_scene: Any, oblique_matrix: np.n
     np.testing.assert_array_equal(slicer.util.arrayFromVolume(node), values)
     ct.hu[...] = 7
     np.testing.assert_array_equal(slicer.util.arrayFromVolume(node), values)
+
+
+def test_values_that_are_no_hu_are_what_is_said_of_them(a_scene: Any, oblique_matrix: np.ndarray) -> None:
+    hu = np.maximum(numbered().astype(np.float32), -1000)
+    node = add_volume(a_scene, hu + 1024, oblique_matrix, "wrist")
+    with pytest.raises(InputError, match=r"'wrist'.*beside the CT: HU \+ 1024"):
+        ct_from_volume(node)
+    before = node.GetMTime()
+    set_rescale(node, (1.0, -1024.0))
+    assert node.GetMTime() > before
+    np.testing.assert_allclose(ct_from_volume(node).hu, hu)
+    set_rescale(node, (2.0, -3000.0))
+    np.testing.assert_allclose(ct_from_volume(node).hu, np.maximum(2 * (hu + 1024) - 3000, -1024))
+    set_rescale(node, (1.0, 0.0))
+    np.testing.assert_allclose(ct_from_volume(node).hu, hu + 1024)
+    with pytest.raises(InputError, match=r"slope.*-1"):
+        set_rescale(node, (-1.0, 0.0))
+    set_rescale(node, None)
+    assert rescale_of(node) is None
 
 
 def test_a_bent_transform_is_refused_by_name(a_scene: Any, oblique_matrix: np.ndarray) -> None:

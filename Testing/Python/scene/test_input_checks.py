@@ -67,3 +67,18 @@ def test_one_image_is_not_two_views(checks, a_scene):
     assert not checks.same_data(empty, a_scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode"))
     other.SetAndObserveImageData(one.GetImageData())
     assert checks.same_data(one, other)
+
+
+def test_where_a_scene_leaves_no_choice_its_ct_and_xray_are_known(checks, a_scene):
+    from SphericalRegLib.scene import carm
+    from Testing.Python.scene import scans
+
+    assert checks.only_inputs(a_scene) == (None, None)
+    ct = image(a_scene, (7, 4, 5), "CT")
+    xray = image(a_scene, (1, 4, 5), "X-ray")
+    # what is made for a C-arm is nobody's input
+    carm.add_carm(a_scene, [scans.xray()], scans.truth(), "C-arm", ct_node=ct)
+    add_volume(a_scene, np.zeros((7, 4, 5), np.int16), np.eye(4), "labels", "vtkMRMLLabelMapVolumeNode")
+    assert checks.only_inputs(a_scene) == (ct, xray)
+    image(a_scene, (1, 4, 5), "another X-ray")
+    assert checks.only_inputs(a_scene) == (ct, None)
