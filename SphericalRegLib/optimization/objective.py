@@ -64,19 +64,19 @@ class Objective(ImageObjective):
     def draw(self, view: View, state: State, jacobian: bool) -> Drawn:
         """See :class:`ImageObjective`; the state holds poses alone."""
         (poses,) = state.values
-        volume = self.volume if self._parts is None else self._parts
+        volume = self.volume if self.parts is None else self.parts
         if jacobian:
             images, columns = linearize(volume, view, poses, samples=self.samples, kernel=self.kernel)
         else:
             images = render(volume, view, poses, samples=self.samples, kernel=self.kernel)
             columns = images.new_zeros(*images.shape[:2], 0, *images.shape[2:])
         image = images.sum(1)
-        if self._parts is None:
+        if self.parts is None:
             return Drawn(image, columns.sum(1), image)
         return Drawn(image, columns.sum(1), image, images[:, 1], columns[:, 1])
 
     @cached_property
-    def _parts(self) -> Volume | None:
+    def parts(self) -> Volume | None:
         """Bone and the rest as channels, where they may be of different strengths."""
         return bone_and_rest(self.volume, self.bone) if self.parted and self.bone is not None else None
 

@@ -90,7 +90,7 @@ def _intensity() -> System:
     judge = Judge(
         judged,
         Limits(0.9, measured, sharpness=0.6),
-        Calibration(measured=intervals, depth_mm=0.0, depth_views_mm=0.6, edges_mm=0.18),
+        Calibration(measured=intervals, depth_mm=0.0, depth_views_mm=0.6, edges_mm=0.15),
         neighbors=local,
     )
     title = "search around what is known, by intensity alone"
