@@ -20,7 +20,6 @@ from SphericalRegLib.registration.judging.verdict import condition_number
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.look import Look
 from SphericalRegLib.rendering import render
-from SphericalRegLib.similarity.contract import PartedImage
 
 #: Distances between poses by name.
 DISTANCES = ("se3", "so4", "so4-projected")
@@ -95,19 +94,14 @@ class ImageCosts:
         for n, item in enumerate(first.views):
             drawn: dict[int, Tensor] = {}
             for row, objective in enumerate(self.objectives.values()):
-                seen = objective.parts or objective.volume
+                seen = objective.volume
                 if id(seen) not in drawn:
                     images = render(seen, item.view, poses, samples=first.samples, kernel=first.kernel)
-                    drawn[id(seen)] = images
-                image, rest = drawn[id(seen)].sum(1), drawn[id(seen)][:, 1:]
+                    drawn[id(seen)] = images.sum(1)
+                image = drawn[id(seen)]
                 no_columns = image.new_zeros(image.shape[0], 0, *image.shape[1:])
                 weight = objective.support(objective.views[n], image)
-                fixed = objective.views[n].fixed
-                if objective.parts is None:
-                    cost = fixed.compare(image, no_columns, weight).cost
-                else:
-                    assert isinstance(fixed, PartedImage)
-                    cost = fixed.compare_parted(image, no_columns, weight, rest[:, 0], no_columns).cost
+                cost = objective.views[n].fixed.compare(image, no_columns, weight).cost
                 costs[row] += cost.cpu().double() / len(first.views)
                 costs[row, ~_seen(image, weight)] = torch.nan
         return torch.where(torch.isfinite(costs), costs, torch.nan)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -18,7 +17,7 @@ from SphericalRegLib.optimization.calibration_block import (
     calibration_blocks,
     calibration_columns,
 )
-from SphericalRegLib.optimization.image_objective import Drawn, FixedView, ImageObjective, bone_and_rest
+from SphericalRegLib.optimization.image_objective import Drawn, FixedView, ImageObjective
 from SphericalRegLib.optimization.state import Block, PoseBlock, State
 from SphericalRegLib.rendering import linearize, render
 
@@ -38,13 +37,6 @@ class RenderedBody:
     samples: int
     length: float
     bone: Volume | None = None
-
-    @cached_property
-    def parts(self) -> Volume:
-        """Bone and the rest as channels."""
-        if self.bone is None:
-            return bone_and_rest(self.volume, replace(self.volume, density=torch.zeros_like(self.volume.density)))
-        return bone_and_rest(self.volume, self.bone)
 
 
 @dataclass(frozen=True)
@@ -106,41 +98,20 @@ class BodiesObjective(ImageObjective):
         moving: Tensor | None = None
         seen = self._seen(view, state)
         for body, poses in zip(self.bodies, state.values[: len(self.bodies)], strict=True):
-            volume = self._channels(body)
             if jacobian:
-                image, own = linearize(volume, seen, poses, samples=body.samples, kernel=self.kernel)
-                columns.append(own)
+                image, own = linearize(body.volume, seen, poses, samples=body.samples, kernel=self.kernel)
+                columns.append(own.sum(1))
             else:
-                image = render(volume, seen, poses, samples=body.samples, kernel=self.kernel)
-            moving = image if moving is None else moving + image
+                image = render(body.volume, seen, poses, samples=body.samples, kernel=self.kernel)
+            moving = image.sum(1) if moving is None else moving + image.sum(1)
         assert moving is not None
-        outline = moving.sum(1)
+        if jacobian and self.calibrating:
+            columns += self._calibration_columns(view, seen, state, columns)
         still = self._still(view, bone=False)
-        shown = moving if still is None else moving + still
-        every = of_rest = outline.new_zeros(outline.shape[0], 0, *outline.shape[1:])
-        if jacobian:
-            every = self._of_all(view, seen, state, [one.sum(1) for one in columns])
-        if not self._apart:
-            return Drawn(shown.sum(1), every, outline)
-        if jacobian:
-            of_rest = self._of_all(view, seen, state, [one[:, 1] for one in columns])
-        return Drawn(shown.sum(1), every, outline, shown[:, 1], of_rest)
-
-    @property
-    def _apart(self) -> bool:
-        """Whether bone and the rest are drawn apart."""
-        bodies = (*self.bodies, *(body for body, _ in self.held))
-        return self.parted and self.by_bone and any(body.bone is not None for body in bodies)
-
-    def _channels(self, body: RenderedBody) -> Volume:
-        """What is drawn of a body."""
-        return body.parts if self._apart else body.volume
-
-    def _of_all(self, view: View, seen: View | list[View], state: State, jacobians: list[Tensor]) -> Tensor:
-        """(B, P, H, W) in all parameters, of the bodies' own (B, 6, H, W)."""
-        if not self.calibrating:
-            return torch.cat(jacobians, 1)
-        return torch.cat([*jacobians, *self._calibration_columns(view, seen, state, jacobians)], 1)
+        empty = moving.new_zeros(moving.shape[0], 0, *moving.shape[1:])
+        return Drawn(
+            moving if still is None else moving + still, torch.cat(columns, 1) if columns else empty, outline=moving
+        )
 
     def draw_bone(self, view: View, state: State) -> Tensor | None:
         """See :class:`ImageObjective`."""
@@ -153,17 +124,17 @@ class BodiesObjective(ImageObjective):
             if body.bone is not None
         ]
         still = self._still(view, bone=True)
-        parts += [] if still is None else [still.sum(1)]
+        parts += [] if still is None else [still]
         return torch.stack(torch.broadcast_tensors(*parts)).sum(0) if parts else None
 
     def _still(self, view: View, bone: bool) -> Tensor | None:
-        """(1, C, H, W) what the held bodies show, drawn once; None where nothing is held."""
+        """(1, H, W) what the held bodies show, drawn once; None where nothing is held."""
         key = (self._place(view), bone)
         if key not in self._drawn:
             images = [
-                render(volume, view, pose[None].to(torch.float64), samples=body.samples, kernel=self.kernel)
+                render(volume, view, pose[None].to(torch.float64), samples=body.samples, kernel=self.kernel).sum(1)
                 for body, pose in self.held
-                if (volume := body.bone if bone else self._channels(body)) is not None
+                if (volume := body.bone if bone else body.volume) is not None
             ]
             if not images:
                 return None

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.geometry.volume import Volume
 from SphericalRegLib.optimization.problem import Linearization, Weights
 from SphericalRegLib.optimization.state import State
 from SphericalRegLib.similarity.contract import FixedImage, PartedImage, Term
@@ -39,20 +38,11 @@ class Drawn:
         images: (B, H, W) DRRs.
         jacobians: (B, P, H, W) in the state's P parameters, or (B, 0, H, W).
         outline: (B, H, W) the part of the DRRs near which pixels count, where only those count.
-        rest: (B, H, W) of the DRRs what is not bone, where that may be of another strength; None elsewhere.
-        rest_jacobians: (B, P, H, W) of the rest, or None.
     """
 
     images: Tensor
     jacobians: Tensor
     outline: Tensor
-    rest: Tensor | None = None
-    rest_jacobians: Tensor | None = None
-
-    def without_columns(self) -> Drawn:
-        """The same without Jacobians."""
-        rest = self.rest_jacobians
-        return replace(self, jacobians=self.jacobians[:, :0], rest_jacobians=None if rest is None else rest[:, :0])
 
     def saturated(self, at: float) -> Drawn:
         """With line integrals I that become s (1 - exp(-I / s)): where hardly anything arrives at a detector, or its
@@ -65,7 +55,8 @@ class Drawn:
 class Compared:
     """One view's DRRs with their Jacobians, weights (B, H, W), and the cost that came of them.
 
-    ``robust`` says whether the weights already come from how well pixels fitted; ``state`` is that of the DRRs.
+    ``robust`` says whether the weights already come from how well pixels fitted; ``state`` is that of the DRRs;
+    ``rest`` (B, H, W) is what they showed besides bone when weights were renewed.
     """
 
     state: State
@@ -73,6 +64,7 @@ class Compared:
     weights: Tensor
     term: Term
     robust: bool
+    rest: Tensor | None = None
 
     @property
     def images(self) -> Tensor:
@@ -101,8 +93,7 @@ class ImageObjective(ABC):
 
     @abstractmethod
     def draw_bone(self, view: View, state: State) -> Tensor | None:
-        """(B, H, W): of that what is bone; None where all that is drawn counts alike. Asked for where :meth:`draw` does
-        not draw the rest apart."""
+        """(B, H, W): of that what is bone; None where all that is drawn counts alike."""
 
     def linearize(self, state: State, weights: Weights | None = None, jacobian: bool = True) -> Linearization:
         """See ``Problem.linearize``."""
@@ -111,34 +102,39 @@ class ImageObjective(ABC):
             drawn = self.draw(item.view, state, jacobian)
             if self.saturation is not None:
                 drawn = drawn.saturated(self.saturation)
-            weight = self.support(item, drawn.outline) if weights is None else weights[n]
-            terms.append(Compared(state, drawn, weight, _compare(item.fixed, drawn, weight), weights is not None))
+            # weights of a view come with the rest that was seen when they were renewed
+            weight, rest = (self.support(item, drawn.outline), None) if weights is None else _unstacked(weights[n])
+            term = _compare(item.fixed, drawn.images, drawn.jacobians, weight, rest)
+            terms.append(Compared(state, drawn, weight, term, weights is not None, rest))
         return self._collect(terms)
 
     def renew(self, at: Linearization) -> tuple[Linearization, Weights]:
         """See ``Problem.renew``."""
         terms = []
         for item, old in zip(self.views, at.memory, strict=True):
-            drawn, term = old.drawn, old.term
-            support = self.support(item, drawn.outline) * self._trusted(item.view, old)
-            behind_body = support * footprint(drawn.images, 0)
+            image, columns, term = old.images, old.drawn.jacobians, old.term
+            trusted, rest = self._parts(item.view, old)
+            support = self.support(item, old.drawn.outline) * trusted
+            behind_body = support * footprint(image, 0)
             for left in reversed(range(self.further_passes if old.robust else self.robust_passes)):
                 weight = support * robust_weights(term.magnitude, behind_body, self.robust_scale)
                 # the Jacobian is only wanted of the last
-                term = _compare(item.fixed, drawn.without_columns() if left else drawn, weight)
-            terms.append(Compared(old.state, drawn, weight, term, robust=True))
-        return self._collect(terms), tuple(one.weights for one in terms)
+                term = _compare(item.fixed, image, columns[:, :0] if left else columns, weight, rest)
+            terms.append(Compared(old.state, old.drawn, weight, term, robust=True, rest=rest))
+        return self._collect(terms), tuple(_stacked(one.weights, one.rest) for one in terms)
 
     def support(self, item: FixedView, outline: Tensor) -> Tensor:
         """(B, H, W) weights of one view before any is robust: what is usable, and near the outline where so asked."""
         support = item.fixed.support.to(outline).expand_as(outline)
         return support * footprint(outline, self.footprint_radius) if self.footprint_radius else support
 
-    def _trusted(self, view: View, at: Compared) -> Tensor | float:
-        """How far the edges that a DRR draws may be trusted, (B, H, W); held fixed until weights are renewed again."""
-        rest = at.drawn.rest
-        bone = self.draw_bone(view, at.state) if rest is None else at.images - rest
-        return 1.0 if bone is None else bone_share(bone, at.images)
+    def _parts(self, view: View, at: Compared) -> tuple[Tensor | float, Tensor | None]:
+        """How far the edges that a DRR draws may be trusted, (B, H, W), and what it shows besides bone, where that may
+        be of another strength; both held fixed until weights are renewed again."""
+        bone = self.draw_bone(view, at.state)
+        if bone is None:
+            return 1.0, None
+        return bone_share(bone, at.images), at.images - bone if self.parted else None
 
     def _comparable(self, item: FixedView, at: Compared) -> Tensor:
         """(B,) whether enough usable pixels show anything: with hardly anything to compare a cost says nothing, least
@@ -165,23 +161,21 @@ class ImageObjective(ABC):
         )
 
 
-def bone_and_rest(volume: Volume, bone: Volume) -> Volume:
-    """Two channels of a volume, which add up to all of it: what is bone, and what is not.
-
-    Args:
-        volume: of any number of channels, (C, K, J, I).
-        bone: what of it is bone, of the same shape.
-    """
-    dense = bone.density.sum(0, keepdim=True)
-    return replace(volume, density=torch.cat([dense, volume.density.sum(0, keepdim=True) - dense]))
-
-
-def _compare(fixed: FixedImage, drawn: Drawn, weights: Tensor) -> Term:
-    if drawn.rest is None:
-        return fixed.compare(drawn.images, drawn.jacobians, weights)
+def _compare(fixed: FixedImage, images: Tensor, jacobians: Tensor, weights: Tensor, rest: Tensor | None) -> Term:
+    if rest is None:
+        return fixed.compare(images, jacobians, weights)
     assert isinstance(fixed, PartedImage), "parted is for similarities that can part"
-    assert drawn.rest_jacobians is not None
-    return fixed.compare_parted(drawn.images, drawn.jacobians, weights, drawn.rest, drawn.rest_jacobians)
+    return fixed.compare_parted(images, jacobians, weights, rest)
+
+
+def _stacked(weights: Tensor, rest: Tensor | None) -> Tensor:
+    """Weights (B, H, W), or with the rest beside them (B, 2, H, W), so that optimizers pick both together."""
+    return weights if rest is None else torch.stack([weights, rest], 1)
+
+
+def _unstacked(weights: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The inverse of :func:`_stacked`."""
+    return (weights, None) if weights.ndim == 3 else (weights[:, 0], weights[:, 1])
 
 
 def _on_cpu(parts: list[list[Tensor]]) -> list[Tensor]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from torch import Tensor
 
 from SphericalRegLib.geometry.view import View
 from SphericalRegLib.geometry.volume import Volume
-from SphericalRegLib.optimization.image_objective import Drawn, FixedView, ImageObjective, bone_and_rest
+from SphericalRegLib.optimization.image_objective import Drawn, FixedView, ImageObjective
 from SphericalRegLib.optimization.state import State, pose_state
 from SphericalRegLib.rendering import linearize, render
 
@@ -64,21 +63,12 @@ class Objective(ImageObjective):
     def draw(self, view: View, state: State, jacobian: bool) -> Drawn:
         """See :class:`ImageObjective`; the state holds poses alone."""
         (poses,) = state.values
-        volume = self.volume if self.parts is None else self.parts
         if jacobian:
-            images, columns = linearize(volume, view, poses, samples=self.samples, kernel=self.kernel)
-        else:
-            images = render(volume, view, poses, samples=self.samples, kernel=self.kernel)
-            columns = images.new_zeros(*images.shape[:2], 0, *images.shape[2:])
-        image = images.sum(1)
-        if self.parts is None:
+            image, columns = linearize(self.volume, view, poses, samples=self.samples, kernel=self.kernel)
+            image = image.sum(1)
             return Drawn(image, columns.sum(1), image)
-        return Drawn(image, columns.sum(1), image, images[:, 1], columns[:, 1])
-
-    @cached_property
-    def parts(self) -> Volume | None:
-        """Bone and the rest as channels, where they may be of different strengths."""
-        return bone_and_rest(self.volume, self.bone) if self.parted and self.bone is not None else None
+        image = render(self.volume, view, poses, samples=self.samples, kernel=self.kernel).sum(1)
+        return Drawn(image, image.new_zeros(image.shape[0], 0, *image.shape[1:]), image)
 
     def draw_bone(self, view: View, state: State) -> Tensor | None:
         """See :class:`ImageObjective`."""

@@ -26,13 +26,7 @@ from SphericalRegLib.registration.judging.geometry_doubt import geometry_covaria
 from SphericalRegLib.registration.judging.opinion import Opinion
 from SphericalRegLib.registration.judging.rivals import Rival, doubt
 from SphericalRegLib.registration.judging.sharpness import sharpness
-from SphericalRegLib.registration.judging.uncertainty import (
-    covariance,
-    depth_deviation,
-    depth_lever,
-    half_widths,
-    widened,
-)
+from SphericalRegLib.registration.judging.uncertainty import covariance, depth_deviation, half_widths, widened
 from SphericalRegLib.registration.judging.verdict import judge
 from SphericalRegLib.registration.levels import Levels
 from SphericalRegLib.registration.look import Look
@@ -266,8 +260,7 @@ class Alignment:
         depth_known = len(self._xrays) > 1 or self._system.judge.look.footprint_mm is None
         own_covariance = covariance(model, [view.weights for view in views])
         geometries = [one.view for one in self._xrays]
-        lever = depth_lever(views[0].weights, views[0].view)
-        of_images = half_widths(own_covariance, geometries, self._system.judge.calibration, lever)
+        of_images = half_widths(own_covariance, geometries, self._system.judge.calibration)
         intervals = widened(of_images, geometry_covariance(self._volume, geometries, pose), geometries[0])
         verdict_cost, limits = self._verdict_cost(pose), self._system.judge.limits
         verdict = judge(

@@ -181,14 +181,10 @@ class System:
 
     def stages_of(self, attempt: int) -> tuple[Stage, ...]:
         """What a try does, from the first one (0) on."""
-        if attempt == 0 or not self.again or self.gated is None:
+        gated = next((place for place, stage in enumerate(self.stages) if stage.gate < float("inf")), None)
+        if attempt == 0 or not self.again or gated is None:
             return self.stages
-        return (*self.again, *self.stages[self.gated :])
-
-    @property
-    def gated(self) -> int | None:
-        """The place of the first stage behind which a pose that looks wrong is searched for again, if there is one."""
-        return next((place for place, stage in enumerate(self.stages) if stage.gate < float("inf")), None)
+        return (*self.again, *self.stages[gated:])
 
     @property
     def needs_model(self) -> bool:
@@ -238,7 +234,7 @@ class System:
         Args:
             similarity: a name in ``similarity.SIMILARITIES``; None keeps the stage's own.
             optimizer: a name in ``optimization.OPTIMIZERS``; None keeps the stage's own.
-            size: pixels along the longer side, which no stage before has more of then; None keeps them.
+            size: pixels along the longer side; None keeps it.
             iterations: at most so many (of BOBYQA, evaluations); None keeps their number.
 
         Raises:
@@ -250,7 +246,7 @@ class System:
             raise InputError(
                 f"The system {self.name!r} has no stage that could compare or optimize otherwise: choose another one."
             )
-        *before, last = self.stages
+        last = self.stages[-1]
         look, changed = last.look, last
         if similarity is not None:
             made = similarity_entry(similarity).make()
@@ -258,14 +254,13 @@ class System:
             look = look if type(made) is type(look.similarity) else replace(look, similarity=made)
         if size is not None:
             look = replace(look, size=size)
-            before = [replace(one, look=replace(one.look, size=min(one.look.size, size))) for one in before]
         if optimizer is not None:
             changed = replace(changed, optimizer=optimizer_entry(optimizer).to_refine())
         if iterations is not None:
             if iterations < 1:
                 raise InputError(f"The number of iterations is {iterations}: give 1 or more.")
             changed = replace(changed, optimizer=limited(changed.optimizer, iterations))
-        return replace(self, stages=(*before, replace(changed, look=look)))
+        return replace(self, stages=(*self.stages[:-1], replace(changed, look=look)))
 
     def learned_first(self) -> System:
         """The same, aligned by the model's similarity first, then by intensity; for far starts.

@@ -45,10 +45,9 @@ def _intensity() -> System:
     windows of a few pixels, where bone draws the edges, are blind to what is smooth, to the tone, and to anatomy beyond
     the CT's ends; gradients tell far poses apart, and lead home from farther. So poses are followed by both. At 64
     pixels windows alone align: where the CT is a part of what is seen, narrow ones stay at the truth that gradients,
-    and wider windows, leave. Depth is tried farther and nearer once more. Last come gradients free of tone, on ever
-    more pixels, which count by bone's share of the gradient. What right poses cost differs from picture to picture; how
-    much less than their neighbors' hardly does, if windows compare them: of a part of a CT most gradients are of what
-    it lacks.
+    and wider windows, leave. Depth is tried farther and nearer once more. Last come gradients free of tone. Pixels
+    count by bone's share of the gradient. What right poses cost differs from picture to picture; how much less than
+    their neighbors' hardly does, if windows compare them: of a part of a CT most gradients are of what it lacks.
     """
     search = LevenbergMarquardt(iterations=12, tolerance=1.0, renewal=2)
     align = LevenbergMarquardt(iterations=15, tolerance=0.2, renewal=1)
@@ -62,16 +61,13 @@ def _intensity() -> System:
     # at 64 pixels noise is averaged out
     judged = Look(ToneFreeGradient(0.7), 64, bone_hu=_BONE_HU)
     # what is left then is bias: scatter's veil and soft tissue's strength are what bends depth most
-    near = Look(ToneFreeGradient(0.7, veil=12.0), 160, robust_scale=1.0, bone_hu=_BONE_HU, parted=True)
-    # what noise and moved tissue make of edges averages out over more of them, and finer ones
-    last = Look(ToneFreeGradient(0.5, veil=19.0), 256, robust_scale=1.0, bone_hu=_BONE_HU, parted=True)
+    last = Look(ToneFreeGradient(0.7, veil=12.0), 160, robust_scale=1.0, bone_hu=_BONE_HU, parted=True)
     stages = (
         Stage("search", _windows(48), search, keep=6, prune=2.0, also=edges),
         Stage("align", local, align, keep=4, prune=2.0),
         depth,
         # Once the pose is near, every doubtful edge can go; sooner, a narrow tolerance would narrow the basin.
-        Stage("refine", near, replace(refine, tolerance=0.1)),
-        Stage("finish", last, refine),
+        Stage("refine", last, refine),
     )
     again = (
         Stage("search", _windows(48), search, keep=12, prune=2.0, also=edges),
@@ -83,14 +79,10 @@ def _intensity() -> System:
         "the truth); under windows poses that are right in the plane cost up to 0.58 of what poses 8 mm aside do but "
         "for five of 102 (0.63 to 0.88), 14 of 18 wrong ones from 0.67 of it, and the other four are not known exactly"
     )
-    intervals = (
-        "31 results, right in the plane, on simulated clinical X-rays of a pelvis, a thorax and two hips (seeds 9100, "
-        "9200, 9300, 9301): 29 lie within their interval of depth, all within the others"
-    )
     judge = Judge(
         judged,
         Limits(0.9, measured, sharpness=0.6),
-        Calibration(measured=intervals, depth_mm=0.0, depth_views_mm=0.6, edges_mm=0.15),
+        Calibration(measured=measured, depth_views_mm=0.6),
         neighbors=local,
     )
     title = "search around what is known, by intensity alone"

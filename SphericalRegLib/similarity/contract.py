@@ -52,11 +52,11 @@ class FixedImage(Protocol):
 class PartedImage(FixedImage, Protocol):
     """A fixed image that can do without knowing how strong one part of a DRR is against the other."""
 
-    def compare_parted(
-        self, images: Tensor, jacobians: Tensor, weights: Tensor, rest: Tensor, rest_jacobians: Tensor
-    ) -> Term:
-        """As :meth:`FixedImage.compare`, where ``rest`` (B, H, W), a part of the DRRs with derivatives (B, P, H, W) of
-        its own, may be of another strength."""
+    def compare_parted(self, images: Tensor, jacobians: Tensor, weights: Tensor, rest: Tensor) -> Term:
+        """As :meth:`FixedImage.compare`, where ``rest`` (B, H, W), a part of the DRRs, may be of another strength.
+
+        ``rest`` is held constant in the derivative, like weights.
+        """
         ...
 
 

@@ -19,7 +19,7 @@ LEARNED_FIRST = "learned, then default"
 #: Keeps what is measured best.
 DEFAULT = "default"
 #: Pixels along the longer side at the last stage.
-LEVELS: dict[str, int | None] = {DEFAULT: None, "fast": 96, "fine": 384}
+LEVELS: dict[str, int | None] = {DEFAULT: None, "fast": 96, "fine": 256}
 
 # Of the table of systems, for the whole CT and for chosen bones; None for the table's default.
 _SYSTEMS: dict[str, tuple[str, str] | None] = {
@@ -50,7 +50,7 @@ class Advanced:
         similarity: one of :func:`similarity_choices`, at the last stage. The verdict goes on looking as it did when its
             limit was measured. :data:`LEARNED_FIRST` changes the first stage instead.
         optimizer: one of :func:`optimizer_choices`, at the last stage.
-        levels: one of :data:`LEVELS`: "fast" ends at 96 pixels, "fine" at 384.
+        levels: one of :data:`LEVELS`: "fast" ends at 96 pixels, "fine" at 256.
         iterations: at most so many at the last stage; 0 keeps the number measured best.
         seed: of the candidates.
         tolerance_mm, tolerance_deg: what the user needs; a direction is accepted where it is known to twice as much.

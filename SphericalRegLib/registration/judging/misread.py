@@ -47,7 +47,7 @@ def misread(
     conditions: Conditions,
     survey_cost: float,
 ) -> Generator[Progress, None, str | None]:
-    """Registers the X-rays read otherwise: by the stages before those that only refine, without second tries, and not
+    """Registers the X-rays read otherwise: the first stage and the two before the finest, without second tries, and not
     where a survey finds nothing better than it found as they were read.
 
     Args:
@@ -64,8 +64,8 @@ def misread(
     limits = system.judge.limits.of_views(len(xrays))
     assert limits.cost is not None
     assert limits.sharpness is not None
-    through = len(system.stages) - 1 if system.gated is None else system.gated + 1
-    quick = replace(system, stages=system.stages[:through] or system.stages, retries=0, again=(), rivals=False)
+    first, *rest = system.stages[:-1] or system.stages
+    quick = replace(system, stages=(first, *rest[-2:]), retries=0, again=(), rivals=False)
     for reversed_tone, mirrored, words in _READINGS:
         read = [read_otherwise(xray, reversed_tone, mirrored) for xray in xrays]
         try:

@@ -31,9 +31,6 @@ class Calibration:
         rotation_deg, plane_mm, depth_mm: half widths where there is no noise.
         depth_views_mm: that of depth where there are several views, which see the first one's depth from aside; None:
             as of one.
-        edges_mm: half width, at the isocenter, of what edges as a whole are off, outwards or inwards, for what is
-            blurred, hardened or saturated; seen from where it is, that looks like another depth, the more so the closer
-            together they lie (:func:`depth_lever`).
         one_view_depth: whether one view tells depth at all: of a bone among others it does not.
         measured: on what, in words.
     """
@@ -47,13 +44,10 @@ class Calibration:
     one_view_depth: bool = True
     measured: str = ""
     depth_views_mm: float | None = None
-    edges_mm: float = 0.0
 
-    def bias_of_depth(self, views: int, lever: float = 0.0) -> float:
-        """Half width, mm, of depth where there is no noise, of so many views and a :func:`depth_lever`."""
-        if views > 1 and self.depth_views_mm is not None:
-            return self.depth_views_mm
-        return math.hypot(self.depth_mm, self.edges_mm * lever) if self.edges_mm > 0 else self.depth_mm
+    def bias_of_depth(self, views: int) -> float:
+        """Half width, mm, of depth where there is no noise, of so many views."""
+        return self.depth_mm if views < 2 or self.depth_views_mm is None else self.depth_views_mm
 
 
 def covariance(model: Linearization, weights: Sequence[Tensor]) -> Tensor:
@@ -81,41 +75,16 @@ def depth_deviation(covariance: Tensor, view: View) -> float:
     return float((axis @ covariance[3:, 3:] @ axis).clamp(min=0).sqrt())
 
 
-def depth_lever(weights: Tensor, view: View) -> float:
-    """Millimeters of depth for one by which everything seems larger or smaller: distance over spread.
-
-    Args:
-        weights: (H, W) how much each pixel counts.
-        view: of them.
-
-    Returns:
-        the distance of the anatomy from the source over the standard deviation, there, of the weights about their
-        middle; infinite where they have none.
-    """
-    weights = weights.to(torch.float64)
-    total = float(weights.sum())
-    if total <= 0:
-        return float("inf")
-    variance = 0.0
-    for size, spacing, along in zip(weights.shape, view.spacing, (weights.sum(1), weights.sum(0)), strict=True):
-        place = torch.arange(size, dtype=torch.float64, device=weights.device) * spacing
-        middle = (along * place).sum() / total
-        variance += float((along * (place - middle).square()).sum()) / total
-    # wherever it is: the picture's millimeters are as much smaller there as it is nearer to the source than the picture
-    return view.sdd / math.sqrt(variance) if variance > 0 else float("inf")
-
-
-def half_widths(covariance: Tensor, views: Sequence[View], calibration: Calibration, lever: float = 0.0) -> HalfWidths:
+def half_widths(covariance: Tensor, views: Sequence[View], calibration: Calibration) -> HalfWidths:
     """95 % intervals of a pose in the first view's directions.
 
     Args:
         covariance: (6, 6) of the twist about the isocenter, rig axes, rad and mm, from noise alone.
         views: the first one's plane and depth are meant.
         calibration: of the system.
-        lever: :func:`depth_lever` of the first view.
     """
     noise = standard_deviations(covariance, views[0])
-    depth_mm = math.hypot(calibration.bias_of_depth(len(views), lever), calibration.depth * noise.depth_mm)
+    depth_mm = math.hypot(calibration.bias_of_depth(len(views)), calibration.depth * noise.depth_mm)
     if len(views) == 1 and not calibration.one_view_depth:
         depth_mm = float("inf")
     return HalfWidths(

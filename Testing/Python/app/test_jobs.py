@@ -225,7 +225,7 @@ class TestMethods:
         last = system_for("automatic", advanced=Advanced(optimizer=name, levels=level, iterations=7)).stages[-1]
         counted = last.optimizer.evaluations if name == "bobyqa" else last.optimizer.iterations
         assert counted == 7
-        assert last.look.size == {"default": 256, "fast": 96, "fine": 384}[level]
+        assert last.look.size == {"default": 160, "fast": 96, "fine": 256}[level]
 
     @pytest.mark.parametrize(
         ("method", "advanced", "words"),

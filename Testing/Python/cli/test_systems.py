@@ -140,7 +140,6 @@ def test_a_landscape_of_a_system_shows_what_its_stages_minimize(case: Any, tmp_p
         "align 64: Local NCC",
         "depth 64: Local NCC",
         "refine 160: Tone-free gradient",
-        "finish 256: Tone-free gradient",
     )
     volume, xray, pose = to_volume(read_ct(case.ct)), read_xray(case.xray), read_pose(case.truth)
     levels = Levels(volume, [xray], pose, 0.0, "auto")

@@ -150,7 +150,7 @@ class TestRegistering:
         parameters.similarity = choice("learned, then default")
         learned = inputs_of(Snapshot.of(parameters), ConvertedCT())
         assert plain.system.stages[0].name == "search"
-        assert [s.name for s in learned.system.stages] == ["learned", "align", "depth", "refine", "finish"]
+        assert [s.name for s in learned.system.stages] == ["learned", "align", "depth", "refine"]
         assert learned.system.stages[1:] == plain.system.stages[1:]
         assert learned.system.initializer == plain.system.initializer
         before, after = (begun(Registration(one.case, one.system)) for one in (plain, learned))

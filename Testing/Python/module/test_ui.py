@@ -376,7 +376,7 @@ class TestChoices:
         for kind, table in (("Similarity", SIMILARITIES), ("Optimizer", OPTIMIZERS)):
             labels = labels_of(kind)
             assert {name: labels[name] for name in table} == {name: entry.title for name, entry in table.items()}
-        assert list(labels_of("Levels").values()) == ["Default", "Fast (96 pixels)", "Fine (384 pixels)"]
+        assert list(labels_of("Levels").values()) == ["Default", "Fast (96 pixels)", "Fine (256 pixels)"]
         assert labels_of("Similarity")["learned, then default"] == "Learned, then default"
 
     def test_a_method_that_nobody_has_found_words_for_is_offered_all_the_same(self):

@@ -191,8 +191,8 @@ def test_a_pose_of_which_hardly_a_usable_pixel_shows_the_ct_costs_infinity(name,
 
 
 @pytest.mark.parametrize("biplane", [False, True])
-def test_parts_of_another_strength_lead_home(biplane):
-    """Soft tissue that hardens the beam otherwise than bone; each hypothesis has weights and a rest of its own."""
+def test_parts_of_another_strength_lead_home_and_are_picked_with_their_weights(biplane):
+    """Soft tissue that hardens the beam otherwise than bone; the rest travels with the weights of its hypothesis."""
     problem, truth = objective(ToneFreeGradient(1.0, order=1), biplane)
     whole = problem.volume
     bone = Volume((whole.density - 0.012).clamp(min=0), whole.world_from_voxel)
@@ -207,9 +207,11 @@ def test_parts_of_another_strength_lead_home(biplane):
         optimizer = LevenbergMarquardt(iterations=40, tolerance=1e-4, relative_tolerance=0, renewal=1)
         *_, step = optimizer.steps(blind, blind.state(started(blind, truth, 0.3)))
         ends[parted] = error(blind, step.poses, truth)
+    # a prior holds the strength to what the CT says: not all of the error goes
     assert ends[True] < 0.9 * ends[False]
     state = blind.state(started(blind, truth))
     model, weights = blind.renew(blind.linearize(state))
+    assert all(one.shape[1] == 2 for one in weights)
     second = blind.state(started(blind, truth)[1:])
     alone = blind.linearize(second, pick(weights, torch.tensor([1])))
     torch.testing.assert_close(alone.cost[0], model.cost[1])

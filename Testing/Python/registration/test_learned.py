@@ -286,13 +286,7 @@ def test_the_learned_stage_in_front_brings_a_far_start_to_the_truth(far):
         result = registration.result()
         left = se3.difference_about(result.pose[None], case.truth[None], volume.center)[0]
         ends[name] = (float(left[3:].norm()), result.verdict.accepted)
-    assert [stage.name for stage in SYSTEMS["learned-one-start"].stages] == [
-        "learned",
-        "align",
-        "depth",
-        "refine",
-        "finish",
-    ]
+    assert [stage.name for stage in SYSTEMS["learned-one-start"].stages] == ["learned", "align", "depth", "refine"]
     assert ends["learned-one-start"][0] < 1.0
     assert ends["learned-one-start"][1]
     assert ends["one-start"][0] > 20
@@ -320,7 +314,7 @@ def test_a_pose_as_far_off_as_the_similarity_reaches_has_not_left_the_search(far
 
 def test_the_last_stage_is_never_replaced_by_the_learned_one():
     short = replace(INTENSITY, stages=INTENSITY.stages[-1:])
-    assert [stage.name for stage in short.learned_first().stages] == ["learned", "finish"]
+    assert [stage.name for stage in short.learned_first().stages] == ["learned", "refine"]
 
 
 def test_the_learned_stage_needs_encoders_and_the_patient_they_were_trained_on(bench, far):

@@ -95,7 +95,7 @@ def test_the_same_seed_gives_the_same_and_steps_are_told(case):
     both = [ended(simulated_errors(known.scan, known, SYSTEMS["near"], truth, Conditions(), 2)) for _ in range(2)]
     assert torch.equal(both[0][0].twists, both[1][0].twists)
     stages = {step.stage for step in both[0][1]}
-    assert stages == {f"simulated X-ray {number} of 2: finish 256" for number in (1, 2)}
+    assert stages == {f"simulated X-ray {number} of 2: refine 160" for number in (1, 2)}
     other, _ = ended(simulated_errors(known.scan, known, SYSTEMS["near"], truth, Conditions(seed=1), 2))
     assert not torch.equal(other.twists, both[0][0].twists)
 

@@ -92,15 +92,14 @@ class TestChanges:
 
     def test_a_footprint_reaches_every_look_but_the_models(self):
         system = SYSTEMS["learned-first"].comparing_within(4.0)
-        assert [stage.look.footprint_mm for stage in system.stages] == [None, 4.0, 4.0, 4.0, 4.0]
+        assert [stage.look.footprint_mm for stage in system.stages] == [None, 4.0, 4.0, 4.0]
         assert system.judge.look.footprint_mm == 4.0
         assert system.judge.neighbors is not None
         assert system.judge.neighbors.footprint_mm == 4.0
 
     def test_only_the_last_stage_ends_otherwise_and_the_judge_stays(self):
         changed = INTENSITY.ending_with("mutual-information", "bobyqa", 96, 7)
-        assert [one.look.size for one in changed.stages[:-1]] == [48, 64, 64, 96], "none before the last is finer"
-        assert changed.stages[:3] == INTENSITY.stages[:3]
+        assert changed.stages[:-1] == INTENSITY.stages[:-1]
         assert changed.judge == INTENSITY.judge
         last = changed.stages[-1]
         assert (type(last.look.similarity).__name__, last.look.size) == ("MutualInformation", 96)

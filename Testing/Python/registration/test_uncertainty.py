@@ -8,7 +8,7 @@ import torch
 
 from SphericalRegLib.geometry import se3
 from SphericalRegLib.geometry.view import View
-from SphericalRegLib.registration.judging.uncertainty import Calibration, depth_deviation, depth_lever, half_widths
+from SphericalRegLib.registration.judging.uncertainty import Calibration, depth_deviation, half_widths
 
 NOISE_ONLY = Calibration(1.96, 1.96, 1.96, 0.0, 0.0, 0.0)
 
@@ -57,28 +57,6 @@ def test_one_view_of_a_bone_among_others_does_not_tell_depth_and_two_do():
 def test_nothing_is_known_of_a_cost_without_curvature():
     unknown = half_widths(torch.diag(torch.full((6,), torch.inf, dtype=torch.float64)), [oblique()], NOISE_ONLY)
     assert (unknown.rotation_deg, unknown.plane_mm, unknown.depth_mm) == (math.inf,) * 3
-
-
-@pytest.mark.parametrize("distance", [500.0, 700.0])
-def test_the_lever_is_the_distance_over_the_spread_of_what_counts(distance):
-    """Points at one depth, projected: 40 by 30 mm apart, off center, on a detector of oblong pixels."""
-    view = View.from_spacing(400, 300, 1000.0, (0.9, 0.6), (170.0, 120.0), name="oblong")
-    corners = torch.tensor([[20.0, 10, 0], [-20, 10, 0], [20, -20, 0], [-20, -20, 0]], dtype=torch.float64)
-    pose = se3.translation(torch.tensor([[0, 0, distance]], dtype=torch.float64))[0]
-    weights = torch.zeros(view.height, view.width)
-    for u, v in view.project(corners, pose).tolist():
-        weights[round(v), round(u)] = 1
-    assert depth_lever(weights, view) == pytest.approx(distance / math.hypot(20, 15), rel=1e-2)
-    assert depth_lever(torch.zeros(4, 5), view) == math.inf
-
-
-def test_edges_that_are_off_bend_depth_by_their_lever_where_there_is_one_view():
-    view = oblique()
-    spread = covariance_in_camera(view, [1e-6] * 3, [1e-6, 1e-6, 0.5])
-    known = Calibration(9.0, 7.5, 2.0, 0.2, 0.1, 0.0, depth_views_mm=0.6, edges_mm=0.2)
-    assert half_widths(spread, [view], known, 10.0).depth_mm == pytest.approx(math.hypot(2.0, 1.0))
-    assert half_widths(spread, [view, view], known, 10.0).depth_mm == pytest.approx(math.hypot(0.6, 1.0))
-    assert half_widths(spread, [view], known, math.inf).depth_mm == math.inf
 
 
 def test_several_views_see_depth_from_aside():
