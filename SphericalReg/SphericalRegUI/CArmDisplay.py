@@ -50,6 +50,9 @@ class CArmDisplay:
     def chosen(self):
         """The C-arm to show: the result's, or else that of the current pose; None without either."""
         parameters = self._parameters()
+        # a selector may change while the scene is closed, or before the panel is entered
+        if parameters is None:
+            return None
         if parameters.currentResult is not None:
             return parameters.currentResult
         return parameters.currentPose if is_carm(parameters.currentPose) else None

@@ -5,6 +5,7 @@ Both end in perspective-n-point: no similarity is looked at.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, NamedTuple
@@ -44,7 +45,7 @@ class Peak(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Dense:
+class _Dense(ABC):
     """What both have.
 
     Attributes:
@@ -80,13 +81,13 @@ class _Dense:
         rig = se3.inverse(case.xrays[0].view.camera_from_rig) @ pose
         return Starts(rig, self.reach, self.candidates, words)
 
+    @abstractmethod
     def solved(self, network: DenseNetwork, view: View, case: Case, xray: XRay, seed: int) -> tuple[Tensor, str]:
         """The pose (4, 4) of the X-ray's camera, and where it comes from.
 
         Raises:
             InputError: where no pose can be told.
         """
-        raise NotImplementedError
 
     def searching(self, reach: SearchRange | None = None, candidates: int | None = None) -> _Dense:
         """See :class:`~SphericalRegLib.initialization.contract.Initializer`; the reach is that of ``otherwise``."""
